@@ -1,0 +1,76 @@
+package domainxml
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Match is the condition of a rule. Every list that is not empty must fit; a
+// list fits when one of its globs does. Globs are those of path.Match (*, ?,
+// [a-z]), except that * and ? also stand for a slash.
+type Match struct {
+	Name    []string `yaml:"name"`    // the domain's name
+	Bridge  []string `yaml:"bridge"`  // the bridge of any of its interfaces
+	Network []string `yaml:"network"` // the libvirt network of any of its interfaces
+
+	// From Nova's metadata; a domain without it fits none of these.
+	Project []string `yaml:"project"` // name or UUID
+	User    []string `yaml:"user"`    // name or UUID
+	Flavor  []string `yaml:"flavor"`  // name or, since Nova 2025.1, ID
+	Image   []string `yaml:"image"`   // UUID
+	// Since Nova 2025.1: every named key must be there with a fitting value.
+	ExtraSpecs      map[string]string `yaml:"extra_specs"`
+	ImageProperties map[string]string `yaml:"image_properties"`
+}
+
+// Fits reports whether the rule with this condition is for the domain.
+func (m Match) Fits(d Domain) bool {
+	return fits(m.Name, d.Name) &&
+		fits(m.Bridge, d.Bridges...) &&
+		fits(m.Network, d.Networks...) &&
+		fits(m.Project, d.Nova.Project.Name, d.Nova.Project.UUID) &&
+		fits(m.User, d.Nova.User.Name, d.Nova.User.UUID) &&
+		fits(m.Flavor, d.Nova.Flavor.Name, d.Nova.Flavor.ID) &&
+		fits(m.Image, d.Nova.Image.UUID) &&
+		fitsAll(m.ExtraSpecs, d.Nova.Flavor.ExtraSpecs) &&
+		fitsAll(m.ImageProperties, d.Nova.Image.Properties)
+}
+
+// CheckGlob returns an error for a glob that Match cannot use.
+func CheckGlob(glob string) error {
+	if _, err := path.Match(glob, ""); err != nil {
+		return fmt.Errorf("%q is not a glob: a [ without its ], or a \\ at the end", glob)
+	}
+	return nil
+}
+
+func fits(globs []string, values ...string) bool {
+	if len(globs) == 0 {
+		return true
+	}
+	for _, g := range globs {
+		for _, v := range values {
+			if v != "" && globFits(g, v) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func fitsAll(globs, values map[string]string) bool {
+	for key, glob := range globs {
+		if v, ok := values[key]; !ok || !globFits(glob, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// globFits is path.Match without its special slash.
+func globFits(glob, value string) bool {
+	const slash, plain = "/", "\x00"
+	ok, err := path.Match(strings.ReplaceAll(glob, slash, plain), strings.ReplaceAll(value, slash, plain))
+	return err == nil && ok
+}

@@ -1,0 +1,162 @@
+package domainxml
+
+import "fmt"
+
+// Policy decides which rule a domain gets: the first whose Match fits. A domain
+// that no rule fits is left alone.
+type Policy struct {
+	Rules []Rule
+}
+
+// Rule says what a domain must look like when it starts.
+type Rule struct {
+	// Name is what logs, status and warnings call the rule.
+	Name string `yaml:"name"`
+	// Match says which domains the rule is for. The zero Match fits every domain.
+	Match Match `yaml:"match"`
+	// Boot is the wanted boot order.
+	Boot Boot `yaml:"boot"`
+	// Filterref is what becomes of the nwfilter references of the interfaces.
+	Filterref Filterref `yaml:"filterref"`
+	// Kernel is what becomes of a kernel that libvirt would boot directly.
+	Kernel Kernel `yaml:"kernel"`
+	// IPXEKernel removes the command line where the initrd is an iPXE script,
+	// since ipxe.lkrn ignores the script when it has one.
+	IPXEKernel bool `yaml:"ipxe_kernel"`
+	// Unprepared is what the hook does with a domain that is about to start
+	// although it is not as the rule wants it.
+	Unprepared Unprepared `yaml:"unprepared"`
+}
+
+// DefaultRule is what every domain gets without a configuration, and what a
+// configured rule starts from: its omitted keys have these values.
+func DefaultRule() Rule {
+	return Rule{
+		Name:       "default",
+		Boot:       BootNetworkFirst,
+		Filterref:  Filterref{Action: FilterrefRemove},
+		Kernel:     KernelWarn,
+		IPXEKernel: true,
+		Unprepared: UnpreparedWarn,
+	}
+}
+
+// DefaultPolicy is one rule for every domain.
+func DefaultPolicy() Policy {
+	return Policy{Rules: []Rule{DefaultRule()}}
+}
+
+// For returns the rule of a domain, or nil when none fits.
+func (p Policy) For(d Domain) *Rule {
+	if !d.QEMU() {
+		return nil
+	}
+	for i := range p.Rules {
+		if p.Rules[i].Match.Fits(d) {
+			return &p.Rules[i]
+		}
+	}
+	return nil
+}
+
+// Boot is the value of a rule's boot key.
+type Boot string
+
+// The boot orders a rule can ask for.
+const (
+	BootNetworkFirst Boot = "network-first" // the network, then what was there
+	BootKeep         Boot = "keep"          // what was there
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (b *Boot) UnmarshalText(text []byte) error {
+	return oneOf(b, text, BootNetworkFirst, BootKeep)
+}
+
+// Kernel is the value of a rule's kernel key.
+type Kernel string
+
+// What a rule can do about a kernel.
+const (
+	KernelWarn Kernel = "warn" // leave it and warn: the guest never tries the network
+	KernelDrop Kernel = "drop" // remove kernel, initrd and cmdline
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Kernel) UnmarshalText(text []byte) error {
+	return oneOf(k, text, KernelWarn, KernelDrop)
+}
+
+// Unprepared is the value of a rule's unprepared key.
+type Unprepared string
+
+// What the hook can do about a domain that came in by another door.
+const (
+	UnpreparedWarn Unprepared = "warn" // start it and warn
+	UnpreparedDeny Unprepared = "deny" // refuse the start
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (u *Unprepared) UnmarshalText(text []byte) error {
+	return oneOf(u, text, UnpreparedWarn, UnpreparedDeny)
+}
+
+// FilterrefAction is what a rule does with a <filterref>.
+type FilterrefAction string
+
+// What a rule can do with the nwfilter reference of an interface.
+const (
+	FilterrefRemove  FilterrefAction = "remove"
+	FilterrefReplace FilterrefAction = "replace"
+	FilterrefKeep    FilterrefAction = "keep"
+)
+
+// Filterref is the value of a rule's filterref key: "remove", "keep" or
+// "replace:NAME" with the name of an nwfilter.
+type Filterref struct {
+	Action FilterrefAction
+	Filter string // the nwfilter that FilterrefReplace points to
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *Filterref) UnmarshalText(text []byte) error {
+	const prefix = string(FilterrefReplace) + ":"
+	switch s := string(text); {
+	case s == string(FilterrefRemove), s == string(FilterrefKeep):
+		*f = Filterref{Action: FilterrefAction(s)}
+	case len(s) > len(prefix) && s[:len(prefix)] == prefix:
+		*f = Filterref{Action: FilterrefReplace, Filter: s[len(prefix):]}
+	default:
+		return fmt.Errorf("%q is not one of remove, keep, replace:NAME", s)
+	}
+	return nil
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (f Filterref) MarshalText() ([]byte, error) {
+	if f.Action == FilterrefReplace {
+		return []byte("replace:" + f.Filter), nil
+	}
+	return []byte(f.Action), nil
+}
+
+func oneOf[T ~string](dst *T, text []byte, allowed ...T) error {
+	for _, a := range allowed {
+		if string(a) == string(text) {
+			*dst = a
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not one of %s", text, join(allowed))
+}
+
+func join[T ~string](values []T) string {
+	s := ""
+	for i, v := range values {
+		if i > 0 {
+			s += ", "
+		}
+		s += string(v)
+	}
+	return s
+}

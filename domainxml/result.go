@@ -1,0 +1,104 @@
+package domainxml
+
+import "fmt"
+
+// Result is what a rewrite did.
+type Result struct {
+	// Domain is whose document it was.
+	Domain Domain
+	// Rule decided; nil when none fits or the domain is not of the QEMU driver.
+	Rule *Rule
+	// Output is the document with the changes: the input itself, not a copy,
+	// when there are none.
+	Output []byte
+	// Changes are in the order of the document.
+	Changes []Change
+	// Warnings are what keeps the guest from booting from the network still.
+	Warnings []Warning
+}
+
+// Changed reports whether Output differs from the input.
+func (r Result) Changed() bool { return len(r.Changes) > 0 }
+
+// ChangeKind says what was changed.
+type ChangeKind string
+
+// The changes a rule can make.
+const (
+	ChangeBootOrder         ChangeKind = "boot-order"
+	ChangeFilterrefRemoved  ChangeKind = "filterref-removed"
+	ChangeFilterrefReplaced ChangeKind = "filterref-replaced"
+	ChangeKernelDropped     ChangeKind = "kernel-dropped"
+	ChangeCmdlineRemoved    ChangeKind = "cmdline-removed"
+)
+
+// Change is one thing that a rule changed in a document.
+type Change struct {
+	Kind ChangeKind
+	// Interface is the MAC address of the interface, or "interface N" counted
+	// from 1 when it has none yet; empty for changes of the <os> element.
+	Interface string
+	// From and To are the values before and after: boot devices in order
+	// ("hd" to "network, hd"), devices with their order ("vda" to
+	// "fa:16:3e:50:43:cd, vda"), names of nwfilters, a kernel's path, a command
+	// line. To is empty where something was removed.
+	From, To string
+}
+
+// String is the change as a person reads it in a log.
+func (c Change) String() string {
+	switch c.Kind {
+	case ChangeBootOrder:
+		return fmt.Sprintf("boot order %s instead of %s", c.To, c.From)
+	case ChangeFilterrefRemoved:
+		return fmt.Sprintf("filterref %s removed from interface %s", c.From, c.Interface)
+	case ChangeFilterrefReplaced:
+		return fmt.Sprintf("filterref %s instead of %s on interface %s", c.To, c.From, c.Interface)
+	case ChangeKernelDropped:
+		return fmt.Sprintf("kernel %s removed", c.From)
+	case ChangeCmdlineRemoved:
+		return fmt.Sprintf("kernel command line %q removed, so that iPXE reads its script", c.From)
+	}
+	return string(c.Kind)
+}
+
+// WarningKind says why a guest will not boot from the network.
+type WarningKind string
+
+// The warnings a rewrite can give.
+const (
+	// WarningKernel: libvirt boots a kernel directly and ignores the boot order.
+	WarningKernel WarningKind = "kernel"
+	// WarningNoInterface: the domain has no network interface.
+	WarningNoInterface WarningKind = "no-interface"
+	// WarningROMOff: the option ROM of the interface that would boot is off, and
+	// iPXE is in that ROM.
+	WarningROMOff WarningKind = "option-rom-off"
+)
+
+// Warning is one reason why a guest will not boot from the network although
+// its rule wants it to.
+type Warning struct {
+	Kind WarningKind
+	// Interface is as in Change, for WarningROMOff.
+	Interface string
+	// Kernel and Initrd are paths, for WarningKernel.
+	Kernel, Initrd string
+}
+
+// String is the warning as a person reads it in a log.
+func (w Warning) String() string {
+	switch w.Kind {
+	case WarningKernel:
+		with := ""
+		if w.Initrd != "" {
+			with = " with initrd " + w.Initrd
+		}
+		return fmt.Sprintf("boots kernel %s%s directly: the boot order is ignored and iPXE never runs; set kernel: drop in its rule to boot it from the network", w.Kernel, with)
+	case WarningNoInterface:
+		return "has no network interface to boot from"
+	case WarningROMOff:
+		return fmt.Sprintf("interface %s has its option ROM off (<rom>), where iPXE is; it cannot boot from the network", w.Interface)
+	}
+	return string(w.Kind)
+}

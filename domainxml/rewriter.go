@@ -1,0 +1,22 @@
+package domainxml
+
+// Rewriter applies a policy to documents. Its zero value has no rules and
+// changes nothing. It is safe for concurrent use.
+type Rewriter struct {
+	Policy Policy
+	// ReadInitrd returns the first n bytes of an initrd, fewer when the file is
+	// shorter. With nil no initrd is taken for an iPXE script.
+	ReadInitrd func(path string, n int) ([]byte, error)
+}
+
+// State says whether the guest of a document already runs.
+type State int
+
+// The states of libvirt's virDomainIsActive.
+const (
+	// Inactive: the document is what the guest will start from.
+	Inactive State = iota
+	// Active: the guest runs and is only moved (migrate, restore). Its kernel
+	// and command line are part of its memory image and stay.
+	Active
+)
