@@ -1,12 +1,128 @@
 package domainxml
 
-// Domain applies the policy to a domain document.
+import (
+	"fmt"
+	"slices"
+)
+
+// Domain applies the policy to a domain document. A document that cannot be
+// read is a [SyntaxError]; the result's Output is then still the document.
 func (r Rewriter) Domain(doc []byte, state State) (Result, error) {
-	return Result{Output: doc}, nil
+	parsed, err := parseDomain(doc)
+	if err != nil {
+		return Result{Output: doc}, err
+	}
+	w := r.begin(parsed, newDomain(parsed))
+	w.state = state
+	if w.rule != nil {
+		w.view = newView(parsed)
+		w.editDomain()
+	}
+	return w.result(), nil
 }
 
-// Device applies the policy to a single device document, as attach-device and
-// update-device carry it; domain is the document of the domain it is for.
+// Device applies the policy to the document of one device, as attach-device and
+// update-device carry it. domain is the document of the domain that it is for.
 func (r Rewriter) Device(device, domain []byte) (Result, error) {
-	return Result{Output: device}, nil
+	unchanged := Result{Output: device}
+	parsed, err := parse(device)
+	if err != nil {
+		return unchanged, fmt.Errorf("device: %w", err)
+	}
+	owner, err := parseDomain(domain)
+	if err != nil {
+		return unchanged, fmt.Errorf("domain of the device: %w", err)
+	}
+	w := r.begin(parsed, newDomain(owner))
+	if w.rule != nil && parsed.root.name == "interface" {
+		w.editFilterref(newNIC(parsed, parsed.root, 1))
+	}
+	return w.result(), nil
+}
+
+func parseDomain(src []byte) (*document, error) {
+	doc, err := parse(src)
+	if err != nil {
+		return nil, err
+	}
+	if doc.root.name != "domain" {
+		return nil, errorAt(src, doc.root.start, "the root element is <%s>, not <domain>", doc.root.name)
+	}
+	for _, name := range []string{"os", "devices"} {
+		if again := doc.root.all(name); len(again) > 1 {
+			return nil, errorAt(src, again[1].start, "a second <%s>", name)
+		}
+	}
+	return doc, nil
+}
+
+// rewrite is the work on one document.
+type rewrite struct {
+	view
+	domain     Domain
+	rule       *Rule
+	state      State
+	readInitrd func(path string, n int) ([]byte, error)
+	edits      edits
+	changes    []placedChange
+	warnings   []Warning
+}
+
+type placedChange struct {
+	offset int
+	Change
+}
+
+func (r Rewriter) begin(doc *document, d Domain) *rewrite {
+	return &rewrite{
+		view:       view{doc: doc},
+		domain:     d,
+		rule:       r.Policy.For(d),
+		readInitrd: r.ReadInitrd,
+		edits:      edits{src: doc.src},
+	}
+}
+
+func (r *rewrite) editDomain() {
+	for _, n := range r.interfaces {
+		r.editFilterref(n)
+	}
+	verdict := r.editKernel()
+	if r.rule.Boot == BootKeep || r.os.Type == nil || r.os.Type.Type != "hvm" {
+		return
+	}
+	switch verdict {
+	case kernelNone, kernelDropped:
+		r.editBootDevices()
+		r.warnNoInterface()
+		r.warnROM()
+	case kernelIsIPXE, kernelUnblocked:
+		r.warnNoInterface()
+	}
+}
+
+// editBootDevices applies the boot rule in the notation that the domain uses.
+// With both notations at once libvirt refuses the domain, so it is left alone.
+func (r *rewrite) editBootDevices() {
+	switch {
+	case len(r.ordered) == 0 && validBoots(r.boots):
+		r.editBoot()
+	case len(r.boots) == 0 && validOrder(r.ordered):
+		r.editBootOrder()
+	}
+}
+
+func (r *rewrite) changed(offset int, c Change) {
+	r.changes = append(r.changes, placedChange{offset, c})
+}
+
+func (r *rewrite) warned(w Warning) { r.warnings = append(r.warnings, w) }
+
+func (r *rewrite) result() Result {
+	res := Result{Domain: r.domain, Rule: r.rule, Output: r.edits.apply(), Warnings: r.warnings}
+	slices.SortStableFunc(r.changes, func(a, b placedChange) int { return a.offset - b.offset })
+	for _, c := range r.changes {
+		res.Changes = append(res.Changes, c.Change)
+	}
+	return res
 }

@@ -1,0 +1,86 @@
+package domainxml
+
+import (
+	"slices"
+	"strings"
+
+	"libvirt.org/go/libvirtxml"
+)
+
+// The boot devices of <os><boot dev='…'/> that the rules name.
+const (
+	bootNetwork = "network"
+	bootDisk    = "hd"
+)
+
+// networkFirst is the boot rule for <os><boot dev='…'/>: the network once and
+// in front, then what was there. Without any, libvirt boots from the disk
+// (virDomainDefBootOrderPostParse in src/conf/domain_postparse.c).
+//
+// Where the network is there twice the second one counts for libvirt
+// (qemuProcessPrepareDeviceBootorder in src/qemu/qemu_process.c).
+func networkFirst(devices []libvirtxml.DomainBootDevice) []libvirtxml.DomainBootDevice {
+	if len(devices) == 0 {
+		return []libvirtxml.DomainBootDevice{{Dev: bootNetwork}, {Dev: bootDisk}}
+	}
+	first := []libvirtxml.DomainBootDevice{{Dev: bootNetwork}}
+	for _, d := range devices {
+		if d.Dev != bootNetwork {
+			first = append(first, d)
+		}
+	}
+	return first
+}
+
+// editBoot writes the wanted boot devices into the elements that are there, so
+// that comments and white space between them stay.
+func (r *rewrite) editBoot() {
+	want := networkFirst(r.os.BootDevices)
+	if slices.Equal(want, r.os.BootDevices) {
+		return
+	}
+	change := Change{Kind: ChangeBootOrder, From: names(r.os.BootDevices), To: names(want)}
+	if len(r.boots) == 0 {
+		change.From = bootDisk
+		osType := r.osElement.child("type")
+		quote := r.edits.quote(osType)
+		r.edits.insertAfter(osType, bootElement(bootNetwork, quote), bootElement(bootDisk, quote))
+		r.changed(osType.start, change)
+		return
+	}
+	r.changed(r.boots[0].start, change)
+	missing := len(want) - len(r.boots)
+	if missing > 0 {
+		r.edits.insertBefore(r.boots[0], bootElement(bootNetwork, r.edits.quote(r.boots[0])))
+		return
+	}
+	for i, el := range r.boots {
+		switch {
+		case i >= len(want):
+			r.edits.remove(el)
+		case want[i] != r.os.BootDevices[i]:
+			r.edits.setAttribute(el.attribute("dev"), want[i].Dev)
+		}
+	}
+}
+
+// validBoots reports whether every <boot> of <os> names a device. libvirt
+// refuses one that does not.
+func validBoots(boots []*element) bool {
+	for _, b := range boots {
+		if b.attribute("dev") == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func bootElement(dev, quote string) string { return "<boot dev=" + quote + dev + quote + "/>" }
+
+func names(devices []libvirtxml.DomainBootDevice) string {
+	var s []string
+	for _, d := range devices {
+		s = append(s, d.Dev)
+	}
+	return strings.Join(s, ", ")
+}

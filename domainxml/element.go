@@ -1,0 +1,144 @@
+package domainxml
+
+import (
+	"bytes"
+	"strings"
+)
+
+// document is a parsed XML document that remembers where everything stands, so
+// that an edit can be a splice of the original bytes.
+type document struct {
+	src  []byte
+	root *element
+}
+
+// element is one element and its place in the source. For <a x='1'>…</a> start
+// is at the first <, body behind the first >, bodyEnd at the second <, and end
+// behind the second >; for <a/> body, bodyEnd and end are all behind the />.
+type element struct {
+	name                      string // as written, with its prefix
+	start, body, bodyEnd, end int
+	attrs                     []attribute
+	children                  []*element
+	parent                    *element
+}
+
+// attribute is one attribute; src[start:end] is its value without the quotes.
+type attribute struct {
+	name       string
+	start, end int
+}
+
+func (e *element) empty() bool { return e.end == e.body }
+
+// child returns the first child of that name, or nil.
+func (e *element) child(name string) *element {
+	if e == nil {
+		return nil
+	}
+	for _, c := range e.children {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// all returns the children of that name.
+func (e *element) all(name string) []*element {
+	if e == nil {
+		return nil
+	}
+	var found []*element
+	for _, c := range e.children {
+		if c.name == name {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (e *element) attribute(name string) *attribute {
+	if e == nil {
+		return nil
+	}
+	for i := range e.attrs {
+		if e.attrs[i].name == name {
+			return &e.attrs[i]
+		}
+	}
+	return nil
+}
+
+// attr returns the value of an attribute, "" without it.
+func (d *document) attr(e *element, name string) string {
+	a := e.attribute(name)
+	if a == nil {
+		return ""
+	}
+	return unescape(d.src[a.start:a.end])
+}
+
+// text returns the element's own character data, like XPath's string() for an
+// element without children.
+func (d *document) text(e *element) string {
+	if e == nil {
+		return ""
+	}
+	var b strings.Builder
+	for at := e.body; at < e.bodyEnd; {
+		rest := d.src[at:e.bodyEnd]
+		switch {
+		case hasPrefix(rest, cdataOpen):
+			end := bytes.Index(rest, []byte(cdataClose))
+			b.Write(rest[len(cdataOpen):end])
+			at += end + len(cdataClose)
+		case rest[0] == '<':
+			at += d.skipMarkup(e, at)
+		default:
+			n := bytes.IndexByte(rest, '<')
+			if n < 0 {
+				n = len(rest)
+			}
+			b.WriteString(unescape(rest[:n]))
+			at += n
+		}
+	}
+	return b.String()
+}
+
+// skipMarkup returns the length of the child element, comment or processing
+// instruction of e that begins at offset at.
+func (d *document) skipMarkup(e *element, at int) int {
+	for _, c := range e.children {
+		if c.start == at {
+			return c.end - at
+		}
+	}
+	rest := d.src[at:]
+	if hasPrefix(rest, commentOpen) {
+		return bytes.Index(rest, []byte(commentClose)) + len(commentClose)
+	}
+	return bytes.Index(rest, []byte(piClose)) + len(piClose)
+}
+
+// namespace resolves the prefix of an element's name to its URI, "" without one.
+func (d *document) namespace(e *element) string {
+	decl := "xmlns"
+	if prefix, _, ok := strings.Cut(e.name, ":"); ok {
+		decl = "xmlns:" + prefix
+	}
+	for ; e != nil; e = e.parent {
+		if e.attribute(decl) != nil {
+			return d.attr(e, decl)
+		}
+	}
+	return ""
+}
+
+func (e *element) local() string {
+	if _, local, ok := strings.Cut(e.name, ":"); ok {
+		return local
+	}
+	return e.name
+}

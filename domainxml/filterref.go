@@ -1,0 +1,36 @@
+package domainxml
+
+import "libvirt.org/go/libvirtxml"
+
+// filterref is the filterref rule: what becomes of an interface's nwfilter
+// reference; nil when it goes. A replaced one keeps its parameters, since the
+// other filter may use the same variables.
+func filterref(ref *libvirtxml.DomainInterfaceFilterRef, rule Filterref) *libvirtxml.DomainInterfaceFilterRef {
+	switch {
+	case ref == nil || rule.Action == FilterrefKeep:
+		return ref
+	case rule.Action == FilterrefReplace:
+		return &libvirtxml.DomainInterfaceFilterRef{Filter: rule.Filter, Parameters: ref.Parameters}
+	}
+	return nil
+}
+
+func (r *rewrite) editFilterref(n nic) {
+	want := filterref(n.FilterRef, r.rule.Filterref)
+	if n.FilterRef == nil {
+		return
+	}
+	change := Change{Kind: ChangeFilterrefRemoved, Interface: n.label, From: n.FilterRef.Filter}
+	for _, el := range n.element.all("filterref") {
+		switch filter := el.attribute("filter"); {
+		case want == nil:
+			r.edits.remove(el)
+		case filter == nil || want.Filter == r.doc.attr(el, "filter"):
+			continue
+		default:
+			r.edits.setAttribute(filter, want.Filter)
+			change.Kind, change.To = ChangeFilterrefReplaced, want.Filter
+		}
+		r.changed(el.start, change)
+	}
+}

@@ -1,0 +1,367 @@
+package domainxml
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// SyntaxError is a document that cannot be read, and so is never changed.
+type SyntaxError struct {
+	Line, Column int // of the place, both from 1; columns count bytes
+	Message      string
+}
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
+}
+
+func errorAt(src []byte, offset int, format string, args ...any) error {
+	before := src[:min(offset, len(src))]
+	return &SyntaxError{
+		Line:    1 + bytes.Count(before, []byte("\n")),
+		Column:  len(before) - bytes.LastIndexByte(before, '\n'),
+		Message: fmt.Sprintf(format, args...),
+	}
+}
+
+// maxDepth is how deep elements nest at most: libxml2's xmlParserMaxDepth,
+// beyond which libvirt does not read a document either.
+const maxDepth = 256
+
+const (
+	byteOrder    = "\ufeff"
+	xmlDecl      = "<?xml"
+	commentOpen  = "<!--"
+	commentClose = "-->"
+	cdataOpen    = "<![CDATA["
+	cdataClose   = "]]>"
+	piOpen       = "<?"
+	piClose      = "?>"
+	endTagOpen   = "</"
+)
+
+// parse reads a whole document. It is stricter than it needs to be where libvirt
+// could read the document differently: a document type declaration, an encoding
+// other than UTF-8 or ASCII, or an entity beyond XML's own five is an error.
+func parse(src []byte) (*document, error) {
+	p := parser{src: src}
+	if err := p.run(); err != nil {
+		return nil, err
+	}
+	return &document{src: src, root: p.root}, nil
+}
+
+type parser struct {
+	src  []byte
+	at   int
+	root *element
+	open *element // the innermost element that is not closed yet
+	deep int
+}
+
+func (p *parser) run() error {
+	if !utf8.Valid(p.src) {
+		return p.fail(invalidUTF8(p.src), "not UTF-8")
+	}
+	p.at = len(p.src) - len(bytes.TrimPrefix(p.src, []byte(byteOrder)))
+	if err := p.declaration(); err != nil {
+		return err
+	}
+	for p.at < len(p.src) {
+		if err := p.next(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.open != nil:
+		return p.fail(p.at, "the document ends inside <%s>, which line %d opens", p.open.name, lineOf(p.src, p.open.start))
+	case p.root == nil:
+		return p.fail(p.at, "no element in the document")
+	}
+	return nil
+}
+
+func (p *parser) fail(offset int, format string, args ...any) error {
+	return errorAt(p.src, offset, format, args...)
+}
+
+// declaration reads <?xml …?> and checks its encoding.
+func (p *parser) declaration() error {
+	rest := p.src[p.at:]
+	if !hasPrefix(rest, xmlDecl) || len(rest) == len(xmlDecl) || !isSpace(rest[len(xmlDecl)]) {
+		return nil
+	}
+	end := bytes.Index(rest, []byte(piClose))
+	if end < 0 {
+		return p.fail(p.at, "the XML declaration has no ?>")
+	}
+	if enc := pseudoAttribute(string(rest[len(xmlDecl):end]), "encoding"); !readable(enc, p.src) {
+		return p.fail(p.at, "encoding %s is not read; convert the document to UTF-8", enc)
+	}
+	p.at += end + len(piClose)
+	return nil
+}
+
+// readable reports whether a document in that encoding can be read as UTF-8.
+func readable(encoding string, src []byte) bool {
+	switch enc := strings.ToLower(encoding); {
+	case enc == "", enc == "utf-8", enc == "utf8":
+		return true
+	case enc == "us-ascii", enc == "ascii", strings.HasPrefix(enc, "iso-8859-"):
+		return bytes.IndexFunc(src, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+	}
+	return false
+}
+
+// pseudoAttribute returns the value of name in the text of an XML declaration.
+func pseudoAttribute(decl, name string) string {
+	_, after, ok := strings.Cut(decl, name)
+	if !ok {
+		return ""
+	}
+	after = strings.TrimLeft(after, " \t\r\n=")
+	if after == "" {
+		return ""
+	}
+	value, _, _ := strings.Cut(after[1:], after[:1])
+	return value
+}
+
+// next reads one piece: text, a tag, a comment, CDATA, a processing instruction.
+func (p *parser) next() error {
+	rest := p.src[p.at:]
+	switch {
+	case rest[0] != '<':
+		return p.charData()
+	case hasPrefix(rest, commentOpen):
+		return p.comment()
+	case hasPrefix(rest, cdataOpen):
+		if p.open == nil {
+			return p.fail(p.at, "text outside the root element")
+		}
+		return p.upTo(cdataOpen, cdataClose, "CDATA section")
+	case hasPrefix(rest, piOpen):
+		if name := nameAt(p.src, p.at+len(piOpen)); name == "" || strings.EqualFold(name, "xml") {
+			return p.fail(p.at, "an XML declaration that is not at the beginning, or a processing instruction without a name")
+		}
+		return p.upTo(piOpen, piClose, "processing instruction")
+	case hasPrefix(rest, "<!"):
+		return p.fail(p.at, "document type declarations are not read")
+	case hasPrefix(rest, endTagOpen):
+		return p.endTag()
+	}
+	return p.startTag()
+}
+
+func (p *parser) upTo(opening, closing, what string) error {
+	n := bytes.Index(p.src[p.at+len(opening):], []byte(closing))
+	if n < 0 {
+		return p.fail(p.at, "a %s has no end", what)
+	}
+	end := p.at + len(opening) + n
+	if i := invalidChar(p.src[p.at:end]); i >= 0 {
+		return p.fail(p.at+i, "a character that XML does not allow")
+	}
+	p.at = end + len(closing)
+	return nil
+}
+
+func (p *parser) comment() error {
+	body := p.src[p.at+len(commentOpen):]
+	if n := bytes.Index(body, []byte("--")); n >= 0 && !hasPrefix(body[n:], commentClose) {
+		return p.fail(p.at+len(commentOpen)+n, "-- inside a comment")
+	}
+	return p.upTo(commentOpen, commentClose, "comment")
+}
+
+func (p *parser) charData() error {
+	end := bytes.IndexByte(p.src[p.at:], '<')
+	if end < 0 {
+		end = len(p.src) - p.at
+	}
+	text := p.src[p.at : p.at+end]
+	if p.open == nil && len(bytes.Trim(text, " \t\r\n")) > 0 {
+		return p.fail(p.at, "text outside the root element")
+	}
+	if i := bytes.Index(text, []byte(cdataClose)); i >= 0 {
+		return p.fail(p.at+i, "]]> in text")
+	}
+	if err := p.checkText(p.at, text); err != nil {
+		return err
+	}
+	p.at += end
+	return nil
+}
+
+// checkText accepts text or an attribute's value: only characters that XML
+// allows and references that unescape can resolve.
+func (p *parser) checkText(offset int, text []byte) error {
+	if i := invalidChar(text); i >= 0 {
+		return p.fail(offset+i, "a character that XML does not allow")
+	}
+	for i := bytes.IndexByte(text, '&'); i >= 0; {
+		if _, n := reference(text[i:]); n == 0 {
+			return p.fail(offset+i, "an & that begins no known reference")
+		}
+		next := bytes.IndexByte(text[i+1:], '&')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return nil
+}
+
+func (p *parser) startTag() error {
+	e := &element{start: p.at, parent: p.open, name: nameAt(p.src, p.at+1)}
+	if e.name == "" {
+		return p.fail(p.at, "a < that begins no tag")
+	}
+	if p.open == nil && p.root != nil {
+		return p.fail(p.at, "a second root element <%s>", e.name)
+	}
+	if p.deep++; p.deep > maxDepth {
+		return p.fail(p.at, "elements nested more than %d deep", maxDepth)
+	}
+	p.at += 1 + len(e.name)
+	closed, err := p.attributes(e)
+	if err != nil {
+		return err
+	}
+	p.attach(e)
+	e.body, e.bodyEnd, e.end = p.at, p.at, p.at
+	if closed {
+		p.deep--
+		return nil
+	}
+	p.open = e
+	return nil
+}
+
+func (p *parser) attach(e *element) {
+	if p.open == nil {
+		p.root = e
+		return
+	}
+	p.open.children = append(p.open.children, e)
+}
+
+// attributes reads up to and including the > of a start tag, and reports
+// whether it was a />.
+func (p *parser) attributes(e *element) (closed bool, err error) {
+	for {
+		before := p.at
+		p.space()
+		switch rest := p.src[p.at:]; {
+		case len(rest) == 0:
+			return false, p.fail(e.start, "the tag <%s has no >", e.name)
+		case rest[0] == '>':
+			p.at++
+			return false, nil
+		case hasPrefix(rest, "/>"):
+			p.at += 2
+			return true, nil
+		case p.at == before:
+			return false, p.fail(p.at, "no space before an attribute of <%s>", e.name)
+		}
+		if err := p.attribute(e); err != nil {
+			return false, err
+		}
+	}
+}
+
+func (p *parser) attribute(e *element) error {
+	name := nameAt(p.src, p.at)
+	if name == "" {
+		return p.fail(p.at, "not an attribute of <%s>", e.name)
+	}
+	if e.attribute(name) != nil {
+		return p.fail(p.at, "attribute %s of <%s> is there twice", name, e.name)
+	}
+	p.at += len(name)
+	p.space()
+	if !p.eat('=') {
+		return p.fail(p.at, "attribute %s of <%s> has no =", name, e.name)
+	}
+	p.space()
+	if p.at == len(p.src) || p.src[p.at] != '\'' && p.src[p.at] != '"' {
+		return p.fail(p.at, "the value of attribute %s of <%s> is not in quotes", name, e.name)
+	}
+	quote := p.src[p.at]
+	p.at++
+	n := bytes.IndexByte(p.src[p.at:], quote)
+	if n < 0 {
+		return p.fail(p.at, "the value of attribute %s of <%s> has no end", name, e.name)
+	}
+	value := p.src[p.at : p.at+n]
+	if i := bytes.IndexByte(value, '<'); i >= 0 {
+		return p.fail(p.at+i, "a < in the value of attribute %s of <%s>", name, e.name)
+	}
+	if err := p.checkText(p.at, value); err != nil {
+		return err
+	}
+	e.attrs = append(e.attrs, attribute{name: name, start: p.at, end: p.at + n})
+	p.at += n + 1
+	return nil
+}
+
+func (p *parser) endTag() error {
+	name := nameAt(p.src, p.at+2)
+	if p.open == nil || name != p.open.name {
+		return p.fail(p.at, "</%s> closes nothing that is open", name)
+	}
+	p.open.bodyEnd = p.at
+	p.at += 2 + len(name)
+	p.space()
+	if !p.eat('>') {
+		return p.fail(p.at, "the tag </%s has no >", name)
+	}
+	p.open.end = p.at
+	p.open = p.open.parent
+	p.deep--
+	return nil
+}
+
+func (p *parser) space() {
+	for p.at < len(p.src) && isSpace(p.src[p.at]) {
+		p.at++
+	}
+}
+
+func (p *parser) eat(c byte) bool {
+	if p.at < len(p.src) && p.src[p.at] == c {
+		p.at++
+		return true
+	}
+	return false
+}
+
+func hasPrefix(s []byte, prefix string) bool {
+	return len(s) >= len(prefix) && string(s[:len(prefix)]) == prefix
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// nameAt returns the XML name at an offset, "" when there is none. It takes the
+// ASCII names and any letter beyond ASCII.
+func nameAt(src []byte, at int) string {
+	end := at
+	for end < len(src) && isNameByte(src[end], end == at) {
+		end++
+	}
+	return string(src[min(at, len(src)):end])
+}
+
+func isNameByte(c byte, first bool) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_', c >= utf8.RuneSelf:
+		return true
+	case '0' <= c && c <= '9', c == '-', c == '.', c == ':':
+		return !first
+	}
+	return false
+}
+
+func lineOf(src []byte, offset int) int { return 1 + bytes.Count(src[:offset], []byte("\n")) }
