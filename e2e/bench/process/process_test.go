@@ -1,0 +1,51 @@
+package process
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestRatios(t *testing.T) {
+	in := filepath.Join(t.TempDir(), "in")
+	if err := os.WriteFile(in, []byte("hello\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	times, err := Ratios(context.Background(), 3, in,
+		Command{Name: "short", Args: []string{"sh", "-c", "grep -q hello; sleep 0.02"}},
+		Command{Name: "long", Args: []string{"sh", "-c", "grep -q hello; sleep 0.1"}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if times[0].Name != "short" || times[0].Ratio != 1 {
+		t.Errorf("the first command is not the base: %v", times[0])
+	}
+	if times[1].Ratio < 2 || times[1].Min < 100*time.Millisecond || times[1].Median < times[1].Min {
+		t.Errorf("0.1 s against 0.02 s: %v", times[1])
+	}
+}
+
+func TestRatiosFailingCommand(t *testing.T) {
+	_, err := Ratios(context.Background(), 1, os.DevNull, Command{Name: "broken", Args: []string{"false"}})
+	if err == nil {
+		t.Error("a failing command was timed as if it had worked")
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		sorted []time.Duration
+		want   time.Duration
+	}{
+		{[]time.Duration{7}, 7},
+		{[]time.Duration{1, 3, 100}, 3},
+		{[]time.Duration{1, 3, 5, 100}, 4},
+	} {
+		if got := median(c.sorted); got != c.want {
+			t.Errorf("median(%v) = %v, want %v", c.sorted, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+// Package initrd looks at the first bytes of a domain's initrd, which tell an
+// iPXE script from a real one. The path is whatever a domain document names, so
+// it may be anything: a FIFO, a device, a directory.
+package initrd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// ErrNotRegular is what ReadHead returns for everything but a regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
+// ReadHead returns the first n bytes of the file, fewer when it is shorter. It
+// reads regular files only and never waits for a FIFO's writer or for a device;
+// a file on a network file system whose server is gone still blocks it.
+func ReadHead(path string, n int) ([]byte, error) {
+	head, err := readHead(path, n)
+	if err != nil {
+		return nil, fmt.Errorf("reading initrd: %w", err)
+	}
+	return head, nil
+}
+
+func readHead(path string, n int) ([]byte, error) {
+	// Before the open, because opening a device may already do something.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := regular(path, info); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	// And after it, because another file may have taken the name in between.
+	if info, err = f.Stat(); err != nil {
+		return nil, err
+	}
+	if err := regular(path, info); err != nil {
+		return nil, err
+	}
+	head := make([]byte, n)
+	got, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	return head[:got], nil
+}
+
+func regular(path string, info fs.FileInfo) error {
+	if info.Mode().IsRegular() {
+		return nil
+	}
+	return &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+}
