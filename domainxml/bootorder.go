@@ -35,7 +35,7 @@ func (r *rewrite) editBootOrder() {
 	}
 	from := labels(devices)
 	at := slices.IndexFunc(devices, func(d orderedDevice) bool { return d.device.name == "interface" })
-	boot := orderedDevice{device: r.interfaces[0].element, label: r.interfaces[0].label}
+	boot := orderedDevice{device: r.interfaces[0].element, label: r.label(r.interfaces[0].element, 1)}
 	if at >= 0 {
 		boot = devices[at]
 		devices = slices.Delete(devices, at, at+1)

@@ -2,6 +2,7 @@ package domainxml
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -93,7 +94,9 @@ func (e *edits) apply() []byte {
 	if len(e.splices) == 0 {
 		return e.src
 	}
-	slices.SortStableFunc(e.splices, func(a, b splice) int { return a.start - b.start })
+	slices.SortStableFunc(e.splices, func(a, b splice) int {
+		return cmp.Or(a.start-b.start, a.end-b.end) // an insertion before a removal
+	})
 	size := len(e.src)
 	for _, s := range e.splices {
 		size += len(s.text)

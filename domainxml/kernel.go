@@ -36,10 +36,9 @@ func (r *rewrite) editKernel() kernelVerdict {
 	verdict := decideKernel(os.Kernel, os.Cmdline, r.isIPXEScript(os.Initrd), *r.rule, r.state)
 	switch verdict {
 	case kernelBoots:
-		if r.rule.Boot == BootKeep {
-			break
+		if r.rule.Boot != BootKeep && r.rule.Kernel == KernelWarn {
+			r.warned(Warning{Kind: WarningKernel, Kernel: os.Kernel, Initrd: os.Initrd})
 		}
-		r.warned(Warning{Kind: WarningKernel, Kernel: os.Kernel, Initrd: os.Initrd})
 	case kernelDropped:
 		for _, name := range []string{"kernel", "initrd", "cmdline", "shim"} {
 			r.removeFromOS(name)

@@ -10,18 +10,18 @@ import (
 // list fits when one of its globs does. Globs are those of path.Match (*, ?,
 // [a-z]), except that * and ? also stand for a slash.
 type Match struct {
-	Name    []string `yaml:"name"`    // the domain's name
-	Bridge  []string `yaml:"bridge"`  // the bridge of any of its interfaces
-	Network []string `yaml:"network"` // the libvirt network of any of its interfaces
+	Name    []string // the domain's name
+	Bridge  []string // the bridge of any of its interfaces
+	Network []string // the libvirt network of any of its interfaces
 
 	// From Nova's metadata; a domain without it fits none of these.
-	Project []string `yaml:"project"` // name or UUID
-	User    []string `yaml:"user"`    // name or UUID
-	Flavor  []string `yaml:"flavor"`  // name or, since Nova 2025.1, ID
-	Image   []string `yaml:"image"`   // UUID
+	Project []string // name or UUID
+	User    []string // name or UUID
+	Flavor  []string // name or, since Nova 2025.1, ID
+	Image   []string // UUID
 	// Since Nova 2025.1: every named key must be there with a fitting value.
-	ExtraSpecs      map[string]string `yaml:"extra_specs"`
-	ImageProperties map[string]string `yaml:"image_properties"`
+	ExtraSpecs      map[string]string
+	ImageProperties map[string]string
 }
 
 // Fits reports whether the rule with this condition is for the domain.

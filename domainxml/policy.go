@@ -1,6 +1,10 @@
 package domainxml
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
 
 // Policy decides which rule a domain gets: the first whose Match fits. A domain
 // that no rule fits is left alone.
@@ -11,21 +15,21 @@ type Policy struct {
 // Rule says what a domain must look like when it starts.
 type Rule struct {
 	// Name is what logs, status and warnings call the rule.
-	Name string `yaml:"name"`
+	Name string
 	// Match says which domains the rule is for. The zero Match fits every domain.
-	Match Match `yaml:"match"`
+	Match Match
 	// Boot is the wanted boot order.
-	Boot Boot `yaml:"boot"`
+	Boot Boot
 	// Filterref is what becomes of the nwfilter references of the interfaces.
-	Filterref Filterref `yaml:"filterref"`
+	Filterref Filterref
 	// Kernel is what becomes of a kernel that libvirt would boot directly.
-	Kernel Kernel `yaml:"kernel"`
+	Kernel Kernel
 	// IPXEKernel removes the command line where the initrd is an iPXE script,
 	// since ipxe.lkrn ignores the script when it has one.
-	IPXEKernel bool `yaml:"ipxe_kernel"`
+	IPXEKernel bool
 	// Unprepared is what the hook does with a domain that is about to start
 	// although it is not as the rule wants it.
-	Unprepared Unprepared `yaml:"unprepared"`
+	Unprepared Unprepared
 }
 
 // DefaultRule is what every domain gets without a configuration, and what a
@@ -124,12 +128,29 @@ func (f *Filterref) UnmarshalText(text []byte) error {
 	switch s := string(text); {
 	case s == string(FilterrefRemove), s == string(FilterrefKeep):
 		*f = Filterref{Action: FilterrefAction(s)}
-	case len(s) > len(prefix) && s[:len(prefix)] == prefix:
-		*f = Filterref{Action: FilterrefReplace, Filter: s[len(prefix):]}
+	case strings.HasPrefix(s, prefix):
+		name := s[len(prefix):]
+		if !isNCName(name) {
+			return fmt.Errorf("%q is not the name of an nwfilter: a letter or _, then letters, digits, '.', '-' and '_'", name)
+		}
+		*f = Filterref{Action: FilterrefReplace, Filter: name}
 	default:
 		return fmt.Errorf("%q is not one of remove, keep, replace:NAME", s)
 	}
 	return nil
+}
+
+// isNCName reports whether s is an XML name without a colon, which is what
+// libvirt's schema takes as the name of an nwfilter
+// (filter-node-attributes in src/conf/schemas/nwfilter.rng).
+func isNCName(s string) bool {
+	for i, r := range s {
+		first := r == '_' || unicode.IsLetter(r)
+		if !first && (i == 0 || r != '.' && r != '-' && !unicode.IsDigit(r)) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // MarshalText implements encoding.TextMarshaler.

@@ -35,8 +35,8 @@ const (
 // Change is one thing that a rule changed in a document.
 type Change struct {
 	Kind ChangeKind
-	// Interface is the MAC address of the interface, or "interface N" counted
-	// from 1 when it has none yet; empty for changes of the <os> element.
+	// Interface is the MAC address of the interface, or "#1" for the first when
+	// it has none yet; empty for changes of the boot order and the kernel.
 	Interface string
 	// From and To are the values before and after: boot devices in order
 	// ("hd" to "network, hd"), devices with their order ("vda" to

@@ -7,7 +7,8 @@ import (
 
 // Domain applies the policy to a domain document. A document that cannot be
 // read is a [SyntaxError]; the result's Output is then still the document.
-func (r Rewriter) Domain(doc []byte, state State) (Result, error) {
+func (r Rewriter) Domain(doc []byte, state State) (res Result, err error) {
+	defer unchangedOnPanic(doc, &res, &err)
 	parsed, err := parseDomain(doc)
 	if err != nil {
 		return Result{Output: doc}, err
@@ -23,7 +24,8 @@ func (r Rewriter) Domain(doc []byte, state State) (Result, error) {
 
 // Device applies the policy to the document of one device, as attach-device and
 // update-device carry it. domain is the document of the domain that it is for.
-func (r Rewriter) Device(device, domain []byte) (Result, error) {
+func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
+	defer unchangedOnPanic(device, &res, &err)
 	unchanged := Result{Output: device}
 	parsed, err := parse(device)
 	if err != nil {
@@ -38,6 +40,14 @@ func (r Rewriter) Device(device, domain []byte) (Result, error) {
 		w.editFilterref(newNIC(parsed, parsed.root, 1))
 	}
 	return w.result(), nil
+}
+
+// unchangedOnPanic makes a fault of a rule an error like an unreadable document:
+// it must not cost anybody a guest, or the agent all of its clients.
+func unchangedOnPanic(doc []byte, res *Result, err *error) {
+	if fault := recover(); fault != nil {
+		*res, *err = Result{Output: doc}, fmt.Errorf("fault in a rule: %v", fault)
+	}
 }
 
 func parseDomain(src []byte) (*document, error) {
@@ -87,8 +97,11 @@ func (r *rewrite) editDomain() {
 	for _, n := range r.interfaces {
 		r.editFilterref(n)
 	}
+	if r.os.Type == nil || r.os.Type.Type != "hvm" {
+		return
+	}
 	verdict := r.editKernel()
-	if r.rule.Boot == BootKeep || r.os.Type == nil || r.os.Type.Type != "hvm" {
+	if r.rule.Boot == BootKeep {
 		return
 	}
 	switch verdict {

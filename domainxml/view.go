@@ -22,7 +22,7 @@ type view struct {
 type nic struct {
 	libvirtxml.DomainInterface
 	element *element
-	label   string // the MAC address, or "interface N"
+	label   string // the MAC address, or "#1" for the first
 }
 
 // orderedDevice is a device with a <boot order='…'/>.
@@ -67,7 +67,7 @@ func (v *view) readOS() {
 }
 
 func newNIC(doc *document, el *element, number int) nic {
-	n := nic{element: el, label: "interface " + strconv.Itoa(number)}
+	n := nic{element: el, label: "#" + strconv.Itoa(number)}
 	if mac := doc.attr(el.child("mac"), "address"); mac != "" {
 		n.MAC = &libvirtxml.DomainInterfaceMAC{Address: mac}
 		n.label = mac
@@ -111,5 +111,5 @@ func (v *view) label(dev *element, number int) string {
 	if target := v.doc.attr(dev.child("target"), "dev"); target != "" {
 		return target
 	}
-	return dev.name + " " + strconv.Itoa(number)
+	return dev.name + " #" + strconv.Itoa(number)
 }

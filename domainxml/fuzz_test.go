@@ -1,0 +1,91 @@
+package domainxml_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// FuzzDomain: whatever comes in, no fault; what is not reported is not changed;
+// a second rewrite finds nothing to do; and what was XML for encoding/xml is XML
+// afterwards.
+func FuzzDomain(f *testing.F) {
+	for _, doc := range seeds(f) {
+		f.Add(doc, true)
+		f.Add(doc, false)
+	}
+	f.Fuzz(func(t *testing.T, doc []byte, drop bool) {
+		rule := domainxml.DefaultRule()
+		if drop {
+			rule.Kernel = domainxml.KernelDrop
+			rule.Filterref = domainxml.Filterref{Action: domainxml.FilterrefReplace, Filter: "a<b"}
+		}
+		r := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
+		res, err := r.Domain(doc, domainxml.Inactive)
+		var syntax *domainxml.SyntaxError
+		if err != nil && !errors.As(err, &syntax) {
+			t.Fatal(err)
+		}
+		if !res.Changed() {
+			if !bytes.Equal(res.Output, doc) {
+				t.Fatal("changed, but not reported")
+			}
+			return
+		}
+		if again, err := r.Domain(res.Output, domainxml.Inactive); err != nil || again.Changed() {
+			t.Fatalf("a second rewrite: %v, %v\n%s", err, again.Changes, res.Output)
+		}
+		if wellFormed(doc) == nil {
+			if err := wellFormed(res.Output); err != nil {
+				t.Fatalf("not XML any more: %v\n%s", err, res.Output)
+			}
+		}
+	})
+}
+
+func seeds(f *testing.F) [][]byte {
+	files, err := filepath.Glob("testdata/*/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var docs [][]byte
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, part := range archive.Files {
+			if part.Name == "in.xml" {
+				docs = append(docs, part.Data)
+			}
+		}
+	}
+	if dir := os.Getenv("DOMAIN_CORPUS"); dir != "" {
+		more, _ := filepath.Glob(filepath.Join(dir, "libvirt-9.0.0", "*", "*.xml"))
+		for _, file := range more {
+			if doc, err := os.ReadFile(file); err == nil {
+				docs = append(docs, doc)
+			}
+		}
+	}
+	return docs
+}
+
+func wellFormed(doc []byte) error {
+	d := xml.NewDecoder(bytes.NewReader(doc))
+	for {
+		if _, err := d.Token(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package domainxml_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// TestRules runs the documents of testdata, one behaviour a file, in a folder
+// named by the rule. A file has these parts:
+//
+//	rule     keys of the rule that differ from the default
+//	state    "active" where the guest runs
+//	initrd   what the initrd begins with
+//	in.xml   the document; device.xml instead for one device of that domain
+//	out.xml  what must come out
+//	says     the changes and warnings, a line each
+//
+// go test ./domainxml -update writes the last two.
+func TestRules(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no documents in testdata: %v", err)
+	}
+	update := flag.Lookup("update").Value.String() == "true"
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "testdata/"), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := newBehaviour(t, archive)
+			got := c.run()
+			if update {
+				c.set("out.xml", string(got.Output))
+				c.set("says", says(got))
+				writeFile(t, file, txtar.Format(archive))
+				return
+			}
+			if diff := cmp.Diff(c.get("out.xml"), string(got.Output)); diff != "" {
+				t.Errorf("document (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.get("says"), says(got)); diff != "" {
+				t.Errorf("changes and warnings (-want +got):\n%s", diff)
+			}
+			if got.Changed() == (string(got.Output) == c.input()) {
+				t.Errorf("Changed() = %v", got.Changed())
+			}
+			again := c.rewrite(got.Output)
+			if diff := cmp.Diff(string(got.Output), string(again.Output)); diff != "" || again.Changed() {
+				t.Errorf("a second rewrite changed it again (-first +second):\n%s%v", diff, again.Changes)
+			}
+		})
+	}
+}
+
+type behaviour struct {
+	t       *testing.T
+	archive *txtar.Archive
+	rule    domainxml.Rule
+}
+
+func newBehaviour(t *testing.T, archive *txtar.Archive) behaviour {
+	c := behaviour{t: t, archive: archive, rule: domainxml.DefaultRule()}
+	if c.get("rule") == "" {
+		return c
+	}
+	if err := yaml.Unmarshal([]byte(c.get("rule")), &c.rule); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c behaviour) get(name string) string {
+	for _, f := range c.archive.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+func (c behaviour) set(name, data string) {
+	for i, f := range c.archive.Files {
+		if f.Name == name {
+			c.archive.Files[i].Data = []byte(data)
+			return
+		}
+	}
+	c.archive.Files = append(c.archive.Files, txtar.File{Name: name, Data: []byte(data)})
+}
+
+func (c behaviour) input() string {
+	if device := c.get("device.xml"); device != "" {
+		return device
+	}
+	return c.get("in.xml")
+}
+
+func (c behaviour) run() domainxml.Result { return c.rewrite([]byte(c.input())) }
+
+func (c behaviour) rewrite(doc []byte) domainxml.Result {
+	c.t.Helper()
+	r := domainxml.Rewriter{
+		Policy:     domainxml.Policy{Rules: []domainxml.Rule{c.rule}},
+		ReadInitrd: c.readInitrd,
+	}
+	if c.get("device.xml") != "" {
+		return c.must(r.Device(doc, []byte(c.get("in.xml"))))
+	}
+	state := domainxml.Inactive
+	if strings.TrimSpace(c.get("state")) == "active" {
+		state = domainxml.Active
+	}
+	return c.must(r.Domain(doc, state))
+}
+
+func (c behaviour) must(res domainxml.Result, err error) domainxml.Result {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return res
+}
+
+func (c behaviour) readInitrd(path string, n int) ([]byte, error) {
+	head := c.get("initrd")
+	if head == "" {
+		return nil, os.ErrNotExist
+	}
+	return []byte(head[:min(n, len(head))]), nil
+}
+
+func says(r domainxml.Result) string {
+	var b strings.Builder
+	for _, c := range r.Changes {
+		fmt.Fprintf(&b, "%s: %s\n", c.Kind, c)
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintf(&b, "warning %s: %s\n", w.Kind, w)
+	}
+	return b.String()
+}
+
+func writeFile(t *testing.T, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMain(m *testing.M) {
+	flag.Bool("update", false, "write what comes out into testdata")
+	os.Exit(m.Run())
+}
+
+func TestUnreadable(t *testing.T) {
+	tests := []struct{ name, doc, want string }{
+		{"empty", "", "line 1, column 1: no element in the document"},
+		{"binary", "\x7fELF\x00", "line 1, column 1: text outside the root element"},
+		{"not UTF-8", "<domain>\n\xff</domain>", "line 2, column 1: not UTF-8"},
+		{"cut off", "<domain>\n<os>", "line 2, column 5: the document ends inside <os>, which line 2 opens"},
+		{"crossed", "<domain>\n <os></domain>", "line 2, column 6: </domain> closes nothing that is open"},
+		{"another root", "<network/>", "line 1, column 1: the root element is <network>, not <domain>"},
+		{"two roots", "<domain/><domain/>", "line 1, column 10: a second root element <domain>"},
+		{"entity", "<domain><name>&nova;</name></domain>", "line 1, column 15: an & that begins no known reference"},
+		{"doctype", "<!DOCTYPE domain []><domain/>", "line 1, column 1: document type declarations are not read"},
+		{"encoding", "<?xml version='1.0' encoding='UTF-16'?><domain/>", "line 1, column 1: encoding UTF-16 is not read; convert the document to UTF-8"},
+		{"Latin-1 beyond ASCII", "<?xml version='1.0' encoding='ISO-8859-1'?><domain>é</domain>", "line 1, column 1: encoding ISO-8859-1 is not read; convert the document to UTF-8"},
+		{"attribute twice", "<domain type='kvm' type='lxc'/>", "line 1, column 20: attribute type of <domain> is there twice"},
+		{"no quotes", "<domain type=kvm/>", "line 1, column 14: the value of attribute type of <domain> is not in quotes"},
+		{"control character", "<domain>\x01</domain>", "line 1, column 9: a character that XML does not allow"},
+		{"comment", "<domain><!-- a -- b --></domain>", "line 1, column 16: -- inside a comment"},
+		{"two os", "<domain>\n<os/>\n<os/></domain>", "line 3, column 1: a second <os>"},
+		{"deep", strings.Repeat("<a>", 257), "line 1, column 769: elements nested more than 256 deep"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
+			res, err := r.Domain([]byte(test.doc), domainxml.Inactive)
+			var syntax *domainxml.SyntaxError
+			if !errors.As(err, &syntax) || err.Error() != test.want {
+				t.Errorf("error %v, want %s", err, test.want)
+			}
+			if string(res.Output) != test.doc || res.Changed() {
+				t.Errorf("output %q, want the document unchanged", res.Output)
+			}
+		})
+	}
+}
