@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 // TestRules runs the documents of testdata, one behaviour a file, in a folder
@@ -76,9 +76,12 @@ func newBehaviour(t *testing.T, archive *txtar.Archive) behaviour {
 	if c.get("rule") == "" {
 		return c
 	}
-	if err := yaml.Unmarshal([]byte(c.get("rule")), &c.rule); err != nil {
+	yaml := "rules:\n- name: behaviour\n  " + strings.ReplaceAll(c.get("rule"), "\n", "\n  ")
+	parsed, err := config.Parse("rule", []byte(yaml))
+	if err != nil {
 		t.Fatal(err)
 	}
+	c.rule = parsed.Rules[0]
 	return c
 }
 
