@@ -1,0 +1,137 @@
+// Package config reads /etc/virt-netboot/config.yaml, the file that says which
+// domains virt-netboot touches and how. Every mistake in it is an [Error] with
+// its line, its column and what would be right there.
+//
+// qemu-hook reads this file each time libvirt calls it, so the package imports
+// little and decodes without reflection.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// DefaultPath is where every program looks for the file unless told otherwise.
+const DefaultPath = "/etc/virt-netboot/config.yaml"
+
+// maxSize keeps a path that is no configuration, such as /dev/zero, from being
+// read for ever: 1 MiB is about 20,000 rules.
+const maxSize = 1 << 20
+
+// Config is the whole file.
+type Config struct {
+	Gateway Gateway
+	// Rules decide in their order; none means that no domain is touched.
+	Rules   []domainxml.Rule
+	Files   []File
+	Metrics Metrics
+	Log     Log
+}
+
+// Gateway says where the gateway listens and what it stands in front of.
+type Gateway struct {
+	// Listen is the path of the gateway's unix socket.
+	Listen string
+	// Upstream is the path of libvirt's unix socket. "" is
+	// /run/libvirt/virtqemud-sock where that exists, and
+	// /run/libvirt/libvirt-sock elsewhere.
+	Upstream string
+}
+
+// File is a file of Nova's that the agent keeps patched.
+type File struct {
+	Path string
+	Kind FileKind
+}
+
+// FileKind says how a file is patched.
+type FileKind string
+
+// The kinds of files.
+const (
+	KindNovaTemplate FileKind = "nova-template" // Nova's libvirt.xml.template, up to Essex
+	KindDnsmasq      FileKind = "dnsmasq"       // the file of nova.conf's dnsmasq_config_file
+)
+
+// Metrics says where Prometheus finds the metrics.
+type Metrics struct {
+	// Listen is the host:port of the HTTP server; "" turns it off.
+	Listen string
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level  LogLevel
+	Format LogFormat
+}
+
+// LogLevel is the least important level that is logged, by logrus's names.
+type LogLevel string
+
+// The levels, most important first.
+const (
+	LevelError LogLevel = "error"
+	LevelWarn  LogLevel = "warn"
+	LevelInfo  LogLevel = "info"
+	LevelDebug LogLevel = "debug"
+	LevelTrace LogLevel = "trace"
+)
+
+// LogFormat is the form of a log line where there is no journal.
+type LogFormat string
+
+// The formats.
+const (
+	FormatText LogFormat = "text"
+	FormatJSON LogFormat = "json"
+)
+
+// Default is what holds without a file, and for every key a file omits.
+func Default() Config {
+	return Config{
+		Gateway: Gateway{Listen: "/run/virt-netboot/libvirt-sock"},
+		Rules:   []domainxml.Rule{domainxml.DefaultRule()},
+		Files: []File{
+			{Path: "/etc/nova/libvirt.xml.template", Kind: KindNovaTemplate},
+			{Path: "/etc/nova/dnsmasq.conf", Kind: KindDnsmasq},
+		},
+		Metrics: Metrics{Listen: "127.0.0.1:9178"},
+		Log:     Log{Level: LevelInfo, Format: FormatText},
+	}
+}
+
+// Policy is the file's rules as domainxml applies them.
+func (c Config) Policy() domainxml.Policy { return domainxml.Policy{Rules: c.Rules} }
+
+// Load reads the file at path; a missing one is Default. Mistakes in it come as
+// Errors.
+func Load(path string) (Config, error) {
+	c, err := Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Default(), nil
+	}
+	return c, err
+}
+
+// Read is Load for a file that must be there: a missing one is an error that
+// wraps fs.ErrNotExist.
+func Read(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if len(b) > maxSize {
+		return Config{}, fmt.Errorf("reading the configuration: %s is larger than %d KiB, so it is none", path, maxSize>>10)
+	}
+	return Parse(path, b)
+}
