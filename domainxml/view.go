@@ -25,7 +25,7 @@ type nic struct {
 	label   string // the MAC address, or "#1" for the first
 }
 
-// orderedDevice is a device with a <boot order='…'/>.
+// orderedDevice is a device with a <boot order='…'/> of its own.
 type orderedDevice struct {
 	boot    libvirtxml.DomainDeviceBoot
 	element *element // the <boot>
@@ -85,21 +85,24 @@ func newNIC(doc *document, el *element, number int) nic {
 	return n
 }
 
+// readOrder reads the boot orders of the devices. What is no order, or a second
+// one on the same device, is read as 0, which validOrder refuses as libvirt does.
 func (v *view) readOrder(devices []*element) {
 	count := map[string]int{}
 	for _, dev := range devices {
 		count[dev.name]++
-		boot := dev.child("boot")
-		if boot.attribute("order") == nil {
-			continue
+		for i, boot := range dev.all("boot") {
+			order, _ := strconv.ParseUint(v.doc.attr(boot, "order"), 10, 31)
+			if i > 0 {
+				order = 0
+			}
+			v.ordered = append(v.ordered, orderedDevice{
+				boot:    libvirtxml.DomainDeviceBoot{Order: uint(order), LoadParm: v.doc.attr(boot, "loadparm")},
+				element: boot,
+				device:  dev,
+				label:   v.label(dev, count[dev.name]),
+			})
 		}
-		order, _ := strconv.ParseUint(v.doc.attr(boot, "order"), 10, 31)
-		v.ordered = append(v.ordered, orderedDevice{
-			boot:    libvirtxml.DomainDeviceBoot{Order: uint(order), LoadParm: v.doc.attr(boot, "loadparm")},
-			element: boot,
-			device:  dev,
-			label:   v.label(dev, count[dev.name]),
-		})
 	}
 }
 
