@@ -222,6 +222,18 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestIsHostPort(t *testing.T) {
+	for in, want := range map[string]bool{
+		"127.0.0.1:9178": true, ":9178": true, "[::1]:9178": true, "node1:0": true, "[fe80::1%eth0]:1": true,
+		"9178": false, "127.0.0.1": false, "::1:9178": false, "[::1]": false, "[node]:1": false,
+		"node:65536": false, "node:http": false, "node:-1": false, "node:": false, "http://node:1": false, "a b:1": false,
+	} {
+		if got := isHostPort(in); got != want {
+			t.Errorf("isHostPort(%q) = %v", in, got)
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	missing, bad := filepath.Join(dir, "missing.yaml"), filepath.Join(dir, "bad.yaml")
