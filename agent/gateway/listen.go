@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+)
+
+// Listener is a unix socket that clients of libvirt connect to.
+type Listener struct {
+	*net.UnixListener
+	// own: made here, so its mode and group are ours to set.
+	own bool
+}
+
+// Listen returns the sockets that systemd passed (LISTEN_FDS, sd_listen_fds(3)),
+// or without any one of its own at path. A stale socket there is replaced; one
+// that somebody listens on is an error. Nobody but the owner may connect to it
+// until Server.Serve gives it the mode and group of libvirt's socket.
+func Listen(path string) ([]*Listener, error) {
+	if files := activation.Files(true); len(files) > 0 {
+		return activated(files)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("making the directory of the gateway's socket: %w", err)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("making the gateway's socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("closing the gateway's socket to others: %w", err)
+	}
+	return []*Listener{{UnixListener: l, own: true}}, nil
+}
+
+func activated(files []*os.File) ([]*Listener, error) {
+	var ls []*Listener
+	for _, f := range files {
+		l, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("taking over socket %s from systemd: %w", f.Name(), err)
+		}
+		u, ok := l.(*net.UnixListener)
+		if !ok {
+			return nil, fmt.Errorf("socket %s from systemd listens on %s; the gateway wants a path (ListenStream=/run/...)", f.Name(), l.Addr())
+		}
+		ls = append(ls, &Listener{UnixListener: u})
+	}
+	return ls, nil
+}
+
+// removeStale removes the socket that a process left behind.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for an old socket of the gateway: %w", err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is there and is no socket: remove it or set gateway.listen to another path", path)
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("another process listens on %s: stop it or set gateway.listen to another path", path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("asking whether anybody listens on %s: %w", path, err)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("removing the stale socket: %w", err)
+	}
+	return nil
+}
+
+// DefaultUpstream is where libvirt's QEMU driver listens: virtqemud's socket if
+// it is there, else libvirtd's.
+func DefaultUpstream() string {
+	const virtqemud = "/run/libvirt/virtqemud-sock"
+	if _, err := os.Stat(virtqemud); err == nil {
+		return virtqemud
+	}
+	return "/run/libvirt/libvirt-sock"
+}
+
+// follow gives our own sockets the mode and group of libvirt's, whenever that
+// appears or changes.
+func (s *Server) follow(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var last access
+	for {
+		now, err := accessOf(s.upstream())
+		if err == nil && now != last {
+			last = now
+			s.adopt(now)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) adopt(a access) {
+	for _, l := range s.Listeners {
+		if !l.own {
+			continue
+		}
+		path := l.Addr().String()
+		if err := a.apply(path); err != nil {
+			s.Log.Warnf("giving %s the mode and group of libvirt's socket: %v", path, err)
+		}
+	}
+}
+
+// access is who may connect to a socket besides its owner.
+type access struct {
+	mode fs.FileMode
+	gid  uint32
+}
+
+func accessOf(path string) (access, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return access{}, err
+	}
+	return access{info.Mode().Perm(), info.Sys().(*syscall.Stat_t).Gid}, nil
+}
+
+// apply sets the group before the mode: in between nobody new may connect.
+func (a access) apply(path string) error {
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	if err := os.Chown(path, -1, int(a.gid)); err != nil {
+		return err
+	}
+	return os.Chmod(path, a.mode)
+}
