@@ -1,0 +1,55 @@
+# virt-netboot. `make help` lists the targets.
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS   := -s -w -X github.com/virt-netboot/virt-netboot/internal/version.Version=$(VERSION)
+GO        ?= go
+GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary output
+FUZZTIME  ?= 30s
+
+export CGO_ENABLED = 0
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/virt-netboot and bin/qemu-hook
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/virt-netboot ./agent
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/qemu-hook ./hooks/qemu
+
+.PHONY: demo
+demo: packages build ## an instance of Nova's boots from the network, shown step by step
+	@$(GO) run ./e2e/demo
+
+.PHONY: test
+test: packages build lint ## everything: linters, unit tests under the race detector, the lab
+	CGO_ENABLED=1 $(GOTESTSUM) --jsonfile bin/test.json -- -race -timeout 40m ./...
+	@./e2e/left-out bin/test.json
+
+.PHONY: unit
+unit: ## the tests that need no libvirt
+	$(GOTESTSUM) -- $$($(GO) list ./... | grep -v /e2e)
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	$(GO) test ./domainxml -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME)
+	$(GO) test ./agent/gateway -run '^$$' -fuzz FuzzFramer -fuzztime $(FUZZTIME)
+	$(GO) test ./internal/config -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
+
+.PHONY: bench
+bench: packages build ## speed against what people would use otherwise, as ratios
+	@$(GO) run ./e2e/bench
+
+.PHONY: packages
+packages:
+	@./e2e/install-packages
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin demo
