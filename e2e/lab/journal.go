@@ -1,0 +1,70 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	journaldName   = "systemd-journald"
+	journaldPath   = "/lib/systemd/systemd-journald"
+	journaldSocket = "/run/systemd/journal/socket"
+	journaldConf   = "/etc/systemd/journald.conf.d/lab.conf"
+)
+
+// startJournald starts a journal of the lab's own, in memory. journald looks for
+// its cgroup once, at its start, and ends without one.
+func startJournald(ctx context.Context) error {
+	const conf = "[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitBurst=0\n"
+	if err := makeDirs(0o755, "/etc/systemd/journald.conf.d"); err != nil {
+		return err
+	}
+	if err := os.WriteFile(journaldConf, []byte(conf), 0o644); err != nil {
+		return err
+	}
+	const cgroups = "/sys/fs/cgroup"
+	if err := mount("cgroup2", cgroups, ""); err != nil {
+		return err
+	}
+	_, err := startDaemon(ctx, journaldName, exec.Command(journaldPath), func() error { return connectable("unixgram", journaldSocket) })
+	if err != nil {
+		return err
+	}
+	if err := unix.Unmount(cgroups, 0); err != nil {
+		return fmt.Errorf("taking the cgroups away again: %w", err)
+	}
+	return nil
+}
+
+// Journal returns the entries that journalctl finds, oldest first, each a map
+// from a field's name (MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, …) to its value.
+// args narrow the search: "-t", "virt-netboot".
+func (l *Lab) Journal(ctx context.Context, args ...string) ([]map[string]string, error) {
+	if _, err := l.Command(ctx, "journalctl", "--sync"); err != nil {
+		return nil, err
+	}
+	out, err := l.Command(ctx, "journalctl", append([]string{"--output=json", "--quiet"}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	var entries []map[string]string
+	for line := range bytes.Lines([]byte(out)) {
+		var fields map[string]any
+		if err := json.Unmarshal(line, &fields); err != nil {
+			return nil, fmt.Errorf("reading journalctl's answer: %w", err)
+		}
+		entry := make(map[string]string, len(fields))
+		for name, value := range fields {
+			// Arrays are repeated fields, or bytes that are not text.
+			entry[name] = fmt.Sprint(value)
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}

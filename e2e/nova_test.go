@@ -1,0 +1,168 @@
+package e2e
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/virt-netboot/virt-netboot/e2e/lab"
+)
+
+// novaRow is what becomes of one of Nova's domains.
+type novaRow struct {
+	// The bootindex of QEMU's devices for a domain that came through the gateway
+	// and for one that came past it.
+	gateway, direct map[string]int
+	// The nwfilters that it has past the gateway; through it, none.
+	filters []string
+	kernel  bool   // libvirt boots a kernel, on both ways
+	warning string // part of what the log says of it
+}
+
+func novaTable() map[string]novaRow {
+	networkDisk := map[string]int{"net0": 1, "virtio-disk0": 2}
+	disk := map[string]int{"virtio-disk0": 1}
+	return map[string]novaRow{
+		"image-raw-filterref": {
+			gateway: networkDisk, direct: disk,
+			filters: []string{"nova-instance-instance-0000006c-fa163e5043cd"},
+		},
+		"image-qcow2-neutron": {gateway: networkDisk, direct: disk},
+		"ami-kernel-ramdisk": {
+			gateway: disk, direct: disk,
+			filters: []string{"nova-instance-instance-0000006e-fa163e5043cf"},
+			kernel:  true,
+			warning: "/var/lib/nova/instances/7e1b2a3c-0000-4000-8000-000000000003/kernel",
+		},
+		"iso-cdrom-hd": {
+			gateway: map[string]int{"net0": 1, "sata0-0-0": 2, "virtio-disk0": 3},
+			direct:  map[string]int{"sata0-0-0": 1, "virtio-disk0": 2},
+		},
+		"per-device-order": {gateway: networkDisk, direct: disk},
+		"two-nics-two-filters": {
+			gateway: networkDisk, direct: disk,
+			filters: []string{"nova-base", "nova-base"},
+		},
+		// libvirt counts the network as the first even where there is none.
+		"no-nic": {
+			gateway: map[string]int{"virtio-disk0": 2}, direct: disk,
+			warning: "no network interface",
+		},
+		"already-network": {gateway: map[string]int{"net0": 1}, direct: map[string]int{"net0": 1}},
+	}
+}
+
+func TestNovaTableIsWhole(t *testing.T) {
+	dir, err := lab.NovaRows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := novaTable()
+	for _, file := range files {
+		row, ok := strings.CutSuffix(file.Name(), ".xml")
+		if !ok {
+			continue
+		}
+		if _, ok := table[row]; !ok {
+			t.Errorf("%s has no row in this test", file.Name())
+		}
+		delete(table, row)
+	}
+	for row := range table {
+		t.Errorf("%s.xml is not in %s", row, dir)
+	}
+}
+
+// TestNova brings each of Nova's domains to libvirtd in three ways, through the
+// gateway and past it, and looks at the QEMU that libvirtd starts.
+func TestNova(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		startAgent(t, l)
+		for name, row := range novaTable() {
+			t.Run(name, func(t *testing.T) {
+				g := novaGuest(t, l, name)
+				for _, door := range []struct {
+					name        string
+					virsh       virshFunc
+					bootIndexes map[string]int
+					filters     []string
+				}{
+					{"gateway", virshGateway, row.gateway, nil},
+					{"direct", virsh, row.direct, row.filters},
+				} {
+					t.Run(door.name, func(t *testing.T) {
+						check := func(t *testing.T) {
+							t.Helper()
+							checkRunning(t, l, g, door.bootIndexes, door.filters, row.kernel)
+						}
+						t.Run("define", func(t *testing.T) {
+							door.virsh(t, l, "define", g.File)
+							checkDefined(t, l, g, door.filters)
+							door.virsh(t, l, "start", "--paused", g.Name)
+							check(t)
+							virsh(t, l, "destroy", g.Name)
+							virsh(t, l, "undefine", g.Name)
+						})
+						t.Run("define --validate", func(t *testing.T) {
+							door.virsh(t, l, "define", "--validate", g.File)
+							checkDefined(t, l, g, door.filters)
+							virsh(t, l, "undefine", g.Name)
+						})
+						t.Run("create", func(t *testing.T) {
+							door.virsh(t, l, "create", "--paused", g.File)
+							check(t)
+							virsh(t, l, "destroy", g.Name)
+						})
+					})
+				}
+				if row.warning != "" {
+					checkWarned(t, l, g.Name, row.warning)
+				}
+			})
+		}
+	})
+}
+
+func checkDefined(t *testing.T, l *lab.Lab, g *lab.Guest, wantFilters []string) {
+	t.Helper()
+	if diff := cmp.Diff(wantFilters, filters(dumpxml(t, l, g.Name, "--inactive"))); diff != "" {
+		t.Errorf("nwfilters of the definition of %s (-want +got):\n%s", g.Name, diff)
+	}
+}
+
+func checkRunning(t *testing.T, l *lab.Lab, g *lab.Guest, wantIndexes map[string]int, wantFilters []string, wantKernel bool) {
+	t.Helper()
+	if diff := cmp.Diff(wantIndexes, bootIndexes(t, l, g.Name)); diff != "" {
+		t.Errorf("bootindex on QEMU's command line of %s (-want +got):\n%s", g.Name, diff)
+	}
+	if diff := cmp.Diff(wantFilters, filters(dumpxml(t, l, g.Name)), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("nwfilters of %s (-want +got):\n%s", g.Name, diff)
+	}
+	if got := slices.Contains(commandLine(t, l, g.Name), "-kernel"); got != wantKernel {
+		t.Errorf("QEMU of %s has a -kernel: %t, want %t", g.Name, got, wantKernel)
+	}
+}
+
+// checkWarned looks in the journal as an operator does.
+func checkWarned(t *testing.T, l *lab.Lab, domain, part string) {
+	t.Helper()
+	const warning = "4" // LOG_WARNING of syslog(3)
+	entries, err := l.Journal(t.Context(), "-t", "virt-netboot", "DOMAIN="+domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e["PRIORITY"] == warning && strings.Contains(e["MESSAGE"], part) {
+			return
+		}
+	}
+	t.Errorf("journalctl -t virt-netboot DOMAIN=%s has no warning with %q; it has %v", domain, part, entries)
+}
