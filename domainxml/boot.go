@@ -39,6 +39,10 @@ func (r *rewrite) editBoot() {
 	if slices.Equal(want, r.os.BootDevices) {
 		return
 	}
+	r.taken.boot = &[]string{}
+	for _, b := range r.os.BootDevices {
+		*r.taken.boot = append(*r.taken.boot, b.Dev)
+	}
 	change := Change{Kind: ChangeBootOrder, From: names(r.os.BootDevices), To: names(want)}
 	if len(r.boots) == 0 {
 		change.From = bootDisk

@@ -54,9 +54,11 @@ func (r *rewrite) writeOrder(devices []orderedDevice) {
 		value := strconv.FormatUint(uint64(order), 10)
 		switch d := devices[i]; {
 		case d.element == nil:
+			r.taken.orders = append(r.taken.orders, orderRecord{r.doc.deviceID(d.device), ""})
 			quote := r.edits.quote(d.device)
 			r.edits.appendChild(d.device, "<boot order="+quote+value+quote+"/>")
 		case d.boot.Order != order:
+			r.taken.orders = append(r.taken.orders, orderRecord{r.doc.deviceID(d.device), r.doc.attr(d.element, "order")})
 			r.edits.setAttribute(d.element.attribute("order"), value)
 		}
 	}

@@ -34,6 +34,12 @@ func ExampleRewriter_Domain() {
 	// filterref nova-base removed from interface fa:16:3e:50:43:cd
 	// <domain type='kvm'>
 	//   <name>instance-0000006c</name>
+	//   <metadata>
+	//     <netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0" metadata="new">
+	//       <netboot:boot><boot dev='hd'/></netboot:boot>
+	//       <netboot:filterref number="1" name="fa:16:3e:50:43:cd"><filterref filter='nova-base'/></netboot:filterref>
+	//     </netboot:domain>
+	//   </metadata>
 	//   <os>
 	//     <type>hvm</type>
 	//     <boot dev='network'/>

@@ -31,6 +31,7 @@ func (r *rewrite) editFilterref(n nic) {
 			r.edits.setAttribute(filter, want.Filter)
 			change.Kind, change.To = ChangeFilterrefReplaced, want.Filter
 		}
+		r.taken.filterrefs = append(r.taken.filterrefs, filterrefRecord{r.doc.deviceID(n.element), r.doc.source(el)})
 		r.changed(el.start, change)
 	}
 }

@@ -53,6 +53,7 @@ func (r *rewrite) editKernel() kernelVerdict {
 
 func (r *rewrite) removeFromOS(name string) {
 	for _, el := range r.osElement.all(name) {
+		r.taken.kernel = append(r.taken.kernel, r.doc.source(el))
 		r.edits.remove(el)
 	}
 }

@@ -6,8 +6,11 @@ import "fmt"
 type Result struct {
 	// Domain is whose document it was.
 	Domain Domain
-	// Rule decided; nil when none fits or the domain is not of the QEMU driver.
+	// Rule decided; nil when none fits, the domain is not of the QEMU driver, or
+	// it is reverted.
 	Rule *Rule
+	// Reverted: the domain is marked as one that no rule applies to.
+	Reverted bool
 	// Output is the document with the changes: the input itself, not a copy,
 	// when there are none.
 	Output []byte
@@ -30,6 +33,15 @@ const (
 	ChangeFilterrefReplaced ChangeKind = "filterref-replaced"
 	ChangeKernelDropped     ChangeKind = "kernel-dropped"
 	ChangeCmdlineRemoved    ChangeKind = "cmdline-removed"
+)
+
+// The changes of Revert and Apply.
+const (
+	ChangeFilterrefRestored ChangeKind = "filterref-restored"
+	ChangeKernelRestored    ChangeKind = "kernel-restored"
+	ChangeCmdlineRestored   ChangeKind = "cmdline-restored"
+	ChangeMarkedReverted    ChangeKind = "marked-reverted"
+	ChangeRecordRemoved     ChangeKind = "record-removed"
 )
 
 // Change is one thing that a rule changed in a document.
@@ -58,6 +70,16 @@ func (c Change) String() string {
 		return fmt.Sprintf("kernel %s removed", c.From)
 	case ChangeCmdlineRemoved:
 		return fmt.Sprintf("kernel command line %q removed, so that iPXE reads its script", c.From)
+	case ChangeFilterrefRestored:
+		return fmt.Sprintf("filterref put back on interface %s", c.Interface)
+	case ChangeKernelRestored:
+		return "kernel put back"
+	case ChangeCmdlineRestored:
+		return "kernel command line put back"
+	case ChangeMarkedReverted:
+		return "marked as reverted: no rule applies until it is applied again"
+	case ChangeRecordRemoved:
+		return "virt-netboot's element removed from the metadata"
 	}
 	return string(c.Kind)
 }

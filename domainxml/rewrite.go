@@ -14,10 +14,17 @@ func (r Rewriter) Domain(doc []byte, state State) (res Result, err error) {
 		return Result{Output: doc}, err
 	}
 	w := r.begin(parsed, newDomain(parsed))
+	el, kept := parsed.recordOf()
+	if kept.reverted {
+		return Result{Domain: w.domain, Reverted: true, Output: doc}, nil
+	}
 	w.state = state
 	if w.rule != nil {
 		w.view = newView(parsed)
 		w.editDomain()
+	}
+	if len(w.changes) > 0 {
+		w.edits.writeRecord(parsed, el, kept.merge(w.taken))
 	}
 	return w.result(), nil
 }
@@ -74,6 +81,7 @@ type rewrite struct {
 	state      State
 	readInitrd func(path string, n int) ([]byte, error)
 	edits      edits
+	taken      record // what the edits take away
 	changes    []placedChange
 	warnings   []Warning
 }

@@ -1,0 +1,245 @@
+package domainxml
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The element that virt-netboot keeps in a domain's <metadata>: what a rewrite
+// took away, so that Revert can put it back, or that it was put back.
+//
+//	<netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0" metadata="new">
+//	  <netboot:boot><boot dev='hd'/></netboot:boot>
+//	  <netboot:order type="disk" number="1" name="vda" value="1"/>
+//	  <netboot:kernel><kernel>…</kernel><cmdline>…</cmdline></netboot:kernel>
+//	  <netboot:filterref number="1" name="fa:16:3e:50:43:cd"><filterref …/></netboot:filterref>
+//	</netboot:domain>
+//
+// libvirt keeps one element a namespace and passes it on as it is.
+const (
+	recordNamespace = "urn:virt-netboot:domain:1.0"
+	recordPrefix    = "netboot:"
+	recordElement   = recordPrefix + "domain"
+)
+
+// record is that element.
+type record struct {
+	reverted    bool // the domain is to be left alone
+	newMetadata bool // the <metadata> around it is virt-netboot's too
+
+	boot       *[]string // <boot dev>s of <os>, empty when there were none; nil when not changed
+	kernel     []string  // elements removed from <os>, as they were
+	orders     []orderRecord
+	filterrefs []filterrefRecord
+}
+
+// deviceID finds a device again: by its name, which is an interface's MAC
+// address or a disk's target, or by its number among those of its type.
+type deviceID struct {
+	kind   string // the element's name
+	number int    // from 1
+	name   string // "" when it had none yet
+}
+
+type orderRecord struct {
+	deviceID
+	value string // "" when it had no order
+}
+
+type filterrefRecord struct {
+	deviceID
+	element string // the <filterref> as it was
+}
+
+func (d *document) deviceID(dev *element) deviceID {
+	id := deviceID{kind: dev.name, name: d.deviceName(dev)}
+	if dev.parent != nil {
+		id.number = 1 + slices.Index(dev.parent.all(dev.name), dev)
+	}
+	return id
+}
+
+// deviceName is what an operator calls a device, "" when it has no name.
+func (d *document) deviceName(dev *element) string {
+	if mac := d.attr(dev.child("mac"), "address"); mac != "" {
+		return mac
+	}
+	if dev.name == "disk" {
+		return d.attr(dev.child("target"), "dev")
+	}
+	return ""
+}
+
+// device finds a device again, nil when it is gone.
+func (d *document) device(id deviceID) *element {
+	same := d.root.child("devices").all(id.kind)
+	for _, dev := range same {
+		if id.name != "" && strings.EqualFold(d.deviceName(dev), id.name) {
+			return dev
+		}
+	}
+	if id.name == "" && 0 < id.number && id.number <= len(same) {
+		return same[id.number-1]
+	}
+	return nil
+}
+
+// recordOf returns the element of ours and what it says, nil and the zero
+// record when there is none.
+func (d *document) recordOf() (*element, record) {
+	metadata := d.root.child("metadata")
+	if metadata == nil {
+		return nil, record{}
+	}
+	for _, e := range metadata.children {
+		if d.namespace(e) == recordNamespace {
+			return e, d.readRecord(e)
+		}
+	}
+	return nil, record{}
+}
+
+func (d *document) readRecord(e *element) record {
+	r := record{reverted: d.attr(e, "reverted") == "yes", newMetadata: d.attr(e, "metadata") == "new"}
+	for _, c := range e.children {
+		id := deviceID{kind: d.attr(c, "type"), name: d.attr(c, "name")}
+		id.number, _ = strconv.Atoi(d.attr(c, "number"))
+		switch c.local() {
+		case "boot":
+			boot := []string{}
+			for _, b := range c.children {
+				boot = append(boot, d.attr(b, "dev"))
+			}
+			r.boot = &boot
+		case "kernel":
+			r.kernel = d.sources(c.children)
+		case "order":
+			r.orders = append(r.orders, orderRecord{id, d.attr(c, "value")})
+		case "filterref":
+			id.kind = "interface"
+			for _, source := range d.sources(c.children) {
+				r.filterrefs = append(r.filterrefs, filterrefRecord{id, source})
+			}
+		}
+	}
+	return r
+}
+
+func (d *document) sources(elements []*element) []string {
+	var s []string
+	for _, e := range elements {
+		s = append(s, d.source(e))
+	}
+	return s
+}
+
+// source is an element as it is written.
+func (d *document) source(e *element) string { return string(d.src[e.start:e.end]) }
+
+// merge adds what a further rewrite took away. Where both know something the
+// newer one counts: somebody has set it since the first rewrite.
+func (r record) merge(newer record) record {
+	if newer.boot != nil {
+		r.boot = newer.boot
+	}
+	if newer.kernel != nil {
+		r.kernel = newer.kernel
+	}
+	if newer.orders != nil {
+		r.orders = newer.orders
+	}
+	for _, f := range newer.filterrefs {
+		r.filterrefs = slices.DeleteFunc(r.filterrefs, func(old filterrefRecord) bool {
+			return old.name == f.name && (f.name != "" || old.number == f.number)
+		})
+		r.filterrefs = append(r.filterrefs, f)
+	}
+	return r
+}
+
+// render writes the record, one child a line where lines begin with indent.
+func (r record) render(indent string) string {
+	attributes := " xmlns:" + strings.TrimSuffix(recordPrefix, ":") + `="` + recordNamespace + `"`
+	if r.newMetadata {
+		attributes += ` metadata="new"`
+	}
+	if r.reverted {
+		return "<" + recordElement + attributes + ` reverted="yes"/>`
+	}
+	children := r.children()
+	if indent != "" {
+		for i := range children {
+			children[i] = indent + "  " + children[i]
+		}
+	}
+	return "<" + recordElement + attributes + ">" + strings.Join(children, "") + indent + "</" + recordElement + ">"
+}
+
+func (r record) children() []string {
+	var s []string
+	if r.boot != nil {
+		var boots []string
+		for _, dev := range *r.boot {
+			boots = append(boots, bootElement(escape(dev), "'"))
+		}
+		s = append(s, kept("boot", "", boots...))
+	}
+	for _, o := range r.orders {
+		s = append(s, kept("order", ` type="`+escape(o.kind)+`"`+o.place()+` value="`+escape(o.value)+`"`))
+	}
+	if r.kernel != nil {
+		s = append(s, kept("kernel", "", r.kernel...))
+	}
+	for _, f := range r.filterrefs {
+		s = append(s, kept("filterref", f.place(), f.element))
+	}
+	return s
+}
+
+func (id deviceID) place() string {
+	return ` number="` + strconv.Itoa(id.number) + `" name="` + escape(id.name) + `"`
+}
+
+func kept(name, attributes string, elements ...string) string {
+	if len(elements) == 0 {
+		return "<" + recordPrefix + name + attributes + "/>"
+	}
+	return "<" + recordPrefix + name + attributes + ">" + strings.Join(elements, "") + "</" + recordPrefix + name + ">"
+}
+
+// writeRecord puts a record into the domain's metadata in place of the one that
+// is there.
+func (e *edits) writeRecord(d *document, old *element, r record) {
+	metadata := d.root.child("metadata")
+	switch {
+	case old != nil:
+		e.add(old.start, old.end, r.render(e.indent(old)))
+	case metadata != nil && len(metadata.children) > 0:
+		e.appendChild(metadata, r.render(e.indent(metadata.children[0])))
+	case metadata != nil:
+		e.appendChild(metadata, r.render(""))
+	default:
+		r.newMetadata = true
+		e.insertMetadata(d.root, r)
+	}
+}
+
+// insertMetadata puts a new <metadata> where libvirt writes it: behind the
+// domain's names.
+func (e *edits) insertMetadata(root *element, r record) {
+	for _, name := range []string{"description", "title", "genid", "uuid", "name"} {
+		before := root.child(name)
+		if before == nil {
+			continue
+		}
+		indent := e.indent(before)
+		if indent == "" {
+			e.insertAfter(before, "<metadata>"+r.render("")+"</metadata>")
+			return
+		}
+		e.insertAfter(before, "<metadata>"+indent+"  "+r.render(indent+"  ")+indent+"</metadata>")
+		return
+	}
+	e.appendChild(root, "<metadata>"+r.render("")+"</metadata>")
+}

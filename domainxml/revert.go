@@ -1,0 +1,152 @@
+package domainxml
+
+// Reverted reports whether a domain was reverted: no rule applies to it until
+// [Apply] takes the mark away.
+func Reverted(doc []byte) (bool, error) {
+	parsed, err := parseDomain(doc)
+	if err != nil {
+		return false, err
+	}
+	_, kept := parsed.recordOf()
+	return kept.reverted, nil
+}
+
+// Revert puts back what rewrites took away and kept in the domain's metadata:
+// boot order, kernel, filterrefs. With mark the domain is left alone from then
+// on; without it no trace stays. A domain that was never rewritten is only
+// marked.
+func Revert(doc []byte, mark bool) (res Result, err error) {
+	defer unchangedOnPanic(doc, &res, &err)
+	parsed, err := parseDomain(doc)
+	if err != nil {
+		return Result{Output: doc}, err
+	}
+	el, kept := parsed.recordOf()
+	w := &rewrite{view: newView(parsed), domain: newDomain(parsed), edits: edits{src: doc}}
+	w.restoreKernel(kept.kernel)
+	w.restoreBoot(kept.boot)
+	w.restoreOrders(kept.orders)
+	for _, f := range kept.filterrefs {
+		w.restoreFilterref(f)
+	}
+	w.finishRecord(el, kept, mark)
+	return w.result(), nil
+}
+
+// Apply takes the mark of [Revert] away.
+func Apply(doc []byte) (res Result, err error) {
+	defer unchangedOnPanic(doc, &res, &err)
+	parsed, err := parseDomain(doc)
+	if err != nil {
+		return Result{Output: doc}, err
+	}
+	w := &rewrite{view: view{doc: parsed}, domain: newDomain(parsed), edits: edits{src: doc}}
+	if el, kept := parsed.recordOf(); kept.reverted {
+		w.finishRecord(el, kept, false)
+	}
+	return w.result(), nil
+}
+
+func (r *rewrite) restoreKernel(elements []string) {
+	if len(elements) == 0 || r.osElement.child("type") == nil {
+		return
+	}
+	kind := ChangeCmdlineRestored
+	if r.os.Kernel == "" {
+		kind = ChangeKernelRestored
+	} else if r.os.Cmdline != "" {
+		return // somebody has set one since
+	}
+	osType := r.osElement.child("type")
+	r.edits.insertAfter(osType, elements...)
+	r.changed(osType.start, Change{Kind: kind})
+}
+
+func (r *rewrite) restoreBoot(boot *[]string) {
+	if boot == nil || r.osElement.child("type") == nil {
+		return
+	}
+	behind := r.osElement.child("type")
+	if len(r.boots) > 0 {
+		behind = r.boots[len(r.boots)-1]
+	}
+	quote := r.edits.quote(behind)
+	var elements []string
+	to := ""
+	for i, dev := range *boot {
+		elements = append(elements, bootElement(escape(dev), quote))
+		if i > 0 {
+			to += ", "
+		}
+		to += dev
+	}
+	for _, el := range r.boots {
+		r.edits.remove(el)
+	}
+	r.edits.insertAfter(behind, elements...)
+	r.changed(behind.start, Change{Kind: ChangeBootOrder, From: names(r.os.BootDevices), To: to})
+}
+
+func (r *rewrite) restoreOrders(orders []orderRecord) {
+	from, to := labels(byOrder(r.ordered)), ""
+	for _, o := range orders {
+		dev := r.doc.device(o.deviceID)
+		if dev == nil {
+			continue // unplugged since
+		}
+		r.restoreOrder(dev, o.value)
+		if o.value != "" && to != "" {
+			to += ", "
+		}
+		if o.value != "" {
+			to += r.label(dev, o.number)
+		}
+	}
+	if len(orders) > 0 {
+		r.changed(r.doc.root.child("devices").start, Change{Kind: ChangeBootOrder, From: from, To: to})
+	}
+}
+
+func (r *rewrite) restoreOrder(dev *element, value string) {
+	boot := dev.child("boot")
+	switch {
+	case value == "" && boot != nil:
+		r.edits.remove(boot)
+	case value == "":
+	case boot.attribute("order") != nil:
+		r.edits.setAttribute(boot.attribute("order"), value)
+	default:
+		quote := r.edits.quote(dev)
+		r.edits.appendChild(dev, "<boot order="+quote+escape(value)+quote+"/>")
+	}
+}
+
+func (r *rewrite) restoreFilterref(f filterrefRecord) {
+	dev := r.doc.device(f.deviceID)
+	if dev == nil {
+		return // unplugged since
+	}
+	label := newNIC(r.doc, dev, f.number).label
+	r.changed(dev.start, Change{Kind: ChangeFilterrefRestored, Interface: label})
+	if now := dev.child("filterref"); now != nil {
+		r.edits.add(now.start, now.end, f.element)
+		return
+	}
+	r.edits.appendChild(dev, f.element)
+}
+
+// finishRecord leaves the mark, or nothing of ours.
+func (r *rewrite) finishRecord(el *element, kept record, mark bool) {
+	switch {
+	case mark && !kept.reverted:
+		r.edits.writeRecord(r.doc, el, record{reverted: true, newMetadata: kept.newMetadata})
+		r.changed(0, Change{Kind: ChangeMarkedReverted})
+	case mark || el == nil:
+	case kept.newMetadata && len(el.parent.children) == 1:
+		r.edits.remove(el.parent)
+		r.changed(0, Change{Kind: ChangeRecordRemoved})
+	default:
+		r.edits.remove(el)
+		r.changed(0, Change{Kind: ChangeRecordRemoved})
+	}
+}

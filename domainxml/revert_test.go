@@ -1,0 +1,150 @@
+package domainxml_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/corpus"
+)
+
+// TestRevertCorpus rewrites every document and puts it back: libvirtxml must
+// read the same as from the original.
+func TestRevertCorpus(t *testing.T) {
+	rule := domainxml.DefaultRule()
+	rule.Kernel = domainxml.KernelDrop
+	r := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
+	reverted := 0
+	for _, dir := range []string{corpus.Libvirt, corpus.Nova} {
+		for _, file := range corpus.Files(t, dir, ".xml") {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := new(libvirtxml.Domain)
+			if want.Unmarshal(string(src)) != nil {
+				continue
+			}
+			rewritten, err := r.Domain(src, domainxml.Inactive)
+			if err != nil || !rewritten.Changed() {
+				continue
+			}
+			back, err := domainxml.Revert(rewritten.Output, false)
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+				continue
+			}
+			got := new(libvirtxml.Domain)
+			if err := got.Unmarshal(string(back.Output)); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-original +reverted):\n%s", file, diff)
+			}
+			reverted++
+		}
+	}
+	t.Logf("%d documents rewritten and put back", reverted)
+	if reverted < 1000 {
+		t.Errorf("only %d documents", reverted)
+	}
+}
+
+const rewritable = `<domain type='kvm'>
+  <name>a</name>
+  <os>
+    <type>hvm</type>
+    <boot dev='hd'/>
+  </os>
+  <devices>
+    <interface type='bridge'>
+      <mac address='52:54:00:00:00:01'/>
+      <filterref filter='nova-base'/>
+    </interface>
+  </devices>
+</domain>`
+
+func rewriteDefault(t *testing.T, doc []byte) domainxml.Result {
+	t.Helper()
+	r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
+	res, err := r.Domain(doc, domainxml.Inactive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// TestRevertedIsLeftAlone follows a domain from rewrite to revert to apply.
+func TestRevertedIsLeftAlone(t *testing.T) {
+	first := rewriteDefault(t, []byte(rewritable))
+	if len(first.Changes) != 2 {
+		t.Fatalf("changes %v, want boot order and filterref", first.Changes)
+	}
+	back, err := domainxml.Revert(first.Output, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := rewriteDefault(t, back.Output)
+	if left.Changed() || !left.Reverted || left.Rule != nil {
+		t.Errorf("a reverted domain: changes %v, Reverted %v", left.Changes, left.Reverted)
+	}
+	again, err := domainxml.Revert(back.Output, true)
+	if err != nil || again.Changed() {
+		t.Errorf("a second revert: %v, %v", again.Changes, err)
+	}
+	applied, err := domainxml.Apply(back.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(rewritable, string(applied.Output)); diff != "" {
+		t.Errorf("rewritten, reverted, applied (-original +now):\n%s", diff)
+	}
+	if diff := cmp.Diff(string(first.Output), string(rewriteDefault(t, applied.Output).Output)); diff != "" {
+		t.Errorf("rewritten again (-first +second):\n%s", diff)
+	}
+}
+
+// TestRevertRestoresWhatWasSetLast rewrites twice with a change by somebody in
+// between: what they set is what comes back.
+func TestRevertRestoresWhatWasSetLast(t *testing.T) {
+	doc := replaceOnce(t, string(rewriteDefault(t, []byte(rewritable)).Output),
+		"<boot dev='network'/>\n    <boot dev='hd'/>\n  </os>", "<boot dev='cdrom'/>\n  </os>")
+	back, err := domainxml.Revert(rewriteDefault(t, []byte(doc)).Output, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := replaceOnce(t, rewritable, "<boot dev='hd'/>", "<boot dev='cdrom'/>")
+	if diff := cmp.Diff(want, string(back.Output)); diff != "" {
+		t.Errorf("(-want +reverted):\n%s", diff)
+	}
+}
+
+// TestRevertWithoutRecord marks a domain that came in before virt-netboot.
+func TestRevertWithoutRecord(t *testing.T) {
+	back, err := domainxml.Revert([]byte(rewritable), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := rewriteDefault(t, back.Output); left.Changed() {
+		t.Errorf("changed after revert: %v", left.Changes)
+	}
+	applied, err := domainxml.Apply(back.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(rewritable, string(applied.Output)); diff != "" {
+		t.Errorf("(-original +applied):\n%s", diff)
+	}
+}
+
+func replaceOnce(t *testing.T, s, from, to string) string {
+	t.Helper()
+	if strings.Count(s, from) != 1 {
+		t.Fatalf("%q is there %d times in\n%s", from, strings.Count(s, from), s)
+	}
+	return strings.Replace(s, from, to, 1)
+}
