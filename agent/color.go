@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fatih/color"
+)
+
+// colorMode is the value of --color. It implements pflag.Value.
+type colorMode string
+
+const (
+	colorAuto   colorMode = "auto"
+	colorAlways colorMode = "always"
+	colorNever  colorMode = "never"
+)
+
+func (m *colorMode) String() string { return string(*m) }
+func (m *colorMode) Type() string   { return "WHEN" }
+
+func (m *colorMode) Set(s string) error {
+	switch v := colorMode(s); v {
+	case colorAuto, colorAlways, colorNever:
+		*m = v
+		return nil
+	}
+	return fmt.Errorf("want %s, %s or %s", colorAuto, colorAlways, colorNever)
+}
+
+// on reports whether what goes to w is coloured.
+func (m colorMode) on(w io.Writer) bool {
+	if m != colorAuto {
+		return m == colorAlways
+	}
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
+}
+
+// diff colours the lines of a unified diff that is to go to w.
+func (m colorMode) diff(w io.Writer, unified []byte) []byte {
+	if !m.on(w) {
+		return unified
+	}
+	var b bytes.Buffer
+	header := true
+	for line := range bytes.Lines(unified) {
+		if bytes.HasPrefix(line, []byte("@@")) {
+			header = false
+		}
+		c := lineColor(line, header)
+		if c == nil {
+			b.Write(line)
+			continue
+		}
+		c.EnableColor() // whatever the library thinks of standard output
+		b.WriteString(c.Sprint(string(bytes.TrimSuffix(line, []byte("\n")))))
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// lineColor is the colour that git gives to a line of a diff; nil for none.
+func lineColor(line []byte, header bool) *color.Color {
+	switch {
+	case header:
+		return color.New(color.Bold)
+	case line[0] == '@':
+		return color.New(color.FgCyan)
+	case line[0] == '+':
+		return color.New(color.FgGreen)
+	case line[0] == '-':
+		return color.New(color.FgRed)
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	sdjournal "github.com/coreos/go-systemd/v22/journal"
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/journal"
+)
+
+// newLogger returns the agent's logger. Where standard error is the journal, it
+// speaks the journal's own protocol, or the fields would not arrive.
+func newLogger(c config.Log, stderr io.Writer) (*logrus.Logger, error) {
+	level, err := logrus.ParseLevel(string(c.Level))
+	if err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	log := logrus.New()
+	log.SetOutput(stderr)
+	if c.Format == config.FormatJSON {
+		log.SetFormatter(&logrus.JSONFormatter{})
+	}
+	// The error is that of a standard error that cannot be looked at: not the journal.
+	if isJournal, _ := sdjournal.StderrIsJournalStream(); isJournal {
+		log = (&journal.Sink{Identifier: "virt-netboot", Fallback: stderr}).Logger()
+	}
+	log.SetLevel(level)
+	return log, nil
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"virt-netboot": main})
+}
+
+// TestScripts runs testdata/*.txtar, one behaviour a file.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":   exits,
+			"within":  within,
+			"metrics": metrics,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// exits STATUS PROGRAM ARG...: the program ends with this very status.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("running %s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s exits %d, want %d", args[1], got, want)
+	}
+}
+
+// within FILE REGEXP: the file comes to have it within ten seconds.
+func within(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: within FILE REGEXP")
+	}
+	wait(ts, args[0], args[1])
+}
+
+// metrics FILE REGEXP: the metrics, at the address that the log in the file
+// tells, have it.
+func metrics(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: metrics FILE REGEXP")
+	}
+	url := wait(ts, args[0], `http://[0-9.:]+/metrics`)
+	resp, err := http.Get(url)
+	ts.Check(err)
+	defer resp.Body.Close()
+	var b strings.Builder
+	ts.Check(resp.Write(&b))
+	if !regexp.MustCompile(`(?m)` + args[1]).MatchString(b.String()) {
+		ts.Fatalf("%s does not have %s:\n%s", url, args[1], b.String())
+	}
+}
+
+// wait returns what of the file matches.
+func wait(ts *testscript.TestScript, file, pattern string) string {
+	re := regexp.MustCompile(`(?m)` + pattern)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		b, err := os.ReadFile(ts.MkAbs(file))
+		if m := re.FindString(string(b)); m != "" {
+			return m
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s (%v) has no %s within 10 s:\n%s", file, err, pattern, b)
+		}
+	}
+}
