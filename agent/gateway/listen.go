@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
+	"golang.org/x/sys/unix"
 )
 
 // Listener is a unix socket that clients of libvirt connect to.
@@ -61,6 +62,26 @@ func activated(files []*os.File) ([]*Listener, error) {
 		ls = append(ls, &Listener{UnixListener: u})
 	}
 	return ls, nil
+}
+
+// acceptFD accepts a client as a descriptor that Go's network poller has no part
+// in: the poller would wake another thread at each of its messages.
+func (l *Listener) acceptFD() (int, error) {
+	c, err := l.AcceptUnix()
+	if err != nil {
+		return -1, err
+	}
+	defer c.Close()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var fd int
+	var dupErr error
+	err = raw.Control(func(polled uintptr) {
+		fd, dupErr = unix.FcntlInt(polled, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	return fd, errors.Join(err, dupErr)
 }
 
 // removeStale removes the socket that a process left behind.

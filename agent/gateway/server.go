@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
@@ -35,6 +40,13 @@ type Server struct {
 	// DrainTimeout is how long Serve waits for calls and streams under way once
 	// its context is cancelled. 0 means 10 seconds.
 	DrainTimeout time.Duration
+
+	own        identity      // this process
+	places     chan struct{} // one taken by each client
+	connecting chan struct{} // one taken by each client that libvirt has not accepted
+	busy       atomic.Int32  // connections that wait on threads of their own
+	parking    *parking
+	clients    sync.WaitGroup
 }
 
 // OnRefusal is the value of the gateway's on_refusal key.
@@ -58,9 +70,127 @@ func (o *OnRefusal) UnmarshalText(text []byte) error {
 
 // Serve accepts clients until the context is cancelled, then lets calls and
 // streams under way finish, closes everything and returns nil. It returns an
-// error only where a listener fails for good.
+// error only where a listener fails for good. A Server serves once.
 func (s *Server) Serve(ctx context.Context) error {
-	return errors.New("not yet")
+	defer s.closeListeners()
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	defer s.parking.close()
+	var parked errgroup.Group
+	parked.Go(s.parking.run)
+
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range s.Listeners {
+		g.Go(func() error { return s.accept(ctx, l) })
+	}
+	g.Go(func() error { s.follow(ctx); return nil })
+	g.Go(func() error {
+		<-ctx.Done()
+		s.closeListeners() // ends accept
+		return nil
+	})
+	err := g.Wait()
+	s.clients.Wait()
+	s.parking.stop()
+	return errors.Join(err, parked.Wait())
+}
+
+func (s *Server) prepare() (err error) {
+	for _, l := range s.Listeners {
+		if path := l.Addr().String(); path == s.upstream() {
+			return fmt.Errorf("gateway.listen and gateway.upstream are both %s: the gateway would talk to itself", path)
+		}
+	}
+	if s.own, err = ownIdentity(); err != nil {
+		return err
+	}
+	if s.Metrics == nil {
+		s.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
+	if s.MaxClients == 0 {
+		s.MaxClients = 5000
+	}
+	s.places = make(chan struct{}, s.MaxClients)
+	s.connecting = make(chan struct{}, maxConnecting)
+	s.parking, err = newParking()
+	return err
+}
+
+// accept serves each client of l in a goroutine of its own.
+func (s *Server) accept(ctx context.Context, l *Listener) error {
+	for {
+		select {
+		case s.places <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		fd, err := l.acceptFD()
+		if err != nil {
+			<-s.places
+		}
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				unix.Close(fd)
+			}
+			return nil
+		case err == nil:
+			s.clients.Go(func() {
+				s.serve(ctx, fd)
+				<-s.places
+			})
+		case errors.Is(err, unix.ECONNABORTED):
+		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, unix.ENOBUFS):
+			s.Log.Errorf("clients have to wait: accepting one on %s: %v; raise LimitNOFILE= of the service", l.Addr(), err)
+			sleep(ctx, time.Second)
+		default:
+			return fmt.Errorf("accepting a client on %s: %w", l.Addr(), err)
+		}
+	}
+}
+
+// serve is the life of one client, whose socket is fd.
+func (s *Server) serve(ctx context.Context, fd int) {
+	s.Metrics.clients.Inc()
+	defer s.Metrics.clients.Dec()
+	p, err := peerOf(fd)
+	if err != nil {
+		unix.Close(fd)
+		s.reject(s.Log.WithFields(nil), rejectIdentity, err)
+		return
+	}
+	log := s.Log.WithFields(clientFields(p))
+	client, err := newSocket(fd)
+	if err != nil {
+		unix.Close(fd)
+		s.reject(log, rejectIdentity, err)
+		return
+	}
+	libvirt, err := s.connect(ctx, p.identity, fd)
+	if err != nil {
+		client.close()
+		reason := rejectIdentity
+		if errors.As(err, new(upstreamError)) {
+			reason = rejectUpstream
+		}
+		s.reject(log, reason, err)
+		return
+	}
+	if err := newConn(s, log, client, libvirt).run(ctx); err != nil {
+		s.reject(log, rejectProtocol, err)
+	}
+}
+
+func (s *Server) reject(log *logrus.Entry, reason string, err error) {
+	s.Metrics.rejected.WithLabelValues(reason).Inc()
+	log.WithField("REASON", reason).Errorf("closing a client's connection: %v", err)
+}
+
+func (s *Server) closeListeners() {
+	for _, l := range s.Listeners {
+		l.Close()
+	}
 }
 
 func (s *Server) upstream() string {
@@ -68,4 +198,20 @@ func (s *Server) upstream() string {
 		return DefaultUpstream()
 	}
 	return s.Upstream()
+}
+
+func (s *Server) drainTimeout() time.Duration {
+	if s.DrainTimeout == 0 {
+		return 10 * time.Second
+	}
+	return s.DrainTimeout
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
 }

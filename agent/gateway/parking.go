@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// parking waits for connections on which nothing happens, with one thread for
+// all of them.
+//
+// A busy connection waits in poll(2) on a thread of its own, which the kernel
+// wakes directly; by way of Go's network poller each step of a call would take
+// two wake-ups. But a thread for each of thousands of idle clients would be
+// waste, and Go ends a program that has 10,000.
+type parking struct {
+	epoll int
+	wake  int // an eventfd that ends run
+
+	mu     sync.Mutex
+	parked map[int32]chan<- struct{}
+}
+
+func newParking() (*parking, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("making an epoll descriptor: %w", err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		unix.Close(epoll)
+		return nil, fmt.Errorf("making an eventfd: %w", err)
+	}
+	p := &parking{epoll: epoll, wake: wake, parked: map[int32]chan<- struct{}{}}
+	if err := p.add(int32(wake), unix.EPOLLIN); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// run wakes who has waited long enough, until stop.
+func (p *parking) run() error {
+	events := make([]unix.EpollEvent, 128)
+	for {
+		n, err := unix.EpollWait(p.epoll, events, -1)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("waiting for idle connections: %w", err)
+		}
+		for _, e := range events[:n] {
+			if e.Fd == int32(p.wake) {
+				return nil
+			}
+			p.notify(e.Fd)
+		}
+	}
+}
+
+func (p *parking) notify(fd int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case p.parked[fd] <- struct{}{}:
+	default: // it is awake already, or has left
+	}
+}
+
+// stop ends run.
+func (p *parking) stop() {
+	unix.Write(p.wake, []byte{0, 0, 0, 0, 0, 0, 0, 1})
+}
+
+func (p *parking) close() {
+	unix.Close(p.wake)
+	unix.Close(p.epoll)
+}
+
+// wait returns when one of the descriptors may be ready (a negative one is left
+// out, as in poll(2)), when the timeout has passed (0 means never), or when the
+// context is done.
+func (p *parking) wait(ctx context.Context, fds []unix.PollFd, timeout time.Duration) error {
+	ready := make(chan struct{}, 1)
+	for _, fd := range fds {
+		if fd.Fd < 0 {
+			continue
+		}
+		if err := p.enter(fd, ready); err != nil {
+			return err
+		}
+		defer p.leave(fd.Fd)
+	}
+	var expired <-chan time.Time
+	if timeout > 0 {
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-ready:
+	case <-expired:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (p *parking) enter(fd unix.PollFd, ready chan<- struct{}) error {
+	p.mu.Lock()
+	p.parked[fd.Fd] = ready
+	p.mu.Unlock()
+	// poll's events have the numbers of epoll's.
+	return p.add(fd.Fd, uint32(fd.Events)|unix.EPOLLONESHOT)
+}
+
+func (p *parking) add(fd int32, events uint32) error {
+	err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: events, Fd: fd})
+	if err != nil {
+		return fmt.Errorf("waiting for an idle connection: %w", err)
+	}
+	return nil
+}
+
+func (p *parking) leave(fd int32) {
+	unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, int(fd), nil)
+	p.mu.Lock()
+	delete(p.parked, fd)
+	p.mu.Unlock()
+}

@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"strings"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// clientFields are the log fields of a client.
+func clientFields(p peer) logrus.Fields {
+	return logrus.Fields{"UID": p.uid, "GID": p.gid, "PID": p.pid}
+}
+
+func callFields(proc Procedure, res domainxml.Result) logrus.Fields {
+	f := logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": res.Domain.Name, "UUID": res.Domain.UUID}
+	if res.Rule != nil {
+		f["RULE"] = res.Rule.Name
+	}
+	if res.Changed() {
+		f["CHANGE"] = changes(res)
+	}
+	return f
+}
+
+func changes(res domainxml.Result) string {
+	var s []string
+	for _, c := range res.Changes {
+		s = append(s, c.String())
+	}
+	return strings.Join(s, "; ")
+}
+
+// report logs and counts what the policy made of a call.
+func (c *conn) report(proc Procedure, res domainxml.Result) {
+	log := c.log.WithFields(callFields(proc, res))
+	for _, w := range res.Warnings {
+		log.WithField("WARNING", string(w.Kind)).Warnf("domain %s %s", res.Domain.Name, w)
+	}
+	if !res.Changed() {
+		c.count(proc, resultUnchanged)
+		return
+	}
+	c.count(proc, resultRewritten)
+	log.Infof("domain %s rewritten on its way to libvirt: %s", res.Domain.Name, changes(res))
+}
+
+// unparsed logs and counts a call that goes on as it was because it could not be
+// read.
+func (c *conn) unparsed(proc Procedure, err error) {
+	c.count(proc, resultUnparsed)
+	c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": "unknown"}).
+		Errorf("%s passed on unchanged: %v", proc, err)
+}
+
+// refused logs and counts libvirt's refusal of a rewritten call.
+func (c *conn) refused(reply message, a awaited) {
+	c.count(reply.head.proc, resultRefused)
+	what := "the client gets the refusal (on_refusal: error)"
+	if len(a.original.bytes) > 0 {
+		what = "it is sent again as the client wrote it"
+	}
+	c.log.WithFields(callFields(reply.head.proc, a.result)).
+		Warnf("libvirt refused domain %s as rewritten (%s); %s: %s",
+			a.result.Domain.Name, changes(a.result), what, parseError(reply))
+}
+
+func (c *conn) count(proc Procedure, result string) {
+	c.srv.Metrics.calls.WithLabelValues(proc.String(), result).Inc()
+}

@@ -1,0 +1,285 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// replyKey is what tells which call a reply is for.
+type replyKey struct {
+	proc   Procedure
+	serial uint32
+}
+
+// awaited is a reply that is not only passed on.
+type awaited struct {
+	// lookup: the reply to a call of the gateway's own, which the client must
+	// not see.
+	lookup bool
+	// original is the call before it was rewritten, and result what was done to it.
+	original message
+	result   domainxml.Result
+}
+
+// deviceCall is a call that waits for the document of its domain.
+type deviceCall struct {
+	xmlCall
+	deadline time.Time
+}
+
+const (
+	// lookupTimeout is how long libvirt may take to say which domain a device is for.
+	lookupTimeout = 2 * time.Second
+	// maxKept is how many bytes of original calls may wait for libvirt's opinion
+	// on their rewritten form before the client has to wait too.
+	maxKept = 8 << 20
+)
+
+// callObserver sees what the client sends.
+type callObserver struct{ *conn }
+
+func (o callObserver) begin(h header) verdict {
+	o.noteStream(h)
+	if !h.typ.isCall() {
+		return pass
+	}
+	o.unanswered++
+	o.serial = h.serial
+	if h.prog != ProgramRemote {
+		return pass
+	}
+	if h.proc == ProcAuthSASLInit {
+		o.calls.framer.sasl, o.replies.framer.sasl = true, true
+	}
+	if !h.proc.carriesDomain() && !h.proc.carriesDevice() {
+		return pass
+	}
+	if h.length > maxCall {
+		o.unparsed(h.proc, fmt.Errorf("the call has %d bytes", h.length))
+		return pass
+	}
+	return take
+}
+
+func (o callObserver) taken(m message) {
+	c, err := parseCall(m)
+	if err != nil {
+		o.unparsed(m.head.proc, err)
+		o.calls.insert(m)
+		return
+	}
+	if m.head.proc.carriesDomain() {
+		o.forward(c, func(r domainxml.Rewriter) (domainxml.Result, error) {
+			return r.Domain(c.xml, domainxml.Inactive)
+		})
+		return
+	}
+	// The policy needs to know the domain, but has nothing to do with a device
+	// without a filter.
+	if !bytes.Contains(c.xml, []byte("filterref")) {
+		o.count(m.head.proc, resultUnchanged)
+		o.calls.insert(m)
+		return
+	}
+	o.lookUp(c)
+}
+
+// lookUp asks libvirt on the client's connection, so with its rights and in its
+// driver, for the domain that a device is for.
+func (c *conn) lookUp(call xmlCall) {
+	key := replyKey{ProcDomainGetXMLDesc, c.serial + 1<<31} // far from the client's serials
+	for _, taken := c.awaited[key]; taken; _, taken = c.awaited[key] {
+		key.serial++
+	}
+	c.awaited[key] = awaited{lookup: true}
+	c.calls.insert(call.getXMLDesc(key.serial))
+	c.device = &deviceCall{call, time.Now().Add(lookupTimeout)}
+	c.calls.paused = true
+}
+
+// found continues the call that waited for its domain's document.
+func (c *conn) found(domain []byte, err error) {
+	call := c.device.xmlCall
+	c.device = nil
+	if err != nil {
+		c.unparsed(call.head.proc, fmt.Errorf("asking libvirt for the domain of the device: %w", err))
+		c.calls.insert(call.message)
+		return
+	}
+	c.forward(call, func(r domainxml.Rewriter) (domainxml.Result, error) {
+		return r.Device(call.xml, domain)
+	})
+}
+
+// forward sends a call on, rewritten if the policy wants it so.
+func (c *conn) forward(call xmlCall, rewrite func(domainxml.Rewriter) (domainxml.Result, error)) {
+	res, err := recovered(func() (domainxml.Result, error) { return rewrite(c.srv.Rewriter()) })
+	if err == nil && len(res.Output) > maxString {
+		err = fmt.Errorf("rewritten it would have %d bytes, where libvirt's limit is %d", len(res.Output), maxString)
+	}
+	if err != nil {
+		c.unparsed(call.head.proc, err)
+		c.calls.insert(call.message)
+		return
+	}
+	c.report(call.head.proc, res)
+	if !res.Changed() {
+		c.calls.insert(call.message)
+		return
+	}
+	key := replyKey{call.head.proc, call.head.serial}
+	c.await(key, awaited{original: call.message, result: res})
+	c.calls.insert(call.withXML(res.Output))
+}
+
+// recovered turns a panic into an error: the call goes on unchanged then.
+func recovered(rewrite func() (domainxml.Result, error)) (res domainxml.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a bug in the rules: %v", p)
+		}
+	}()
+	return rewrite()
+}
+
+// await keeps what is needed to send the original call again.
+func (c *conn) await(key replyKey, a awaited) {
+	if old, reused := c.awaited[key]; reused {
+		closeFDs(old.original.fds)
+		c.kept -= len(old.original.bytes)
+	}
+	if c.srv.OnRefusal == RefusalError {
+		a.original = message{head: a.original.head}
+	}
+	fds, err := duplicates(a.original.fds)
+	if err != nil {
+		c.log.Warnf("keeping the call's descriptors: %v; it could not be repeated if libvirt refused it", err)
+		a.original = message{head: a.original.head}
+	}
+	a.original.fds = fds
+	c.kept += len(a.original.bytes)
+	c.awaited[key] = a
+}
+
+func duplicates(fds []int) ([]int, error) {
+	var dups []int
+	for _, fd := range fds {
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			closeFDs(dups)
+			return nil, err
+		}
+		dups = append(dups, dup)
+	}
+	return dups, nil
+}
+
+// replyObserver sees what libvirt sends.
+type replyObserver struct{ *conn }
+
+func (o replyObserver) begin(h header) verdict {
+	o.noteStream(h)
+	if !h.typ.isReply() {
+		return pass
+	}
+	key := replyKey{h.proc, h.serial}
+	a, found := o.awaited[key]
+	switch {
+	case h.prog != ProgramRemote || !found:
+		o.unanswered--
+		return pass
+	case a.lookup && h.length <= maxCall:
+		return take
+	case a.lookup:
+		delete(o.awaited, key)
+		o.answer(nil, fmt.Errorf("its document has %d bytes", h.length))
+		return drop
+	case h.status == statusError && h.length <= maxCall:
+		return take
+	}
+	o.settle(key)
+	o.unanswered--
+	return pass
+}
+
+func (o replyObserver) taken(m message) {
+	key := replyKey{m.head.proc, m.head.serial}
+	a := o.awaited[key]
+	if a.lookup {
+		delete(o.awaited, key)
+		closeFDs(m.fds)
+		o.answer(parseXMLDesc(m))
+		return
+	}
+	o.refused(m, a)
+	if len(a.original.bytes) == 0 {
+		o.settle(key)
+		o.unanswered--
+		o.replies.insert(m)
+		return
+	}
+	closeFDs(m.fds)
+	o.kept -= len(a.original.bytes)
+	delete(o.awaited, key)
+	o.calls.insert(a.original)
+}
+
+// lost notes that the client and libvirt have agreed on encryption.
+func (c *conn) lost() {
+	if c.encrypted {
+		return
+	}
+	c.encrypted = true
+	c.log.Warn("the client encrypts with SASL: its domains pass unchanged; unix sockets need no SASL (auth_unix_rw in libvirtd.conf)")
+}
+
+// answer passes what libvirt said to the call that waits for it, if it still does.
+func (c *conn) answer(domain []byte, err error) {
+	if c.device != nil {
+		c.found(domain, err)
+	}
+}
+
+// settle forgets a rewritten call that libvirt has answered.
+func (c *conn) settle(key replyKey) {
+	a := c.awaited[key]
+	closeFDs(a.original.fds)
+	c.kept -= len(a.original.bytes)
+	delete(c.awaited, key)
+}
+
+var errLookupTimeout = errors.New("no answer within " + lookupTimeout.String())
+
+// checkPause holds the client's calls back while one waits for its domain, or too
+// many originals are kept.
+func (c *conn) checkPause() {
+	if c.device != nil && time.Now().After(c.device.deadline) {
+		c.found(nil, errLookupTimeout)
+	}
+	c.calls.paused = c.device != nil || c.kept > maxKept
+}
+
+// patience is how long the connection may sleep; 0 is for ever.
+func (c *conn) patience() time.Duration {
+	if c.device == nil {
+		return 0
+	}
+	return max(time.Until(c.device.deadline), time.Millisecond)
+}
+
+// noteStream keeps track of the streams that are open.
+func (c *conn) noteStream(h header) {
+	switch {
+	case !h.typ.isStream():
+	case h.status == statusContinue:
+		c.streams[h.serial] = true
+	default:
+		delete(c.streams, h.serial)
+	}
+}
