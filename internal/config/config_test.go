@@ -177,6 +177,7 @@ func TestParseNotYAML(t *testing.T) {
 		{"open list", "rules: [", "not YAML", 1, 8},
 		{"star", "rules:\n- match:\n    name: *\n", "a glob that begins with * or [ must be in quotes", 3, 11},
 		{"not UTF-8", "rules: []\n# \xff\n", "UTF-8", 2, 3},
+		{"carriage returns", "log:\r  level: x\r", "is not one of", 2, 10},
 		{"two documents", "rules: []\n---\nfiles: []\n", "second document", 2, 1},
 		{"a text", "hello", "must be keys with values", 1, 1},
 		{"brackets", strings.Repeat("[", 1000), "nested more than", 1, maxDepth + 1},

@@ -36,7 +36,7 @@ func (d *decoder) fail(n ast.Node, format string, args ...any) {
 func (d *decoder) failAt(pos token.Position, message string) {
 	e := &Error{File: d.name, Line: pos.Line, Column: pos.Column, Message: message}
 	if i := pos.Line - 1; i >= 0 && i < len(d.lines) {
-		e.Source = strings.TrimSuffix(d.lines[i], "\r")
+		e.Source = d.lines[i]
 	}
 	d.errs = append(d.errs, e)
 }

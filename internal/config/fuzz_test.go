@@ -26,7 +26,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		lines := strings.Count(string(b), "\n") + 1
+		lines := strings.Count(normalize(b), "\n") + 1
 		for _, e := range mistakes {
 			if e.Line < 1 || e.Line > lines || e.Column < 1 {
 				t.Errorf("%v, in a file of %d lines", e, lines)

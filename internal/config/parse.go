@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,10 +25,10 @@ func Parse(name string, b []byte) (c Config, err error) {
 			c, err = Config{}, fmt.Errorf("%s: the YAML parser gave up: %v", name, r)
 		}
 	}()
-	b = bytes.TrimPrefix(b, []byte("\ufeff"))
-	d := &decoder{name: name, lines: strings.Split(string(b), "\n"), anchors: map[string]ast.Node{}}
+	text := normalize(b)
+	d := &decoder{name: name, lines: strings.Split(text, "\n"), anchors: map[string]ast.Node{}}
 	c = Default()
-	if root := d.parse(b); root != nil {
+	if root := d.parse(text); root != nil {
 		d.config(root, &c)
 	}
 	if len(d.errs) > 0 {
@@ -38,13 +37,21 @@ func Parse(name string, b []byte) (c Config, err error) {
 	return c, nil
 }
 
+// normalize takes off a byte order mark and makes every line end a line feed, of
+// the three that YAML knows.
+func normalize(b []byte) string {
+	text := strings.TrimPrefix(string(b), "\ufeff")
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	return strings.ReplaceAll(text, "\r", "\n")
+}
+
 // parse returns the root of the file, nil where there is none or after a mistake.
-func (d *decoder) parse(b []byte) ast.Node {
-	if pos, ok := invalidUTF8(b); !ok {
+func (d *decoder) parse(text string) ast.Node {
+	if pos, ok := invalidUTF8(text); !ok {
 		d.failAt(pos, "this is not UTF-8 text")
 		return nil
 	}
-	tokens := lexer.Tokenize(string(b))
+	tokens := lexer.Tokenize(text)
 	if t := tooDeep(tokens); t != nil {
 		d.failAt(*t.Position, fmt.Sprintf("nested more than %d deep", maxDepth))
 		return nil
@@ -110,15 +117,15 @@ func tooDeep(tokens token.Tokens) *token.Token {
 	return nil
 }
 
-// invalidUTF8 returns where b stops being UTF-8, or true.
-func invalidUTF8(b []byte) (token.Position, bool) {
+// invalidUTF8 returns where the text is not UTF-8, or true.
+func invalidUTF8(text string) (token.Position, bool) {
 	line, column := 1, 1
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			return token.Position{Line: line, Column: column}, false
+	for i, r := range text {
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(text[i:]); n == 1 {
+				return token.Position{Line: line, Column: column}, false
+			}
 		}
-		b = b[n:]
 		column++
 		if r == '\n' {
 			line, column = line+1, 1
