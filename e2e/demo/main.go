@@ -38,7 +38,7 @@ func run(ctx context.Context) error {
 	if !lab.Inside() {
 		return enter(ctx)
 	}
-	out, err := filepath.Abs(os.Args[1])
+	root, err := lab.Root()
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
-	if err := (story{lab: l, out: out}).tell(ctx); err != nil {
+	if err := (&story{lab: l, root: root}).tell(ctx); err != nil {
 		return fmt.Errorf("%w\n%s", err, l.Logs())
 	}
 	return nil
@@ -65,11 +65,7 @@ func enter(ctx context.Context) error {
 	if err := lab.UsePrograms(filepath.Join(root, "bin")); err != nil {
 		return err
 	}
-	out := filepath.Join(root, "demo")
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
-	}
-	err = lab.Enter(ctx, nil, out)
+	err = lab.Enter(ctx, nil)
 	var exit *exec.ExitError
 	if ctx.Err() != nil && errors.As(err, &exit) {
 		return errors.New("interrupted; the lab is gone, nothing stays behind")

@@ -13,11 +13,12 @@ import (
 
 // story is the demo step by step.
 type story struct {
-	lab *lab.Lab
-	out string // the folder for the pictures
+	lab  *lab.Lab
+	root string // the checkout: programs in bin, pictures go to demo
+	told int    // how many of the journal's entries were shown
 }
 
-func (s story) tell(ctx context.Context) error {
+func (s *story) tell(ctx context.Context) error {
 	guest, err := s.lab.Prepare(ctx, instance)
 	if err != nil {
 		return err
@@ -30,7 +31,7 @@ func (s story) tell(ctx context.Context) error {
 
 // pastTheGateway is how a node behaves without a gateway: the hook can only say
 // what is wrong.
-func (s story) pastTheGateway(ctx context.Context, guest *lab.Guest) error {
+func (s *story) pastTheGateway(ctx context.Context, guest *lab.Guest) error {
 	heading("Nova's instance %s, defined through libvirt's own socket", guest.Name)
 	if _, err := s.lab.Virsh(ctx, "define", guest.File); err != nil {
 		return err
@@ -51,12 +52,12 @@ func (s story) pastTheGateway(ctx context.Context, guest *lab.Guest) error {
 	return err
 }
 
-func (s story) throughTheGateway(ctx context.Context, guest *lab.Guest) error {
+func (s *story) throughTheGateway(ctx context.Context, guest *lab.Guest) error {
 	heading("The same instance through the gateway, %s", lab.GatewaySocket)
 	if err := s.lab.StartAgent(ctx); err != nil {
 		return err
 	}
-	diff, err := s.lab.Command(ctx, "virt-netboot", "rewrite", "--diff", "--color", "always", guest.File)
+	diff, err := s.lab.Command(ctx, filepath.Join(s.root, "bin", "virt-netboot"), "rewrite", "--diff", "--color", "always", guest.File)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (s story) throughTheGateway(ctx context.Context, guest *lab.Guest) error {
 }
 
 // showGuest waits until iPXE has asked and takes a picture of its screen.
-func (s story) showGuest(ctx context.Context, guest *lab.Guest, heard <-chan error, started time.Time) error {
+func (s *story) showGuest(ctx context.Context, guest *lab.Guest, heard <-chan error, started time.Time) error {
 	select {
 	case err := <-heard:
 		if err != nil {
@@ -93,7 +94,10 @@ func (s story) showGuest(ctx context.Context, guest *lab.Guest, heard <-chan err
 	}
 	fmt.Printf("  %.1f s after power on: DHCPDISCOVER with user class iPXE (option 77) from %s\n",
 		time.Since(started).Seconds(), guest.Domain.Devices.Interfaces[0].MAC.Address)
-	picture := filepath.Join(s.out, "ipxe.png")
+	picture := filepath.Join(s.root, "demo", "ipxe.png")
+	if err := os.MkdirAll(filepath.Dir(picture), 0o755); err != nil {
+		return err
+	}
 	if err := s.screenshot(ctx, guest.Name, picture); err != nil {
 		return err
 	}
@@ -102,7 +106,7 @@ func (s story) showGuest(ctx context.Context, guest *lab.Guest, heard <-chan err
 }
 
 // showQEMU prints the part of QEMU's command line that says what boots.
-func (s story) showQEMU(name string) error {
+func (s *story) showQEMU(name string) error {
 	args, err := s.lab.QEMUCommandLine(name)
 	if err != nil {
 		return err
@@ -117,27 +121,23 @@ func (s story) showQEMU(name string) error {
 }
 
 // showHook prints what the hook has told the journal.
-func (s story) showHook(ctx context.Context) error {
-	entries, err := s.lab.Journal(ctx, "-t", "virt-netboot", "--since", "-5s")
+func (s *story) showHook(ctx context.Context) error {
+	entries, err := s.lab.Journal(ctx, "-t", "virt-netboot")
 	if err != nil {
 		return err
 	}
-	fmt.Println("  journalctl -t virt-netboot:")
-	said := 0
-	for _, e := range entries {
-		if e["OPERATION"] == "" {
-			continue // the agent's own
-		}
-		said++
+	fmt.Println("  the hook logged (journalctl -t virt-netboot)")
+	for _, e := range entries[s.told:] {
 		fmt.Printf("    %s\n", e["MESSAGE"])
 	}
-	if said == 0 {
-		fmt.Println("    the hook has nothing to say: the domain is as the policy wants it")
+	if len(entries) == s.told {
+		fmt.Println("    nothing: the domain is as the policy wants it")
 	}
+	s.told = len(entries)
 	return nil
 }
 
-func (s story) screenshot(ctx context.Context, name, file string) error {
+func (s *story) screenshot(ctx context.Context, name, file string) error {
 	raw := file + ".raw"
 	defer os.Remove(raw)
 	if _, err := s.lab.Virsh(ctx, "screenshot", name, "--file", raw); err != nil {
