@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,6 +124,14 @@ func TestParseDefaults(t *testing.T) {
 			}),
 		},
 		{
+			"many flow lists beside each other",
+			"rules:\n" + strings.Repeat("- {name: a, match: {project: [b]}}\n", 2*maxDepth),
+			with(func(c *Config) {
+				a := named("a", func(r *domainxml.Rule) { r.Match.Project = []string{"b"} })
+				c.Rules = slices.Repeat([]domainxml.Rule{a}, 2*maxDepth)
+			}),
+		},
+		{
 			"an alias",
 			"rules:\r\n- match: {project: &lab [lab-*, test]}\r\n- match: {user: *lab}\r\n",
 			with(func(c *Config) {
@@ -178,6 +187,7 @@ func TestParseNotYAML(t *testing.T) {
 		{"star", "rules:\n- match:\n    name: *\n", "a glob that begins with * or [ must be in quotes", 3, 11},
 		{"not UTF-8", "rules: []\n# \xff\n", "UTF-8", 2, 3},
 		{"carriage returns", "log:\r  level: x\r", "is not one of", 2, 10},
+		{"Windows line ends", "log:\r\n  level: x\r\n", "is not one of", 2, 10},
 		{"two documents", "rules: []\n---\nfiles: []\n", "second document", 2, 1},
 		{"a text", "hello", "must be keys with values", 1, 1},
 		{"brackets", strings.Repeat("[", 1000), "nested more than", 1, maxDepth + 1},
@@ -219,6 +229,26 @@ func TestNearest(t *testing.T) {
 	} {
 		if got := nearest(in, words); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestNearestOfSeveral(t *testing.T) {
+	if got := nearest("metric", []string{"matrix", "metrics", "metricks"}); got != "metrics" {
+		t.Errorf("nearest is %q", got)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{
+		{"boot", "boot", 0}, {"bot", "boot", 1}, {"boots", "boot", 1}, {"book", "boot", 1},
+		{"nmae", "name", 1}, {"", "name", 4}, {"name", "", 4}, {"kernel", "filterref", 6},
+	} {
+		if got := distance(test.a, test.b); got != test.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", test.a, test.b, got, test.want)
 		}
 	}
 }
