@@ -18,6 +18,7 @@ import (
 	"sync"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 )
 
 // The sockets of systemd's journal and of syslog(3).
@@ -58,10 +59,10 @@ func (s *Sink) Levels() []logrus.Level { return logrus.AllLevels }
 func (s *Sink) Fire(e *logrus.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.journal.send(or(s.Journal, JournalSocket), native(s.Identifier, e)) == nil {
+	if path := or(s.Journal, JournalSocket); exists(path) && s.journal.send(path, native(s.Identifier, e)) == nil {
 		return nil
 	}
-	if s.syslog.send(or(s.Syslog, SyslogSocket), rfc3164(s.Identifier, e)) == nil {
+	if path := or(s.Syslog, SyslogSocket); exists(path) && s.syslog.send(path, rfc3164(s.Identifier, e)) == nil {
 		return nil
 	}
 	if s.Fallback == nil {
@@ -79,6 +80,9 @@ func (s *Sink) Fire(e *logrus.Entry) error {
 type unformatted struct{}
 
 func (unformatted) Format(*logrus.Entry) ([]byte, error) { return nil, nil }
+
+// exists spares the encoding of an entry that nobody is there for.
+func exists(path string) bool { return unix.Access(path, unix.F_OK) == nil }
 
 func or(s, otherwise string) string {
 	if s == "" {

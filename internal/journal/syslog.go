@@ -1,11 +1,11 @@
 package journal
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -15,7 +15,7 @@ import (
 // 4.1 without the host name, on one line, its fields after the message.
 func rfc3164(identifier string, e *logrus.Entry) []byte {
 	const daemon = 3 << 3 // facility
-	var b strings.Builder
+	var b bytes.Buffer
 	fmt.Fprintf(&b, "<%d>%s %s[%d]: %s", daemon|priority(e.Level), e.Time.Format(time.Stamp), identifier, os.Getpid(), message(e))
 	for _, key := range slices.Sorted(maps.Keys(e.Data)) {
 		if key != logrus.ErrorKey {
@@ -23,5 +23,5 @@ func rfc3164(identifier string, e *logrus.Entry) []byte {
 		}
 	}
 	// A line end would start an entry of its own in many a syslog daemon.
-	return []byte(strings.NewReplacer("\n", " ", "\r", " ").Replace(b.String()))
+	return bytes.ReplaceAll(b.Bytes(), []byte("\n"), []byte(" "))
 }

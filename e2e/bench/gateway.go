@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/virt-netboot/virt-netboot/e2e/lab"
+)
+
+// path is a way to libvirtd.
+type path struct {
+	name, socket string
+	start        func(ctx context.Context, socket string) *exec.Cmd // nil: it is there
+}
+
+const (
+	direct  = "direct"
+	gateway = "gateway"
+)
+
+func paths() []path {
+	return []path{
+		{direct, lab.LibvirtSocket, nil},
+		{gateway, lab.GatewaySocket, nil},
+		{"socat", "/run/socat-sock", func(ctx context.Context, socket string) *exec.Cmd {
+			return exec.CommandContext(ctx, "socat", "UNIX-LISTEN:"+socket+",fork", "UNIX-CONNECT:"+lab.LibvirtSocket)
+		}},
+		{"systemd-socket-proxyd", "/run/proxyd-sock", func(ctx context.Context, socket string) *exec.Cmd {
+			return exec.CommandContext(ctx, "systemd-socket-activate", "--listen="+socket,
+				"/lib/systemd/systemd-socket-proxyd", lab.LibvirtSocket)
+		}},
+	}
+}
+
+// benchGateway times libvirt's own client over each path to a real libvirtd.
+func benchGateway(ctx context.Context, testdata string) error {
+	l, err := lab.Open(ctx, lab.Options{})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := l.StartAgent(ctx); err != nil {
+		return err
+	}
+	pool, err := os.MkdirTemp(lab.InstancesDir, "bench")
+	if err != nil {
+		return err
+	}
+	args := []string{filepath.Join(testdata, "client.py"), pool, filepath.Join(testdata, "domain.xml")}
+	for _, p := range paths() {
+		if p.start != nil {
+			cmd := p.start(ctx, p.socket)
+			if err := cmd.Start(); err != nil {
+				return fmt.Errorf("starting %s: %w", p.name, err)
+			}
+			if err := awaitFile(ctx, p.socket); err != nil {
+				return fmt.Errorf("starting %s: %w", p.name, err)
+			}
+		}
+		args = append(args, p.name+"="+p.socket)
+	}
+	fmt.Println("\ntiming libvirt's calls over each path, about a minute …")
+	out, err := l.Command(ctx, "/usr/bin/python3", args...)
+	if err != nil {
+		return err
+	}
+	var took map[string]map[string][]float64 // call, path, seconds of a round
+	if err := json.Unmarshal([]byte(out), &took); err != nil {
+		return fmt.Errorf("reading the client's times: %w", err)
+	}
+	return printTable("the gateway, time against a direct connection (for uploads: throughput)", gatewayRows(took))
+}
+
+func gatewayRows(took map[string]map[string][]float64) []row {
+	goals := map[string]goal{
+		"getLibVersion": {ratio: 1.5},
+		"defineXML":     {ratio: 1.1},
+		"volume upload": {ratio: 0.95, atLeast: true},
+	}
+	var rows []row
+	for _, call := range []string{"getLibVersion", "defineXML", "volume upload"} {
+		base := median(took[call][direct])
+		for _, p := range paths()[1:] {
+			r := row{what: call, against: p.name + " / direct", ratio: median(took[call][p.name]) / base}
+			if goals[call].atLeast {
+				r.ratio = 1 / r.ratio
+			}
+			if p.name == gateway {
+				r.goal = goals[call]
+			}
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// awaitFile waits until a socket is there. It does not connect, since
+// systemd-socket-activate hands over the first connection it sees.
+func awaitFile(ctx context.Context, socket string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return lab.Await(ctx, func() error {
+		info, err := os.Stat(socket)
+		if err == nil && info.Mode().Type() != os.ModeSocket {
+			return &net.AddrError{Err: "not a socket", Addr: socket}
+		}
+		return err
+	})
+}

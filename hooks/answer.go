@@ -1,0 +1,108 @@
+package hooks
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// answer is what a call results in.
+type answer struct {
+	status int    // exit status: 0, or 1 to refuse the start
+	stdout []byte // the new document; empty means unchanged
+	stderr string // a line that reaches who asked for the start, when it is refused
+	log    []record
+}
+
+// record is a line for the log.
+type record struct {
+	level   logrus.Level
+	message string
+	fields  logrus.Fields
+}
+
+// door is what an operator has to know to bring a domain in by the right door.
+type door struct {
+	gateway string // path of the gateway's socket
+	config  string // path of the configuration
+}
+
+// decide is the answer to a call whose document the rules could read.
+func decide(call Call, res domainxml.Result, d door) answer {
+	if res.Rule == nil {
+		return answer{}
+	}
+	a := answer{}
+	refused := call.Operation == Prepare && res.Changed() && res.Rule.Unprepared == domainxml.UnpreparedDeny
+	switch {
+	case refused:
+		a.status, a.stderr = 1, oneLine(refusal(call, res, d))
+	case res.Changed():
+		a.stdout = res.Output
+	}
+	for _, c := range res.Changes {
+		a.log = append(a.log, changeRecord(call, res, c, refused))
+	}
+	for _, w := range res.Warnings {
+		a.log = append(a.log, warningRecord(call, res, w))
+	}
+	return a
+}
+
+// passed is the answer that leaves everything as it is, and says why.
+func passed(call Call, format string, args ...any) answer {
+	message := fmt.Sprintf("%s goes on unchanged at %s: ", call.Domain, call.Operation) + fmt.Sprintf(format, args...)
+	return answer{log: []record{{logrus.ErrorLevel, message, fields(call, domainxml.Result{})}}}
+}
+
+func refusal(call Call, res domainxml.Result, d door) string {
+	changes := make([]string, len(res.Changes))
+	for i, c := range res.Changes {
+		changes[i] = c.String()
+	}
+	return fmt.Sprintf("virt-netboot: domain %s may not start: rule %q wants %s; define the domain again through the gateway socket %s, or set unprepared: warn in that rule in %s",
+		call.Domain, res.Rule.Name, strings.Join(changes, ", "), d.gateway, d.config)
+}
+
+func changeRecord(call Call, res domainxml.Result, c domainxml.Change, refused bool) record {
+	f := fields(call, res)
+	f["CHANGE"] = string(c.Kind)
+	switch {
+	case refused:
+		return record{logrus.WarnLevel, fmt.Sprintf("%s may not start, it came in past the gateway: rule %q wants %s", call.Domain, res.Rule.Name, c), f}
+	case call.Operation == Prepare:
+		return record{logrus.WarnLevel, fmt.Sprintf("%s starts as it is, it came in past the gateway: rule %q wants %s", call.Domain, res.Rule.Name, c), f}
+	}
+	return record{logrus.InfoLevel, fmt.Sprintf("%s at %s: %s", call.Domain, call.Operation, c), f}
+}
+
+func warningRecord(call Call, res domainxml.Result, w domainxml.Warning) record {
+	f := fields(call, res)
+	f["WARNING"] = string(w.Kind)
+	return record{logrus.WarnLevel, fmt.Sprintf("%s: %s", call.Domain, w), f}
+}
+
+func fields(call Call, res domainxml.Result) logrus.Fields {
+	f := logrus.Fields{"DOMAIN": call.Domain, "OPERATION": string(call.Operation)}
+	if res.Domain.UUID != "" {
+		f["UUID"] = res.Domain.UUID
+	}
+	if res.Rule != nil {
+		f["RULE"] = res.Rule.Name
+	}
+	return f
+}
+
+// oneLine keeps what comes from a document from adding lines of its own.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s) + "\n"
+}

@@ -1,0 +1,56 @@
+package hooks
+
+import (
+	"errors"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// Operation is what libvirt is doing with a domain.
+type Operation string
+
+// The operations at which the hook has something to do. libvirt has more
+// (virHookQemuOp in src/util/virhook.c) and will have others.
+const (
+	Prepare Operation = "prepare" // before a guest starts, also an incoming one
+	Migrate Operation = "migrate" // a guest comes in from another node
+	Restore Operation = "restore" // a guest is loaded from its saved image
+)
+
+// state says whether the operation's guest already runs; ok is false for an
+// operation at which there is nothing to do.
+func (o Operation) state() (state domainxml.State, ok bool) {
+	switch o {
+	case Prepare:
+		return domainxml.Inactive, true
+	case Migrate, Restore:
+		return domainxml.Active, true
+	}
+	return 0, false
+}
+
+// Call is one call of the hook, in the order of its arguments.
+type Call struct {
+	Domain       string // its name
+	Operation    Operation
+	SubOperation string // begin, end or -
+	Extra        string // - where libvirt has nothing more to say
+}
+
+// Handled reports whether there is something to do at the call's operation.
+func (c Call) Handled() bool {
+	_, ok := c.Operation.state()
+	return ok
+}
+
+// ErrArguments is what ParseCall returns for arguments that are not libvirt's.
+var ErrArguments = errors.New("libvirt calls its hook with four arguments: domain, operation, sub-operation, extra")
+
+// ParseCall reads the arguments after the program's name. Should libvirt add
+// more to its four one day, they are ignored.
+func ParseCall(args []string) (Call, error) {
+	if len(args) < 4 {
+		return Call{}, ErrArguments
+	}
+	return Call{Domain: args[0], Operation: Operation(args[1]), SubOperation: args[2], Extra: args[3]}, nil
+}

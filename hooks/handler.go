@@ -1,0 +1,153 @@
+package hooks
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+// DefaultTimeout leaves a slow machine half a second to start the hook and to
+// log, within the two seconds that a start may be held up.
+const DefaultTimeout = 1500 * time.Millisecond
+
+// maxDocument is twice the longest string that libvirt accepts from a client
+// (REMOTE_STRING_MAX in src/remote/remote_protocol.x).
+const maxDocument = 8 << 20
+
+// usualDocument is more than Nova writes for an instance.
+const usualDocument = 16 << 10
+
+// Handler answers calls. Every field must be set.
+type Handler struct {
+	// Config is the path of the configuration; see package internal/config.
+	Config string
+	// ReadInitrd is as in [domainxml.Rewriter].
+	ReadInitrd func(path string, n int) ([]byte, error)
+	// Timeout is how long one call may take before the document goes on
+	// unchanged and Exit ends the program, in the midst of whatever it waits for.
+	Timeout time.Duration
+	Exit    func(status int)
+	Log     *logrus.Logger
+
+	Stdin          io.Reader // the domain's document
+	Stdout, Stderr io.Writer
+}
+
+// Handle answers one call and returns the exit status: 1 where the policy
+// refuses the domain's start, else 0.
+func (h Handler) Handle(call Call) int {
+	state, ok := call.Operation.state()
+	if !ok {
+		return 0
+	}
+	var doing step
+	timer := time.AfterFunc(h.Timeout, func() {
+		h.Exit(h.give(call, passed(call, "gave up after %v while %s", h.Timeout, doing.get())))
+	})
+	a := h.work(call, state, &doing)
+	if !timer.Stop() {
+		select {} // it has given up, and ends the program
+	}
+	return h.give(call, a)
+}
+
+// work finds the answer. It writes nothing, so it can be given up at any point.
+func (h Handler) work(call Call, state domainxml.State, doing *step) (a answer) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			a = passed(call, "fault while %s: %v", doing.get(), fault)
+			a.log[0].fields["STACK"] = string(debug.Stack())
+		}
+	}()
+	doing.set("reading the domain's document from standard input")
+	doc, err := readDocument(h.Stdin)
+	if err != nil {
+		return passed(call, "%s: %v", doing.get(), err)
+	}
+	doing.set("reading the configuration " + h.Config)
+	cfg, err := config.Load(h.Config)
+	if err != nil {
+		return passed(call, "%v", err)
+	}
+	if level, err := logrus.ParseLevel(string(cfg.Log.Level)); err == nil {
+		h.Log.SetLevel(level)
+	}
+	doing.set("applying the rules to the domain's document")
+	res, err := h.rewriter(cfg, doing).Domain(doc, state)
+	if err != nil {
+		return passed(call, "%s: %v", doing.get(), err)
+	}
+	return decide(call, res, door{gateway: cfg.Gateway.Listen, config: h.Config})
+}
+
+func (h Handler) rewriter(cfg config.Config, doing *step) domainxml.Rewriter {
+	return domainxml.Rewriter{
+		Policy: cfg.Policy(),
+		ReadInitrd: func(path string, n int) ([]byte, error) {
+			before := doing.get()
+			doing.set("reading initrd " + path)
+			defer doing.set(before)
+			return h.ReadInitrd(path, n)
+		},
+	}
+}
+
+func readDocument(r io.Reader) ([]byte, error) {
+	var doc bytes.Buffer
+	doc.Grow(usualDocument)
+	_, err := doc.ReadFrom(io.LimitReader(r, maxDocument+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case doc.Len() == 0:
+		return nil, errors.New("it is empty")
+	case doc.Len() > maxDocument:
+		return nil, fmt.Errorf("it is longer than %d MiB", maxDocument>>20)
+	}
+	return doc.Bytes(), nil
+}
+
+// give hands the answer out: the document and the refusal first, since a log
+// that hangs or fails must not cost them.
+func (h Handler) give(call Call, a answer) int {
+	if len(a.stdout) > 0 {
+		if _, err := h.Stdout.Write(a.stdout); err != nil {
+			a.log = append(a.log, passed(call, "printing the domain's new document: %v", err).log...)
+		}
+	}
+	if a.stderr != "" {
+		// Without its line a refusal is still one.
+		_, _ = io.WriteString(h.Stderr, a.stderr)
+	}
+	h.record(a.log)
+	return a.status
+}
+
+func (h Handler) record(records []record) {
+	// A fault in the log is not the guest's.
+	defer func() { _ = recover() }()
+	for _, r := range records {
+		h.Log.WithFields(r.fields).Log(r.level, r.message)
+	}
+}
+
+// step is what a call is busy with, for the reason of giving up.
+type step struct{ what atomic.Pointer[string] }
+
+func (s *step) set(what string) { s.what.Store(&what) }
+
+func (s *step) get() string {
+	if what := s.what.Load(); what != nil {
+		return *what
+	}
+	return "starting"
+}

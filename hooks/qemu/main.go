@@ -1,0 +1,66 @@
+// Command qemu-hook is virt-netboot's hook for libvirt, installed as
+// /etc/libvirt/hooks/qemu.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path"
+	"syscall"
+
+	"github.com/virt-netboot/virt-netboot/hooks"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/initrd"
+	"github.com/virt-netboot/virt-netboot/internal/journal"
+	"github.com/virt-netboot/virt-netboot/internal/version"
+)
+
+// root is where the configuration and the log's sockets are looked up. The
+// tests' build sets another one with -ldflags "-X main.root=…".
+var root = "/"
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	if len(args) == 1 {
+		switch args[0] {
+		case "--help", "-h":
+			io.WriteString(os.Stdout, help)
+			return 0
+		case "--version":
+			fmt.Println("qemu-hook", version.Version)
+			return 0
+		}
+	}
+	call, err := hooks.ParseCall(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "qemu-hook: %v\n%s", err, usage)
+		return 2
+	}
+	if !call.Handled() {
+		return 0
+	}
+	// A libvirt that has stopped reading must not turn the answer into a death.
+	signal.Ignore(syscall.SIGPIPE)
+	return handler().Handle(call)
+}
+
+func handler() hooks.Handler {
+	log := journal.Sink{
+		Identifier: "virt-netboot",
+		Journal:    path.Join(root, journal.JournalSocket),
+		Syslog:     path.Join(root, journal.SyslogSocket),
+	}
+	return hooks.Handler{
+		Config:     path.Join(root, config.DefaultPath),
+		ReadInitrd: initrd.ReadHead,
+		Timeout:    hooks.DefaultTimeout,
+		Exit:       os.Exit,
+		Log:        log.Logger(),
+		Stdin:      os.Stdin,
+		Stdout:     os.Stdout,
+		Stderr:     os.Stderr,
+	}
+}
