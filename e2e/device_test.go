@@ -14,7 +14,10 @@ const secondInterface = `<interface type='bridge'>
   <source bridge='br100'/>
   <target dev='tap2'/>
   <model type='virtio'/>
-  <filterref filter='nova-base'/>
+  <filterref filter='nova-base'>
+    <parameter name='DHCPSERVER' value='192.0.2.1'/>
+    <parameter name='IP' value='192.0.2.3'/>
+  </filterref>
 </interface>
 `
 

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,39 +38,61 @@ func savers() []saver {
 }
 
 // TestRestore brings guests back that were defined past the gateway. The hook is
-// libvirt's filter then. Their kernel is part of their memory and stays, even
-// where the policy would take it away at a start.
+// libvirt's filter then. A kernel that runs stays, even where the policy would
+// take it away at a start.
 func TestRestore(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		options lab.Options
-		filters func(g *lab.Guest) []string
-	}{
-		{"hook", lab.Options{Hook: true, Config: kernelDrop}, func(*lab.Guest) []string { return nil }},
-		{"no hook", lab.Options{}, func(g *lab.Guest) []string { return filters(g.Domain) }},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			lab.Run(t, c.options, func(t *testing.T, l *lab.Lab) {
-				g := novaGuest(t, l, "ami-kernel-ramdisk")
-				virsh(t, l, "define", g.File)
-				for _, s := range savers() {
-					t.Run(s.name, func(t *testing.T) {
-						virsh(t, l, "start", g.Name)
-						awaitKernel(t, g)
-						if diff := cmp.Diff(filters(g.Domain), filters(dumpxml(t, l, g.Name))); diff != "" {
-							t.Errorf("nwfilters before (-want +got):\n%s", diff)
-						}
-						virsh(t, l, s.save(g)...)
-						virsh(t, l, s.restore(g)...)
-						checkFilters(t, l, g.Name, c.filters(g), g.Domain.Devices.Interfaces[0].Target.Dev)
-						if !slices.Contains(commandLine(t, l, g.Name), "-kernel") {
-							t.Error("QEMU has lost its kernel")
-						}
-						awaitKernel(t, g)
-						virsh(t, l, "destroy", g.Name)
-					})
-				}
-			})
+	lab.Run(t, lab.Options{Hook: true, Config: kernelDrop}, func(t *testing.T, l *lab.Lab) {
+		checkRestore(t, l, "ami-kernel-ramdisk", restored{
+			bootIndexes: map[string]int{"virtio-disk0": 1},
+			kernel:      true,
+		})
+		checkRestore(t, l, "image-raw-filterref", restored{
+			bootIndexes: map[string]int{"net0": 1, "virtio-disk0": 2},
+		})
+	})
+}
+
+// TestRestoreWithoutHook proves TestRestore.
+func TestRestoreWithoutHook(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		checkRestore(t, l, "image-raw-filterref", restored{
+			bootIndexes: map[string]int{"virtio-disk0": 1},
+			filters:     []string{"nova-instance-instance-0000006c-fa163e5043cd"},
+		})
+	})
+}
+
+// restored is what a guest must be when it is back.
+type restored struct {
+	bootIndexes map[string]int
+	filters     []string
+	kernel      bool
+}
+
+func checkRestore(t *testing.T, l *lab.Lab, row string, want restored) {
+	g := novaGuest(t, l, row)
+	virsh(t, l, "define", g.File)
+	for _, s := range savers() {
+		t.Run(row+" "+s.name, func(t *testing.T) {
+			virsh(t, l, "start", g.Name)
+			if diff := cmp.Diff(filters(g.Domain), filters(dumpxml(t, l, g.Name))); diff != "" {
+				t.Errorf("nwfilters before (-want +got):\n%s", diff)
+			}
+			if want.kernel {
+				awaitKernel(t, g)
+			}
+			virsh(t, l, s.save(g)...)
+			virsh(t, l, s.restore(g)...)
+
+			checkRunning(t, l, g, want.bootIndexes, want.filters, want.kernel)
+			checkFilters(t, l, g.Name, want.filters, g.Domain.Devices.Interfaces[0].Target.Dev)
+			if got := state(t, l, g.Name); got != "running" {
+				t.Errorf("state of %s is %q", g.Name, got)
+			}
+			if want.kernel {
+				awaitKernel(t, g)
+			}
+			virsh(t, l, "destroy", g.Name)
 		})
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 const (
 	agentName = "virt-netboot"
+	raceLog   = layersDir + "/race"
 
 	// GatewaySocket is where the gateway listens by default.
 	GatewaySocket = "/run/virt-netboot/libvirt-sock"
@@ -46,29 +46,54 @@ func (l *Lab) WriteConfig(yaml string) error {
 	return os.WriteFile(ConfigPath, []byte(yaml), 0o644)
 }
 
-// StartAgent starts virt-netboot agent and waits for its gateway.
+// StartAgent starts virt-netboot agent as systemd does, with the journal as its
+// standard error, and waits until its gateway lets in whom libvirtd lets in.
 func (l *Lab) StartAgent(ctx context.Context) error {
 	args := []string{"agent"}
 	if _, err := os.Stat(ConfigPath); err == nil {
 		args = append(args, "--config", ConfigPath)
 	}
+	stderr, stream, err := journalStream(agentName)
+	if err != nil {
+		return err
+	}
+	defer stderr.Close()
 	cmd := exec.Command(filepath.Join(programs(), agentName), args...)
-	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
-	d, err := startDaemon(ctx, agentName, cmd, func() error { return connectable("unix", GatewaySocket) })
-	l.agent = d
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	cmd.Env = append(os.Environ(), "JOURNAL_STREAM="+stream, "GORACE=halt_on_error=1 log_path="+raceLog)
+	l.agent, err = startDaemon(ctx, agentName, cmd, gatewayReady)
 	return err
 }
 
-// StopAgent stops the agent. Its error is how it ended, or a race that it found
-// in itself.
+func gatewayReady() error {
+	if err := connectable("unix", GatewaySocket); err != nil {
+		return err
+	}
+	libvirt, err := os.Stat(LibvirtSocket)
+	if err != nil {
+		return err
+	}
+	gateway, err := os.Stat(GatewaySocket)
+	if err != nil {
+		return err
+	}
+	if gateway.Mode() != libvirt.Mode() {
+		return fmt.Errorf("%s has mode %v, %s has %v", GatewaySocket, gateway.Mode(), LibvirtSocket, libvirt.Mode())
+	}
+	return nil
+}
+
+// StopAgent stops the agent as systemctl stop does. Its error is how it ended, or
+// a race that it found in itself.
 func (l *Lab) StopAgent() error {
 	err := l.agent.stop()
 	l.agent = nil
-	log, readErr := os.ReadFile(logFile(agentName))
-	if strings.Contains(string(log), "DATA RACE") {
-		return fmt.Errorf("the agent has a data race:\n%s", log)
+	races, globErr := filepath.Glob(raceLog + ".*")
+	for _, race := range races {
+		text, readErr := os.ReadFile(race)
+		err = errors.Join(err, fmt.Errorf("the agent has a data race:\n%s", text), readErr)
 	}
-	return errors.Join(err, readErr)
+	return errors.Join(err, globErr)
 }
 
 // VirshGateway runs virsh through the gateway and returns what it wrote to its

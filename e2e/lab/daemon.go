@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,17 +27,17 @@ type daemon struct {
 	err  error
 }
 
-// startDaemon starts a program and returns once ready returns no error.
+// startDaemon starts a program and returns once ready returns no error. Its output
+// goes to a file unless the command has one.
 func startDaemon(ctx context.Context, name string, cmd *exec.Cmd, ready func() error) (*daemon, error) {
-	if err := makeDirs(0o755, logDir); err != nil {
-		return nil, err
+	if cmd.Stderr == nil {
+		log, err := openLog(name)
+		if err != nil {
+			return nil, err
+		}
+		defer log.Close()
+		cmd.Stdout, cmd.Stderr = log, log
 	}
-	log, err := os.OpenFile(logFile(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
@@ -108,10 +109,22 @@ func Await(ctx context.Context, check func() error) error {
 
 func logFile(name string) string { return filepath.Join(logDir, name+".log") }
 
-// logTail is the end of a daemon's output.
+func openLog(name string) (*os.File, error) {
+	if err := makeDirs(0o755, logDir); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(logFile(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+}
+
+// logTail is the end of what a daemon wrote, to its file or to the journal.
 func logTail(name string) string {
 	const lines = 30
 	text, err := os.ReadFile(logFile(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		var out string
+		out, err = run(exec.Command("journalctl", "--quiet", "-t", name))
+		text = []byte(out)
+	}
 	if err != nil {
 		return err.Error()
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 
@@ -40,6 +42,31 @@ func startJournald(ctx context.Context) error {
 		return fmt.Errorf("taking the cgroups away again: %w", err)
 	}
 	return nil
+}
+
+// journalStream is what systemd gives a service as its standard error, and the
+// value of JOURNAL_STREAM that goes with it (systemd.exec(5)). The lines before
+// the text are those of journald's stdout protocol: identifier, unit, priority,
+// level prefix, forward to syslog, to kmsg, to the console.
+func journalStream(identifier string) (*os.File, string, error) {
+	addr := &net.UnixAddr{Name: "/run/systemd/journal/stdout", Net: "unix"}
+	conn, err := net.DialUnix("unix", nil, addr)
+	if err != nil {
+		return nil, "", fmt.Errorf("connecting to the journal: %w", err)
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprintf(conn, "%s\n\n6\n0\n0\n0\n0\n", identifier); err != nil {
+		return nil, "", fmt.Errorf("naming a stream of the journal: %w", err)
+	}
+	stream, err := conn.File()
+	if err != nil {
+		return nil, "", err
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(stream.Fd()), &stat); err != nil {
+		return nil, "", errors.Join(err, stream.Close())
+	}
+	return stream, fmt.Sprintf("%d:%d", stat.Dev, stat.Ino), nil
 }
 
 // Journal returns the entries that journalctl finds, oldest first, each a map

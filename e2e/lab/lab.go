@@ -11,8 +11,8 @@ import (
 
 // Options are what a lab can be given before its daemons start.
 type Options struct {
-	// LibvirtdConf is added to the lab's libvirtd.conf; of two lines for one key
-	// the later holds.
+	// LibvirtdConf goes before the lab's own lines in libvirtd.conf: of two lines
+	// for one key libvirtd takes the first.
 	LibvirtdConf string
 	// Hook installs bin/qemu-hook as /etc/libvirt/hooks/qemu.
 	Hook bool

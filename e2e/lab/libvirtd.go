@@ -42,7 +42,7 @@ func (l *Lab) startVirtlogd(ctx context.Context) error {
 // lab that Open returned.
 func (l *Lab) StartLibvirtd(ctx context.Context) error {
 	for path, text := range map[string]string{
-		"/etc/libvirt/libvirtd.conf": libvirtdConf + l.options.LibvirtdConf,
+		"/etc/libvirt/libvirtd.conf": l.options.LibvirtdConf + libvirtdConf,
 		"/etc/libvirt/qemu.conf":     qemuConf,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
