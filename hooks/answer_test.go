@@ -1,0 +1,76 @@
+package hooks
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+func TestDecide(t *testing.T) {
+	warn, deny := domainxml.DefaultRule(), domainxml.DefaultRule()
+	deny.Name, deny.Unprepared = "strict", domainxml.UnpreparedDeny
+	boot := domainxml.Change{Kind: domainxml.ChangeBootOrder, From: "hd", To: "network, hd"}
+	filter := domainxml.Change{Kind: domainxml.ChangeFilterrefRemoved, Interface: "fa:16:3e:50:43:cd", From: "nova\nbase"}
+	kernel := domainxml.Warning{Kind: domainxml.WarningKernel, Kernel: "/k", Initrd: "/i"}
+	result := func(rule *domainxml.Rule, changes []domainxml.Change, warnings ...domainxml.Warning) domainxml.Result {
+		return domainxml.Result{
+			Domain: domainxml.Domain{Name: "vm", UUID: "7e1b"}, Rule: rule,
+			Output: []byte("<domain/>"), Changes: changes, Warnings: warnings,
+		}
+	}
+	changed := []domainxml.Change{boot, filter}
+	field := func(o Operation, rule, key, value string) logrus.Fields {
+		return logrus.Fields{"DOMAIN": "vm", "UUID": "7e1b", "OPERATION": string(o), "RULE": rule, key: value}
+	}
+	kernelRecord := func(o Operation, rule string) record {
+		return record{logrus.WarnLevel, "vm: " + kernel.String(), field(o, rule, "WARNING", "kernel")}
+	}
+
+	for _, c := range []struct {
+		name string
+		op   Operation
+		res  domainxml.Result
+		want answer
+	}{
+		{"no rule", Prepare, result(nil, nil), answer{}},
+		{"nothing to change", Prepare, result(&deny, nil), answer{}},
+		{"nothing to change for the filter", Restore, result(&deny, nil), answer{}},
+		{"prepare warns", Prepare, result(&warn, changed), answer{
+			stdout: []byte("<domain/>"),
+			log: []record{
+				{logrus.WarnLevel, `vm starts as it is, it came in past the gateway: rule "default" wants boot order network, hd instead of hd`, field(Prepare, "default", "CHANGE", "boot-order")},
+				{logrus.WarnLevel, "vm starts as it is, it came in past the gateway: rule \"default\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "default", "CHANGE", "filterref-removed")},
+			},
+		}},
+		{"prepare denies", Prepare, result(&deny, changed, kernel), answer{
+			status: 1,
+			stderr: `virt-netboot: domain vm may not start: rule "strict" wants boot order network, hd instead of hd, filterref nova base removed from interface fa:16:3e:50:43:cd; ` +
+				`define the domain again through the gateway socket /run/gw, or set unprepared: warn in that rule in /etc/c.yaml` + "\n",
+			log: []record{
+				{logrus.WarnLevel, `vm may not start, it came in past the gateway: rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
+				{logrus.WarnLevel, "vm may not start, it came in past the gateway: rule \"strict\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "strict", "CHANGE", "filterref-removed")},
+				kernelRecord(Prepare, "strict"),
+			},
+		}},
+		{"a warning alone never denies", Prepare, result(&deny, nil, kernel), answer{
+			log: []record{kernelRecord(Prepare, "strict")},
+		}},
+		{"the filter never denies", Migrate, result(&deny, changed[:1], kernel), answer{
+			stdout: []byte("<domain/>"),
+			log: []record{
+				{logrus.InfoLevel, "vm at migrate: boot order network, hd instead of hd", field(Migrate, "strict", "CHANGE", "boot-order")},
+				kernelRecord(Migrate, "strict"),
+			},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := decide(Call{Domain: "vm", Operation: c.op}, c.res, door{gateway: "/run/gw", config: "/etc/c.yaml"})
+			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(answer{}, record{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

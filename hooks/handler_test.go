@@ -1,0 +1,303 @@
+package hooks
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// outcome is what libvirt and the log see of one call.
+type outcome struct {
+	status         int
+	stdout, stderr bytes.Buffer
+	log            *logtest.Hook
+}
+
+// handler is a Handler whose output is the outcome.
+func handler(t testing.TB, config string, stdin io.Reader) (Handler, *outcome) {
+	t.Helper()
+	log, hook := logtest.NewNullLogger()
+	out := &outcome{log: hook}
+	return Handler{
+		Config:     config,
+		ReadInitrd: func(string, int) ([]byte, error) { return nil, os.ErrNotExist },
+		Timeout:    time.Minute,
+		Exit:       func(int) { t.Error("gave up after a minute") },
+		Log:        log,
+		Stdin:      stdin,
+		Stdout:     &out.stdout,
+		Stderr:     &out.stderr,
+	}, out
+}
+
+func call(o Operation) Call {
+	return Call{Domain: "instance-0000006c", Operation: o, SubOperation: "begin", Extra: "-"}
+}
+
+func read(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// rewritten is a document with the default rule applied.
+func rewritten(t *testing.T, name string, o Operation) string {
+	t.Helper()
+	state, _ := o.state()
+	res, err := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}.Domain([]byte(read(t, name)), state)
+	if err != nil || !res.Changed() {
+		t.Fatalf("the rules change nothing in %s: %v", name, err)
+	}
+	return string(res.Output)
+}
+
+func TestHandle(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		operation  Operation
+		config     string // in testdata
+		document   string // in testdata
+		wantStatus int
+		wantStdout bool   // the rewritten document, or nothing
+		wantStderr string // a part of it; "" for nothing
+		wantLog    int    // lines
+	}{
+		{"prepare", Prepare, "none.yaml", "unprepared.xml", 0, true, "", 2},
+		{"prepare, nothing to do", Prepare, "none.yaml", "prepared.xml", 0, false, "", 0},
+		{"prepare, denied", Prepare, "deny.yaml", "unprepared.xml", 1, false, "domain instance-0000006c may not start", 2},
+		{"prepare, nothing to deny", Prepare, "deny.yaml", "prepared.xml", 0, false, "", 0},
+		{"prepare, a kernel is not denied", Prepare, "deny.yaml", "kernel.xml", 0, false, "", 1},
+		{"prepare, no rule", Prepare, "norules.yaml", "unprepared.xml", 0, false, "", 0},
+		{"prepare, not of QEMU", Prepare, "deny.yaml", "lxc.xml", 0, false, "", 0},
+		{"migrate", Migrate, "none.yaml", "unprepared.xml", 0, true, "", 2},
+		{"migrate, nothing to do", Migrate, "none.yaml", "prepared.xml", 0, false, "", 0},
+		{"migrate, never denied", Migrate, "deny.yaml", "unprepared.xml", 0, true, "", 2},
+		{"restore", Restore, "none.yaml", "unprepared.xml", 0, true, "", 2},
+		{"restore, a kernel", Restore, "none.yaml", "kernel.xml", 0, false, "", 1},
+		{"broken configuration", Prepare, "broken.yaml", "unprepared.xml", 0, false, "", 1},
+		{"unreadable configuration", Prepare, ".", "unprepared.xml", 0, false, "", 1},
+		{"not XML", Prepare, "deny.yaml", "deny.yaml", 0, false, "", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, out := handler(t, "testdata/"+c.config, strings.NewReader(read(t, c.document)))
+			status := h.Handle(call(c.operation))
+			if status != c.wantStatus {
+				t.Errorf("status %d, want %d", status, c.wantStatus)
+			}
+			want := ""
+			if c.wantStdout {
+				want = rewritten(t, c.document, c.operation)
+			}
+			if got := out.stdout.String(); got != want {
+				t.Errorf("stdout:\n%s\nwant:\n%s", got, want)
+			}
+			got := out.stderr.String()
+			if !strings.Contains(got, c.wantStderr) || (got == "") != (c.wantStderr == "") || strings.Count(got, "\n") > 1 {
+				t.Errorf("stderr %q, want %q on one line", got, c.wantStderr)
+			}
+			if entries := out.log.AllEntries(); len(entries) != c.wantLog {
+				t.Errorf("%d lines in the log, want %d: %v", len(entries), c.wantLog, entries)
+			}
+		})
+	}
+}
+
+// At every other operation nothing is read, loaded or said.
+func TestHandleOtherOperations(t *testing.T) {
+	for _, o := range []Operation{"start", "started", "stopped", "release", "reconnect", "attach", "", "of-a-later-libvirt"} {
+		stdin := strings.NewReader(read(t, "unprepared.xml"))
+		before := stdin.Len()
+		h, out := handler(t, "testdata/broken.yaml", stdin)
+		if status := h.Handle(call(o)); status != 0 {
+			t.Errorf("%s: status %d", o, status)
+		}
+		if stdin.Len() != before {
+			t.Errorf("%s: read the document", o)
+		}
+		if n := out.stdout.Len() + out.stderr.Len() + len(out.log.AllEntries()); n > 0 {
+			t.Errorf("%s: said %q, %q, %v", o, &out.stdout, &out.stderr, out.log.AllEntries())
+		}
+	}
+}
+
+type panics struct{}
+
+func (panics) Read([]byte) (int, error) { panic("in Read") }
+func (panics) Levels() []logrus.Level   { return logrus.AllLevels }
+func (panics) Fire(*logrus.Entry) error { panic("in the log") }
+
+// Whatever goes wrong with what libvirt gives, the document goes on unchanged
+// and the log says why.
+func TestHandleBadInput(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		stdin   io.Reader
+		wantLog string
+	}{
+		{"empty", strings.NewReader(""), "reading the domain's document from standard input: it is empty"},
+		{"failing", iotest.ErrReader(errors.New("bad descriptor")), "reading the domain's document from standard input: bad descriptor"},
+		{"too long", io.LimitReader(zeros{}, 50<<20), "it is longer than 8 MiB"},
+		{"endless", zeros{}, "it is longer than 8 MiB"},
+		{"binary", io.LimitReader(zeros{}, 4096), "applying the rules to the domain's document: "},
+		{"deep", strings.NewReader(strings.Repeat("<domain>", 1<<20)), "applying the rules to the domain's document: "},
+		{"a fault", panics{}, "fault while reading the domain's document from standard input: in Read"},
+	} {
+		for _, o := range []Operation{Prepare, Migrate, Restore} {
+			t.Run(c.name+" at "+string(o), func(t *testing.T) {
+				h, out := handler(t, "testdata/deny.yaml", c.stdin)
+				if s, ok := c.stdin.(*strings.Reader); ok {
+					_, _ = s.Seek(0, io.SeekStart)
+				}
+				if l, ok := c.stdin.(*io.LimitedReader); ok {
+					h.Stdin = &io.LimitedReader{R: l.R, N: l.N}
+				}
+				if status := h.Handle(call(o)); status != 0 {
+					t.Errorf("status %d", status)
+				}
+				if out.stdout.Len()+out.stderr.Len() > 0 {
+					t.Errorf("said %.100q, %q", &out.stdout, &out.stderr)
+				}
+				e := out.log.LastEntry()
+				if e == nil || e.Level != logrus.ErrorLevel || !strings.Contains(e.Message, c.wantLog) || e.Data["DOMAIN"] != "instance-0000006c" {
+					t.Errorf("the log says %v, want an error with %q", e, c.wantLog)
+				}
+			})
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// A refusal stays one, and a document gets out whole, with a log that faults.
+func TestHandleFaultingLog(t *testing.T) {
+	h, out := handler(t, "testdata/deny.yaml", strings.NewReader(read(t, "unprepared.xml")))
+	h.Log.AddHook(panics{})
+	if status := h.Handle(call(Prepare)); status != 1 || out.stderr.Len() == 0 {
+		t.Errorf("denied: status %d, stderr %q", status, &out.stderr)
+	}
+	h, out = handler(t, "testdata/none.yaml", strings.NewReader(read(t, "unprepared.xml")))
+	h.Log.AddHook(panics{})
+	if status := h.Handle(call(Migrate)); status != 0 || out.stdout.String() != rewritten(t, "unprepared.xml", Migrate) {
+		t.Errorf("migrate: status %d, stdout %q", status, &out.stdout)
+	}
+}
+
+func TestHandleClosedStdout(t *testing.T) {
+	h, out := handler(t, "testdata/none.yaml", strings.NewReader(read(t, "unprepared.xml")))
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	h.Stdout = w
+	if status := h.Handle(call(Migrate)); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	if e := out.log.LastEntry(); e == nil || !strings.Contains(e.Message, "printing the domain's new document: ") {
+		t.Errorf("the log says %v", e)
+	}
+}
+
+func TestHandleLogLevel(t *testing.T) {
+	config := t.TempDir() + "/config.yaml"
+	if err := os.WriteFile(config, []byte("log: {level: error}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, out := handler(t, config, strings.NewReader(read(t, "unprepared.xml")))
+	h.Handle(call(Prepare))
+	if entries := out.log.AllEntries(); len(entries) != 0 {
+		t.Errorf("at level error, %d warnings in the log", len(entries))
+	}
+}
+
+// What hangs is given up, and named.
+func TestHandleTimeout(t *testing.T) {
+	hang := make(chan struct{})
+	defer close(hang)
+	for _, c := range []struct {
+		name    string
+		hang    func(*Handler)
+		wantLog string
+	}{
+		{"stdin", func(h *Handler) { h.Stdin, _ = io.Pipe() }, "while reading the domain's document from standard input"},
+		{"initrd", func(h *Handler) {
+			h.ReadInitrd = func(string, int) ([]byte, error) { <-hang; return nil, nil }
+		}, "while reading initrd /var/lib/nova/ramdisk"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, out := handler(t, "testdata/deny.yaml", strings.NewReader(read(t, "kernel.xml")))
+			c.hang(&h)
+			h.Timeout = 50 * time.Millisecond
+			exited := make(chan int)
+			h.Exit = func(status int) { exited <- status; select {} }
+			start := time.Now()
+			go func() { exited <- h.Handle(call(Prepare)) + 100 }()
+			select {
+			case status := <-exited:
+				if status != 0 {
+					t.Errorf("status %d (100 and more: from Handle)", status)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("does not give up")
+			}
+			if took := time.Since(start); took < h.Timeout {
+				t.Errorf("gave up after %v", took)
+			}
+			if out.stdout.Len()+out.stderr.Len() > 0 {
+				t.Errorf("said %q, %q", &out.stdout, &out.stderr)
+			}
+			if e := out.log.LastEntry(); e == nil || !strings.Contains(e.Message, "gave up after 50ms "+c.wantLog) {
+				t.Errorf("the log says %v, want %q", e, c.wantLog)
+			}
+		})
+	}
+}
+
+// No document makes the hook fail where the policy does not deny, and none
+// makes it print anything but a whole document.
+func FuzzHandle(f *testing.F) {
+	for _, name := range []string{"unprepared.xml", "prepared.xml", "kernel.xml", "lxc.xml", "deny.yaml"} {
+		for _, o := range []Operation{Prepare, Migrate, Restore, "reconnect"} {
+			f.Add(read(f, name), string(o), false)
+			f.Add(read(f, name), string(o), true)
+		}
+	}
+	f.Fuzz(func(t *testing.T, document, operation string, deny bool) {
+		config := "testdata/none.yaml"
+		if deny {
+			config = "testdata/deny.yaml"
+		}
+		h, out := handler(t, config, strings.NewReader(document))
+		status := h.Handle(call(Operation(operation)))
+		denied := deny && operation == string(Prepare) && status == 1
+		if status != 0 && !denied {
+			t.Errorf("status %d", status)
+		}
+		if denied != (out.stderr.Len() > 0) || denied && out.stdout.Len() > 0 {
+			t.Errorf("denied %v, but stdout %q and stderr %q", denied, &out.stdout, &out.stderr)
+		}
+		if out.stdout.Len() == 0 {
+			return
+		}
+		again, repeated := handler(t, config, &out.stdout)
+		if status := again.Handle(call(Operation(operation))); status != 0 || repeated.stdout.Len() > 0 {
+			t.Errorf("what it printed is changed again to %q, or refused (%d)", &repeated.stdout, status)
+		}
+	})
+}
