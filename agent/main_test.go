@@ -50,3 +50,23 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckSaysThatTheFileIsMissing: who checks a file at the usual place that
+// is not there must not read that it is valid.
+func TestCheckSaysThatTheFileIsMissing(t *testing.T) {
+	cmd := newCheck()
+	var out strings.Builder
+	cmd.SetOut(&out)
+	cmd.SetArgs(nil)
+	// In the place of the default: setting the value is not giving the flag.
+	missing := filepath.Join(t.TempDir(), "config.yaml")
+	if err := cmd.Flag("config").Value.Set(missing); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	if want := missing + " is not there, so the defaults apply\n1. default: every domain: "; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("output is %q, want %q...", out.String(), want)
+	}
+}

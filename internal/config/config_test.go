@@ -237,6 +237,9 @@ func TestNearestOfSeveral(t *testing.T) {
 	if got := nearest("metric", []string{"matrix", "metrics", "metricks"}); got != "metrics" {
 		t.Errorf("nearest is %q", got)
 	}
+	if got := nearest("usr", []string{"use", "user"}); got != "use" {
+		t.Errorf("the first of two that are as near is %q", got)
+	}
 }
 
 func TestDistance(t *testing.T) {
