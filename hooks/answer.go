@@ -33,9 +33,6 @@ type door struct {
 
 // decide is the answer to a call whose document the rules could read.
 func decide(call Call, res domainxml.Result, d door) answer {
-	if res.Rule == nil {
-		return answer{}
-	}
 	a := answer{}
 	refused := call.Operation == Prepare && res.Changed() && res.Rule.Unprepared == domainxml.UnpreparedDeny
 	switch {

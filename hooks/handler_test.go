@@ -228,21 +228,22 @@ func TestHandleLogLevel(t *testing.T) {
 
 // What hangs is given up, and named.
 func TestHandleTimeout(t *testing.T) {
-	hang := make(chan struct{})
-	defer close(hang)
 	for _, c := range []struct {
 		name    string
-		hang    func(*Handler)
+		hang    func(h *Handler, until chan struct{})
 		wantLog string
 	}{
-		{"stdin", func(h *Handler) { h.Stdin, _ = io.Pipe() }, "while reading the domain's document from standard input"},
-		{"initrd", func(h *Handler) {
-			h.ReadInitrd = func(string, int) ([]byte, error) { <-hang; return nil, nil }
+		{"stdin", func(h *Handler, until chan struct{}) {
+			h.Stdin = io.MultiReader(blocked(until), h.Stdin)
+		}, "while reading the domain's document from standard input"},
+		{"initrd", func(h *Handler, until chan struct{}) {
+			h.ReadInitrd = func(string, int) ([]byte, error) { <-until; return nil, nil }
 		}, "while reading initrd /var/lib/nova/ramdisk"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			hang := make(chan struct{})
 			h, out := handler(t, "testdata/deny.yaml", strings.NewReader(read(t, "kernel.xml")))
-			c.hang(&h)
+			c.hang(&h, hang)
 			h.Timeout = 50 * time.Millisecond
 			exited := make(chan int)
 			h.Exit = func(status int) { exited <- status; select {} }
@@ -259,6 +260,12 @@ func TestHandleTimeout(t *testing.T) {
 			if took := time.Since(start); took < h.Timeout {
 				t.Errorf("gave up after %v", took)
 			}
+			close(hang)
+			select {
+			case status := <-exited:
+				t.Errorf("answers after it has given up: %d", status)
+			case <-time.After(100 * time.Millisecond):
+			}
 			if out.stdout.Len()+out.stderr.Len() > 0 {
 				t.Errorf("said %q, %q", &out.stdout, &out.stderr)
 			}
@@ -268,6 +275,11 @@ func TestHandleTimeout(t *testing.T) {
 		})
 	}
 }
+
+// blocked is a reader that waits, and then is at its end.
+type blocked chan struct{}
+
+func (b blocked) Read([]byte) (int, error) { <-b; return 0, io.EOF }
 
 // No document makes the hook fail where the policy does not deny, and none
 // makes it print anything but a whole document.
