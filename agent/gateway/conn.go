@@ -34,15 +34,8 @@ type conn struct {
 	streams    map[uint32]bool
 
 	encrypted bool // and logged
+	waits     uint // on a thread of its own
 }
-
-const (
-	// busyWait is how long a connection waits on a thread of its own before it is
-	// parked with the idle ones.
-	busyWait = 100 * time.Millisecond
-	// maxBusy is how many connections wait that way at once.
-	maxBusy = 512
-)
 
 func newConn(s *Server, log *logrus.Entry, client, libvirt *socket) *conn {
 	c := &conn{
@@ -103,67 +96,6 @@ func (c *conn) idle() bool {
 func (c *conn) abandoned(fds [2]unix.PollFd) bool {
 	return fds[0].Revents&unix.POLLHUP != 0 && c.calls.done() ||
 		fds[1].Revents&unix.POLLHUP != 0 && c.replies.done()
-}
-
-// wait waits until one of the sockets is ready for what the flows want of it.
-func (c *conn) wait(ctx context.Context) ([2]unix.PollFd, error) {
-	fds := [2]unix.PollFd{
-		interest(c.client, &c.calls, &c.replies),
-		interest(c.libvirt, &c.replies, &c.calls),
-	}
-	if n, err := c.poll(fds[:], ctx.Err() != nil); n > 0 || err != nil {
-		return fds, err
-	}
-	if ctx.Err() != nil {
-		return fds, nil
-	}
-	c.calls.release()
-	c.replies.release()
-	if err := c.srv.parking.wait(ctx, fds[:], c.patience()); err != nil {
-		return fds, err
-	}
-	_, err := poll(fds[:], 0)
-	return fds, err
-}
-
-// poll waits on a thread of its own, unless too many do.
-func (c *conn) poll(fds []unix.PollFd, draining bool) (int, error) {
-	if c.srv.busy.Add(1) > maxBusy && !draining {
-		c.srv.busy.Add(-1)
-		return poll(fds, 0)
-	}
-	defer c.srv.busy.Add(-1)
-	timeout := busyWait
-	if d := c.patience(); d > 0 {
-		timeout = min(timeout, d)
-	}
-	return poll(fds, timeout)
-}
-
-func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
-	for {
-		n, err := unix.Poll(fds, int(timeout.Milliseconds()))
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-// interest is what the flow from a socket and the flow to it want to know of it.
-// A socket of which neither wants anything is left out only where its hang-up,
-// which poll(2) always reports, would mean nothing yet.
-func interest(s *socket, from, to *flow) unix.PollFd {
-	p := unix.PollFd{Fd: int32(s.fd)}
-	if from.wantsMore() {
-		p.Events |= unix.POLLIN
-	}
-	if to.blocked() {
-		p.Events |= unix.POLLOUT
-	}
-	if p.Events == 0 && !from.done() {
-		p.Fd = -1
-	}
-	return p
 }
 
 func (c *conn) close() {

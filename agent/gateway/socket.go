@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +12,8 @@ import (
 // unix.EAGAIN instead, whatever mode the descriptor is in.
 type socket struct {
 	fd  int
+	msg unix.Msghdr
+	iov unix.Iovec
 	oob [oobSize]byte
 }
 
@@ -33,21 +36,25 @@ func newSocket(fd int) (*socket, error) {
 // them: the kernel never returns bytes beyond some that carry descriptors. At the
 // end of the stream n is 0.
 func (s *socket) recv(b []byte) (n int, fds []int, err error) {
-	for {
-		n, oobn, flags, _, err := unix.Recvmsg(s.fd, b, s.oob[:], unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || oobn == 0 && flags&unix.MSG_CTRUNC == 0 {
-			return max(n, 0), nil, err
-		}
-		fds, err := rights(s.oob[:oobn])
-		if flags&unix.MSG_CTRUNC != 0 {
-			closeFDs(fds)
-			return 0, nil, errors.New("descriptors were lost: too many are open; raise LimitNOFILE= of the service")
-		}
-		return n, fds, err
+	s.iov.Base = unsafe.SliceData(b)
+	s.iov.SetLen(len(b))
+	s.msg = unix.Msghdr{Iov: &s.iov, Iovlen: 1, Control: &s.oob[0], Controllen: oobSize}
+	// unix.Recvmsg would ask for and decode the sender's address each time.
+	r, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.msg)),
+		unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	switch {
+	case errno == unix.EINTR:
+		return s.recv(b)
+	case errno != 0:
+		return 0, nil, errno
+	case s.msg.Controllen > 0:
+		fds, err = rights(s.oob[:s.msg.Controllen])
 	}
+	if s.msg.Flags&unix.MSG_CTRUNC != 0 {
+		closeFDs(fds)
+		return 0, nil, errors.New("descriptors were lost: too many are open; raise LimitNOFILE= of the service")
+	}
+	return int(r), fds, err
 }
 
 func rights(oob []byte) ([]int, error) {
@@ -71,16 +78,23 @@ func rights(oob []byte) ([]int, error) {
 
 // send sends what fits of b; fds go with its first byte.
 func (s *socket) send(b []byte, fds []int) (int, error) {
-	var oob []byte
+	s.iov.Base = unsafe.SliceData(b)
+	s.iov.SetLen(len(b))
+	s.msg = unix.Msghdr{Iov: &s.iov, Iovlen: 1}
 	if len(fds) > 0 {
-		oob = unix.UnixRights(fds...)
+		oob := unix.UnixRights(fds...)
+		s.msg.Control = &oob[0]
+		s.msg.SetControllen(len(oob))
 	}
-	for {
-		n, err := unix.SendmsgN(s.fd, b, oob, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		if err != unix.EINTR {
-			return max(n, 0), err
-		}
+	n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.msg)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EINTR:
+		return s.send(b, fds)
 	}
+	return 0, errno
 }
 
 // endWriting tells the peer that nothing more comes.
