@@ -18,7 +18,6 @@ import (
 
 // outcome is what libvirt and the log see of one call.
 type outcome struct {
-	status         int
 	stdout, stderr bytes.Buffer
 	log            *logtest.Hook
 }

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A file server that is gone blocks whoever looks at a file. The stand-in for
+// it is a FUSE file system whose server never answers.
+func TestHungFileSystem(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	program := build(t, ".")
+	for _, c := range []struct {
+		name string
+		hang string // the directory of a script's root where everything hangs
+		want string
+	}{
+		{"initrd", "instances", "gave up after 1.5s while reading initrd "},
+		{"configuration", "etc/virt-netboot", "gave up after 1.5s while reading the configuration etc/virt-netboot/config.yaml"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := t.TempDir()
+			log := listenJournal(t, root)
+			kernel, err := os.ReadFile("../testdata/kernel.xml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			hung := filepath.Join(root, c.hang)
+			if err := os.MkdirAll(hung, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(program, "vm", "prepare", "begin", "-")
+			cmd.Dir = root
+			cmd.Stdin = bytes.NewReader(bytes.ReplaceAll(kernel, []byte("/var/lib/nova"), []byte(filepath.Join(root, "instances"))))
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			start := time.Now()
+			if err := besideHungMount(hung, cmd.Run); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took < time.Second || took > 2*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if out.Len() > 0 {
+				t.Errorf("said %q", &out)
+			}
+			if got := log(); !strings.Contains(got, c.want) {
+				t.Errorf("the log says %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// besideHungMount runs f where everything in dir hangs. The mount is seen only
+// from f's thread and what that starts.
+func besideHungMount(dir string, f func() error) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with its mounts
+		result <- func() error {
+			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+				return fmt.Errorf("unshare: %w", err)
+			}
+			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+				return fmt.Errorf("making mounts private: %w", err)
+			}
+			server, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+			if err != nil {
+				return err
+			}
+			defer server.Close()
+			options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", server.Fd())
+			if err := unix.Mount("hung", dir, "fuse", 0, options); err != nil {
+				return fmt.Errorf("mounting on %s: %w", dir, err)
+			}
+			return f()
+		}()
+	}()
+	return <-result
+}
+
+// listenJournal makes the journal's socket and returns a function that waits
+// for its first entry.
+func listenJournal(t *testing.T, root string) func() string {
+	t.Helper()
+	path := filepath.Join(root, "run/systemd/journal/socket")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return func() string {
+		if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 1<<16)
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Error(err)
+		}
+		return string(buf[:n])
+	}
+}
