@@ -16,11 +16,17 @@ import (
 //	  <netboot:filterref number="1" name="fa:16:3e:50:43:cd"><filterref …/></netboot:filterref>
 //	</netboot:domain>
 //
-// libvirt keeps one element a namespace and passes it on as it is.
+// libvirt keeps one element a namespace and passes it on as it is; one that came
+// by virDomainSetMetadata has the prefix on the elements inside too.
+//
+// RecordNamespace and RecordKey are what virDomainSetMetadata takes as its uri
+// and its key.
 const (
-	recordNamespace = "urn:virt-netboot:domain:1.0"
-	recordPrefix    = "netboot:"
-	recordElement   = recordPrefix + "domain"
+	RecordNamespace = "urn:virt-netboot:domain:1.0"
+	RecordKey       = "netboot"
+
+	recordPrefix  = RecordKey + ":"
+	recordElement = recordPrefix + "domain"
 )
 
 // record is that element.
@@ -93,7 +99,7 @@ func (d *document) recordOf() (*element, record) {
 		return nil, record{}
 	}
 	for _, e := range metadata.children {
-		if d.namespace(e) == recordNamespace {
+		if d.namespace(e) == RecordNamespace {
 			return e, d.readRecord(e)
 		}
 	}
@@ -126,10 +132,12 @@ func (d *document) readRecord(e *element) record {
 	return r
 }
 
+// sources are elements as they were. In one that came to libvirt by
+// virDomainSetMetadata they have the prefix of the record.
 func (d *document) sources(elements []*element) []string {
 	var s []string
 	for _, e := range elements {
-		s = append(s, d.source(e))
+		s = append(s, d.withoutPrefix(e))
 	}
 	return s
 }
@@ -160,7 +168,7 @@ func (r record) merge(newer record) record {
 
 // render writes the record, one child a line where lines begin with indent.
 func (r record) render(indent string) string {
-	attributes := " xmlns:" + strings.TrimSuffix(recordPrefix, ":") + `="` + recordNamespace + `"`
+	attributes := " xmlns:" + strings.TrimSuffix(recordPrefix, ":") + `="` + RecordNamespace + `"`
 	if r.newMetadata {
 		attributes += ` metadata="new"`
 	}

@@ -105,7 +105,7 @@ func (r *rewrite) editDomain() {
 	for _, n := range r.interfaces {
 		r.editFilterref(n)
 	}
-	if r.os.Type == nil || r.os.Type.Type != "hvm" {
+	if r.state == Running || r.os.Type == nil || r.os.Type.Type != "hvm" {
 		return
 	}
 	verdict := r.editKernel()

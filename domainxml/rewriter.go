@@ -19,4 +19,7 @@ const (
 	// Active: the guest runs and is only moved (migrate, restore). Its kernel
 	// and command line are part of its memory image and stay.
 	Active
+	// Running: the guest runs here, and only what can change while it does is
+	// changed: the filterrefs.
+	Running
 )
