@@ -10,6 +10,8 @@ import (
 // that no rule fits is left alone.
 type Policy struct {
 	Rules []Rule
+	// Observe changes nothing: a result then says what would be changed.
+	Observe bool
 }
 
 // Rule says what a domain must look like when it starts.

@@ -11,6 +11,9 @@ type Result struct {
 	Rule *Rule
 	// Reverted: the domain is marked as one that no rule applies to.
 	Reverted bool
+	// Observed: the policy only observes. Output is the input, and Changes are what
+	// would be changed.
+	Observed bool
 	// Output is the document with the changes: the input itself, not a copy,
 	// when there are none.
 	Output []byte
@@ -21,7 +24,7 @@ type Result struct {
 }
 
 // Changed reports whether Output differs from the input.
-func (r Result) Changed() bool { return len(r.Changes) > 0 }
+func (r Result) Changed() bool { return len(r.Changes) > 0 && !r.Observed }
 
 // ChangeKind says what was changed.
 type ChangeKind string

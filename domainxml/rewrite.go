@@ -3,6 +3,7 @@ package domainxml
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Domain applies the policy to a domain document. A document that cannot be
@@ -15,8 +16,10 @@ func (r Rewriter) Domain(doc []byte, state State) (res Result, err error) {
 	}
 	w := r.begin(parsed, newDomain(parsed))
 	el, kept := parsed.recordOf()
-	if kept.reverted {
-		return Result{Domain: w.domain, Reverted: true, Output: doc}, nil
+	if w.reverted = kept.reverted || el == nil && r.reverted(w.domain); w.reverted {
+		w.rule = nil
+		w.finishRecord(el, kept, true)
+		return w.result(), nil
 	}
 	w.state = state
 	if w.rule != nil {
@@ -43,6 +46,10 @@ func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
 		return unchanged, fmt.Errorf("domain of the device: %w", err)
 	}
 	w := r.begin(parsed, newDomain(owner))
+	_, kept := owner.recordOf()
+	if w.reverted = kept.reverted || r.reverted(w.domain); w.reverted {
+		w.rule = nil
+	}
 	if w.rule != nil && parsed.root.name == "interface" {
 		w.editFilterref(newNIC(parsed, parsed.root, 1))
 	}
@@ -79,6 +86,8 @@ type rewrite struct {
 	domain     Domain
 	rule       *Rule
 	state      State
+	reverted   bool
+	observe    bool
 	readInitrd func(path string, n int) ([]byte, error)
 	edits      edits
 	taken      record // what the edits take away
@@ -96,9 +105,25 @@ func (r Rewriter) begin(doc *document, d Domain) *rewrite {
 		view:       view{doc: doc},
 		domain:     d,
 		rule:       r.Policy.For(d),
+		observe:    r.Policy.Observe,
 		readInitrd: r.ReadInitrd,
 		edits:      edits{src: doc.src},
 	}
+}
+
+func (r Rewriter) reverted(d Domain) bool {
+	return r.Reverted != nil && d.UUID != "" && r.Reverted(libvirtUUID(d.UUID))
+}
+
+// libvirtUUID is a UUID as libvirt writes it. It reads others with capitals, and
+// with hyphens and spaces anywhere or nowhere (virUUIDParse in
+// src/util/viruuid.c).
+func libvirtUUID(s string) string {
+	digits := strings.ToLower(strings.NewReplacer("-", "", " ", "").Replace(s))
+	if len(digits) != 32 {
+		return s
+	}
+	return strings.Join([]string{digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]}, "-")
 }
 
 func (r *rewrite) editDomain() {
@@ -140,7 +165,13 @@ func (r *rewrite) changed(offset int, c Change) {
 func (r *rewrite) warned(w Warning) { r.warnings = append(r.warnings, w) }
 
 func (r *rewrite) result() Result {
-	res := Result{Domain: r.domain, Rule: r.rule, Output: r.edits.apply(), Warnings: r.warnings}
+	res := Result{
+		Domain: r.domain, Rule: r.rule, Reverted: r.reverted, Observed: r.observe,
+		Output: r.edits.src, Warnings: r.warnings,
+	}
+	if !r.observe {
+		res.Output = r.edits.apply()
+	}
 	slices.SortStableFunc(r.changes, func(a, b placedChange) int { return a.offset - b.offset })
 	for _, c := range r.changes {
 		res.Changes = append(res.Changes, c.Change)

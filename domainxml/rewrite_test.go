@@ -20,7 +20,9 @@ import (
 // named by the rule. A file has these parts:
 //
 //	rule     keys of the rule that differ from the default
+//	mode     "observe" where nothing is to be changed
 //	state    "active" where the guest runs
+//	reverted the UUID of a domain that is marked where it is defined
 //	initrd   what the initrd begins with
 //	in.xml   the document; device.xml instead for one device of that domain
 //	out.xml  what must come out
@@ -56,6 +58,12 @@ func TestRules(t *testing.T) {
 			}
 			if got.Changed() == (string(got.Output) == c.input()) {
 				t.Errorf("Changed() = %v", got.Changed())
+			}
+			if got.Observed != (c.word("mode") == "observe") {
+				t.Errorf("Observed is %v", got.Observed)
+			}
+			if got.Reverted != (c.word("reverted") != "") || got.Reverted && got.Rule != nil {
+				t.Errorf("Reverted is %v, the rule %v", got.Reverted, got.Rule)
 			}
 			again := c.rewrite(got.Output)
 			if diff := cmp.Diff(string(got.Output), string(again.Output)); diff != "" || again.Changed() {
@@ -94,6 +102,8 @@ func (c behaviour) get(name string) string {
 	return ""
 }
 
+func (c behaviour) word(name string) string { return strings.TrimSpace(c.get(name)) }
+
 func (c behaviour) set(name, data string) {
 	for i, f := range c.archive.Files {
 		if f.Name == name {
@@ -116,14 +126,15 @@ func (c behaviour) run() domainxml.Result { return c.rewrite([]byte(c.input())) 
 func (c behaviour) rewrite(doc []byte) domainxml.Result {
 	c.t.Helper()
 	r := domainxml.Rewriter{
-		Policy:     domainxml.Policy{Rules: []domainxml.Rule{c.rule}},
+		Policy:     domainxml.Policy{Rules: []domainxml.Rule{c.rule}, Observe: c.word("mode") == "observe"},
 		ReadInitrd: c.readInitrd,
+		Reverted:   func(uuid string) bool { return uuid == c.word("reverted") },
 	}
 	if c.get("device.xml") != "" {
 		return c.must(r.Device(doc, []byte(c.get("in.xml"))))
 	}
 	state := domainxml.Inactive
-	if strings.TrimSpace(c.get("state")) == "active" {
+	if c.word("state") == "active" {
 		state = domainxml.Active
 	}
 	return c.must(r.Domain(doc, state))

@@ -7,6 +7,11 @@ type Rewriter struct {
 	// ReadInitrd returns the first n bytes of an initrd, fewer when the file is
 	// shorter. With nil no initrd is taken for an iPXE script.
 	ReadInitrd func(path string, n int) ([]byte, error)
+	// Reverted reports whether the domain of a UUID, in libvirt's form of lower
+	// case and hyphens, is marked as reverted where it is defined. A new document of such a domain gets the mark too: Nova writes
+	// one from scratch at each hard reboot. With nil only the mark in a document
+	// counts.
+	Reverted func(uuid string) bool
 }
 
 // State says whether the guest of a document already runs.
