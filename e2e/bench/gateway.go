@@ -21,13 +21,13 @@ type path struct {
 
 const (
 	direct  = "direct"
-	gateway = "gateway"
+	through = "gateway"
 )
 
 func paths() []path {
 	return []path{
 		{direct, lab.LibvirtSocket, nil},
-		{gateway, lab.GatewaySocket, nil},
+		{through, lab.GatewaySocket, nil},
 		{"socat", "/run/socat-sock", func(ctx context.Context, socket string) *exec.Cmd {
 			return exec.CommandContext(ctx, "socat", "UNIX-LISTEN:"+socket+",fork", "UNIX-CONNECT:"+lab.LibvirtSocket)
 		}},
@@ -38,21 +38,16 @@ func paths() []path {
 	}
 }
 
-// benchGateway times libvirt's own client over each path to a real libvirtd.
-func benchGateway(ctx context.Context, testdata string) error {
-	l, err := lab.Open(ctx, lab.Options{})
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	if err := l.StartAgent(ctx); err != nil {
+// gateway times libvirt's own client over each path to a real libvirtd.
+func (b bench) gateway(ctx context.Context) error {
+	if err := b.lab.StartAgent(ctx); err != nil {
 		return err
 	}
 	pool, err := os.MkdirTemp(lab.InstancesDir, "bench")
 	if err != nil {
 		return err
 	}
-	args := []string{filepath.Join(testdata, "client.py"), pool, filepath.Join(testdata, "domain.xml")}
+	args := []string{filepath.Join(b.testdata, "client.py"), pool, filepath.Join(b.testdata, "domain.xml")}
 	for _, p := range paths() {
 		if p.start != nil {
 			cmd := p.start(ctx, p.socket)
@@ -66,7 +61,7 @@ func benchGateway(ctx context.Context, testdata string) error {
 		args = append(args, p.name+"="+p.socket)
 	}
 	fmt.Println("\ntiming libvirt's calls over each path, about a minute …")
-	out, err := l.Command(ctx, "/usr/bin/python3", args...)
+	out, err := b.lab.Command(ctx, "/usr/bin/python3", args...)
 	if err != nil {
 		return err
 	}
@@ -74,8 +69,21 @@ func benchGateway(ctx context.Context, testdata string) error {
 	if err := json.Unmarshal([]byte(out), &took); err != nil {
 		return fmt.Errorf("reading the client's times: %w", err)
 	}
+	printTimes(took)
 	return printTable("the gateway, time against a direct connection (for uploads: throughput)", gatewayRows(took))
 }
+
+// printTimes prints what one call took, the median of its rounds.
+func printTimes(took map[string]map[string][]float64) {
+	perRound := map[string]float64{"getLibVersion": 2000, "defineXML": 20, "volume upload": 1}
+	for _, call := range calls() {
+		for _, p := range paths() {
+			fmt.Printf("  %-14s %-22s %10.3f ms\n", call, p.name, 1000*median(took[call][p.name])/perRound[call])
+		}
+	}
+}
+
+func calls() []string { return []string{"getLibVersion", "defineXML", "volume upload"} }
 
 func gatewayRows(took map[string]map[string][]float64) []row {
 	goals := map[string]goal{
@@ -84,14 +92,14 @@ func gatewayRows(took map[string]map[string][]float64) []row {
 		"volume upload": {ratio: 0.95, atLeast: true},
 	}
 	var rows []row
-	for _, call := range []string{"getLibVersion", "defineXML", "volume upload"} {
+	for _, call := range calls() {
 		base := median(took[call][direct])
 		for _, p := range paths()[1:] {
 			r := row{what: call, against: p.name + " / direct", ratio: median(took[call][p.name]) / base}
 			if goals[call].atLeast {
 				r.ratio = 1 / r.ratio
 			}
-			if p.name == gateway {
+			if p.name == through {
 				r.goal = goals[call]
 			}
 			rows = append(rows, r)

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
@@ -32,17 +33,43 @@ func run(ctx context.Context) error {
 		return err
 	}
 	if lab.Inside() {
-		return benchGateway(ctx, filepath.Join(root, "e2e", "bench", "testdata"))
-	}
-	fmt.Printf("%s, %d processors\n", runtime.Version(), runtime.NumCPU())
-	if err := benchHook(ctx, root); err != nil {
-		return err
+		return measure(ctx, root)
 	}
 	if missing := lab.Missing(); missing != "" {
-		return errors.New("the gateway is left out, this machine lacks " + missing)
+		return errors.New("this machine lacks " + missing)
 	}
 	if err := lab.UsePrograms(filepath.Join(root, "bin")); err != nil {
 		return err
 	}
-	return lab.Enter(ctx, nil)
+	return lab.Enter(ctx, nil, os.Args[1:]...)
+}
+
+// measure runs the parts that the arguments name, without any all of them.
+func measure(ctx context.Context, root string) error {
+	l, err := lab.Open(ctx, lab.Options{})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	fmt.Printf("%s, %d processors\n", runtime.Version(), runtime.NumCPU())
+	b := bench{lab: l, root: root, testdata: filepath.Join(root, "e2e", "bench", "testdata")}
+	parts := []struct {
+		name string
+		run  func(context.Context) error
+	}{{"hook", b.hook}, {"gateway", b.gateway}}
+	for _, p := range parts {
+		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], p.name) {
+			continue
+		}
+		if err := p.run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bench is what the measurements need.
+type bench struct {
+	lab            *lab.Lab
+	root, testdata string
 }
