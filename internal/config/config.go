@@ -25,6 +25,7 @@ const maxSize = 1 << 20
 
 // Config is the whole file.
 type Config struct {
+	Mode    Mode
 	Gateway Gateway
 	// Rules decide in their order; none means that no domain is touched.
 	Rules   []domainxml.Rule
@@ -32,6 +33,15 @@ type Config struct {
 	Metrics Metrics
 	Log     Log
 }
+
+// Mode says whether anything is changed.
+type Mode string
+
+// The modes.
+const (
+	ModeEnforce Mode = "enforce"
+	ModeObserve Mode = "observe" // nothing is changed; what would be is logged
+)
 
 // Gateway says where the gateway listens and what it stands in front of.
 type Gateway struct {
@@ -41,7 +51,19 @@ type Gateway struct {
 	// /run/libvirt/virtqemud-sock where that exists, and
 	// /run/libvirt/libvirt-sock elsewhere.
 	Upstream string
+	// OnRefusal is what a client gets when libvirt refuses what the rules made of
+	// its domain.
+	OnRefusal OnRefusal
 }
+
+// OnRefusal is the value of the gateway's on_refusal key.
+type OnRefusal string
+
+// What a client can get when libvirt refuses a rewritten call.
+const (
+	RefusalOriginal OnRefusal = "original" // libvirt's answer to the call as the client wrote it
+	RefusalError    OnRefusal = "error"    // the refusal
+)
 
 // File is a file of Nova's that the agent keeps patched.
 type File struct {
@@ -94,7 +116,8 @@ const (
 // Default is what holds without a file, and for every key a file omits.
 func Default() Config {
 	return Config{
-		Gateway: Gateway{Listen: "/run/virt-netboot/libvirt-sock"},
+		Mode:    ModeEnforce,
+		Gateway: Gateway{Listen: "/run/virt-netboot/libvirt-sock", OnRefusal: RefusalOriginal},
 		Rules:   []domainxml.Rule{domainxml.DefaultRule()},
 		Files: []File{
 			{Path: "/etc/nova/libvirt.xml.template", Kind: KindNovaTemplate},
@@ -105,8 +128,10 @@ func Default() Config {
 	}
 }
 
-// Policy is the file's rules as domainxml applies them.
-func (c Config) Policy() domainxml.Policy { return domainxml.Policy{Rules: c.Rules} }
+// Policy is the file's rules as domainxml applies them, in the file's mode.
+func (c Config) Policy() domainxml.Policy {
+	return domainxml.Policy{Rules: c.Rules, Observe: c.Mode == ModeObserve}
+}
 
 // Load reads the file at path; a missing one is Default. Mistakes in it come as
 // Errors.

@@ -17,9 +17,11 @@ import (
 
 // everyKey sets each key to something else than its default.
 const everyKey = `
+mode: observe
 gateway:
   listen: /run/a
   upstream: /run/b
+  on_refusal: error
 rules:
   - name: lab tenants
     match:
@@ -49,7 +51,8 @@ func TestParseEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Gateway: Gateway{Listen: "/run/a", Upstream: "/run/b"},
+		Mode:    ModeObserve,
+		Gateway: Gateway{Listen: "/run/a", Upstream: "/run/b", OnRefusal: RefusalError},
 		Rules: []domainxml.Rule{{
 			Name: "lab tenants",
 			Match: domainxml.Match{
@@ -77,7 +80,7 @@ func TestParseEveryKey(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	// A key that is added to the types and not to the schema shows here.
-	for _, v := range []any{got.Gateway, got.Rules[0].Match, got.Files[0], got.Metrics, got.Log} {
+	for _, v := range []any{got, got.Gateway, got.Rules[0].Match, got.Files[0], got.Metrics, got.Log} {
 		for i, s := 0, reflect.ValueOf(v); i < s.NumField(); i++ {
 			if s.Field(i).IsZero() {
 				t.Errorf("%s.%s has no key in everyKey", s.Type(), s.Type().Field(i).Name)
@@ -110,6 +113,7 @@ func TestParseDefaults(t *testing.T) {
 		{"empty sections", "gateway:\nmetrics:\nlog:\n", Default()},
 		{"no rule", "rules: []", with(func(c *Config) { c.Rules = []domainxml.Rule{} })},
 		{"no file", "files: []", with(func(c *Config) { c.Files = []File{} })},
+		{"the modes of the defaults", "mode: enforce\ngateway: {on_refusal: original}\n", Default()},
 		{"no metrics", `metrics: {listen: ""}`, with(func(c *Config) { c.Metrics.Listen = "" })},
 		{"one key of a section", "log: {format: json}", with(func(c *Config) { c.Log.Format = FormatJSON })},
 		{
@@ -306,5 +310,16 @@ func TestPackagedFile(t *testing.T) {
 	want := Default()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestPolicyObserves: the mode reaches everybody who applies the rules.
+func TestPolicyObserves(t *testing.T) {
+	for mode, want := range map[Mode]bool{ModeEnforce: false, ModeObserve: true} {
+		c := Default()
+		c.Mode = mode
+		if got := c.Policy(); got.Observe != want || len(got.Rules) != 1 {
+			t.Errorf("%s: %+v", mode, got)
+		}
 	}
 }

@@ -17,6 +17,7 @@ const maxSocketPath = 107
 
 func (d *decoder) config(n ast.Node, c *Config) {
 	d.section(n, []field{
+		{"mode", choice(d, &c.Mode, ModeEnforce, ModeObserve)},
 		{"gateway", func(n ast.Node) { d.gateway(n, &c.Gateway) }},
 		{"rules", func(n ast.Node) { d.rules(n, &c.Rules) }},
 		{"files", func(n ast.Node) { d.files(n, &c.Files) }},
@@ -41,6 +42,7 @@ func (d *decoder) gateway(n ast.Node, g *Gateway) {
 			}
 			return checkSocket(s)
 		})},
+		{"on_refusal", choice(d, &g.OnRefusal, RefusalOriginal, RefusalError)},
 	})
 }
 
