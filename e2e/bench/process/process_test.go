@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -47,5 +48,23 @@ func TestMedian(t *testing.T) {
 		if got := median(c.sorted); got != c.want {
 			t.Errorf("median(%v) = %v, want %v", c.sorted, got, c.want)
 		}
+	}
+}
+
+func TestInstall(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\necho installed\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	installed, err := Install(dir, program)
+	if err != nil || filepath.Dir(installed) != dir {
+		t.Fatalf("Install: %q, %v", installed, err)
+	}
+	if out, err := exec.Command(installed).Output(); err != nil || string(out) != "installed\n" {
+		t.Errorf("the installed program says %q, %v", out, err)
+	}
+	if _, err := Install(dir, program); err == nil {
+		t.Error("a second program took the first one's place")
 	}
 }
