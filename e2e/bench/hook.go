@@ -23,14 +23,22 @@ func (b bench) hook(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	empty := filepath.Join(dir, "empty")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", empty, "./e2e/bench/testdata/empty")
+	built := filepath.Join(dir, "built", "empty")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", built, "./e2e/bench/testdata/empty")
 	build.Dir, build.Stderr = b.root, os.Stderr
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("building the empty program: %w", err)
 	}
+	empty, err := process.Install(dir, built)
+	if err != nil {
+		return err
+	}
+	hook, err := process.Install(dir, filepath.Join(b.root, "bin", "qemu-hook"))
+	if err != nil {
+		return err
+	}
 	fmt.Printf("\nstarting each program %d times …\n", rounds)
-	plain, err := b.startEach(ctx, empty)
+	plain, err := b.startEach(ctx, empty, hook)
 	if err != nil {
 		return err
 	}
@@ -41,7 +49,7 @@ func (b bench) hook(ctx context.Context) error {
 	if err := b.lab.WriteConfig(string(packaged)); err != nil {
 		return err
 	}
-	configured, err := b.startEach(ctx, empty)
+	configured, err := b.startEach(ctx, empty, hook)
 	if err != nil {
 		return err
 	}
@@ -49,8 +57,7 @@ func (b bench) hook(ctx context.Context) error {
 		hookRows("no configuration", plain), hookRows("packaged configuration", configured)...))
 }
 
-func (b bench) startEach(ctx context.Context, empty string) ([]process.Time, error) {
-	hook := filepath.Join(b.root, "bin", "qemu-hook")
+func (b bench) startEach(ctx context.Context, empty, hook string) ([]process.Time, error) {
 	call := func(operation string) []string { return []string{hook, "instance-000000be", operation, "begin", "-"} }
 	times, err := process.Ratios(ctx, rounds, filepath.Join(b.testdata, "domain.xml"),
 		process.Command{Name: "empty", Args: []string{empty}},
