@@ -65,23 +65,24 @@ func activated(files []*os.File) ([]*Listener, error) {
 }
 
 // acceptFD accepts a client as a descriptor that Go's network poller has no part
-// in: the poller would wake another thread at each of its messages.
-func (l *Listener) acceptFD() (int, error) {
+// in: the poller would wake another thread at each of its messages. It returns
+// the address of the client's end too, which is hardly ever named.
+func (l *Listener) acceptFD() (int, string, error) {
 	c, err := l.AcceptUnix()
 	if err != nil {
-		return -1, err
+		return -1, "", err
 	}
 	defer c.Close()
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return -1, err
+		return -1, "", err
 	}
 	var fd int
 	var dupErr error
 	err = raw.Control(func(polled uintptr) {
 		fd, dupErr = unix.FcntlInt(polled, unix.F_DUPFD_CLOEXEC, 0)
 	})
-	return fd, errors.Join(err, dupErr)
+	return fd, c.RemoteAddr().String(), errors.Join(err, dupErr)
 }
 
 // removeStale removes the socket that a process left behind.
@@ -122,25 +123,26 @@ func DefaultUpstream() string {
 
 // follow gives our own sockets the mode and group of libvirt's, whenever that
 // appears or changes.
-func (s *Server) follow(ctx context.Context) {
+func (s *Server) follow(ctx context.Context, last access) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var last access
 	for {
-		now, err := accessOf(s.upstream())
-		if err == nil && now != last {
-			last = now
-			s.adopt(now)
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			last = s.adopt(last)
 		}
 	}
 }
 
-func (s *Server) adopt(a access) {
+// adopt returns the mode and group that our sockets have now, given those that
+// they had.
+func (s *Server) adopt(last access) access {
+	a, err := accessOf(s.upstream())
+	if err != nil || a == last {
+		return last
+	}
 	for _, l := range s.Listeners {
 		if !l.own {
 			continue
@@ -150,6 +152,7 @@ func (s *Server) adopt(a access) {
 			s.Log.Warnf("giving %s the mode and group of libvirt's socket: %v", path, err)
 		}
 	}
+	return a
 }
 
 // access is who may connect to a socket besides its owner.

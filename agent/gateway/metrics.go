@@ -1,6 +1,9 @@
 package gateway
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
 
 // Metrics are the gateway's Prometheus metrics.
 type Metrics struct {
@@ -13,6 +16,7 @@ type Metrics struct {
 const (
 	resultRewritten = "rewritten"
 	resultUnchanged = "unchanged"
+	resultObserved  = "observed" // would be rewritten, but for mode: observe
 	resultUnparsed  = "unparsed" // passed on as it was, since it could not be read
 	resultRefused   = "refused"  // rewritten, and libvirt refused it
 )
@@ -38,9 +42,60 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"reason"}),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "virt_netboot_gateway_calls_total",
-			Help: "Calls with domain or device XML, by libvirt's procedure and what became of them: rewritten, unchanged, unparsed, refused.",
+			Help: "Calls with domain or device XML, by libvirt's procedure and what became of them: rewritten, unchanged, observed, unparsed, refused.",
 		}, []string{"procedure", "result"}),
 	}
 	reg.MustRegister(m.clients, m.rejected, m.calls)
 	return m
+}
+
+// Stats are the figures of a gateway, all but Clients since its start.
+type Stats struct {
+	Clients int `json:"clients"` // connected now
+	// Calls with domain or device XML, by what became of them.
+	Rewritten int `json:"rewritten"`
+	Unchanged int `json:"unchanged"`
+	Observed  int `json:"observed"`
+	Unparsed  int `json:"unparsed"`
+	Refused   int `json:"refused"` // each was rewritten too
+	// Rejected connections were ended by the gateway.
+	Rejected int `json:"rejected"`
+}
+
+// Stats reads the metrics.
+func (m *Metrics) Stats() Stats {
+	calls := sum(m.calls, "result")
+	return Stats{
+		Clients:   sum(m.clients, "")[""],
+		Rewritten: calls[resultRewritten],
+		Unchanged: calls[resultUnchanged],
+		Observed:  calls[resultObserved],
+		Unparsed:  calls[resultUnparsed],
+		Refused:   calls[resultRefused],
+		Rejected:  sum(m.rejected, "")[""],
+	}
+}
+
+// sum adds the values of gauges or counters up, by the value of a label.
+func sum(c prometheus.Collector, label string) map[string]int {
+	metrics := make(chan prometheus.Metric)
+	go func() {
+		c.Collect(metrics)
+		close(metrics)
+	}()
+	sums := map[string]int{}
+	for metric := range metrics {
+		var m dto.Metric
+		if metric.Write(&m) != nil {
+			continue // only a metric that was made wrongly
+		}
+		key := ""
+		for _, l := range m.GetLabel() {
+			if l.GetName() == label {
+				key = l.GetValue()
+			}
+		}
+		sums[key] += int(m.GetCounter().GetValue() + m.GetGauge().GetValue())
+	}
+	return sums
 }

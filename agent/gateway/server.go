@@ -27,10 +27,13 @@ type Server struct {
 	// Rewriter returns the policy in force. It is asked for each call, so that a
 	// reload takes effect on open connections.
 	Rewriter func() domainxml.Rewriter
-	// OnRefusal is what the client gets when libvirt refuses a rewritten call. ""
-	// means RefusalOriginal.
-	OnRefusal OnRefusal
-	Log       *logrus.Logger
+	// OnRefusal returns what the client gets when libvirt refuses a rewritten call.
+	// It is asked for each of them. nil means RefusalOriginal.
+	OnRefusal func() OnRefusal
+	// Ready is called once by Serve, when whoever may connect to libvirt's socket
+	// may connect to the gateway's own. nil is not.
+	Ready func()
+	Log   *logrus.Logger
 	// Metrics counts; nil counts nothing that anybody sees.
 	Metrics *Metrics
 	// MaxClients is how many clients are served at once; further ones wait in the
@@ -47,6 +50,7 @@ type Server struct {
 	busy       atomic.Int32  // connections that wait on threads of their own
 	parking    *parking
 	clients    sync.WaitGroup
+	checks     sync.Map // the addresses that Check connects from
 }
 
 // OnRefusal is the value of the gateway's on_refusal key.
@@ -57,16 +61,6 @@ const (
 	RefusalOriginal OnRefusal = "original" // libvirt's answer to the call as it was
 	RefusalError    OnRefusal = "error"    // the refusal
 )
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (o *OnRefusal) UnmarshalText(text []byte) error {
-	switch v := OnRefusal(text); v {
-	case RefusalOriginal, RefusalError:
-		*o = v
-		return nil
-	}
-	return fmt.Errorf("%q is not one of %s, %s", text, RefusalOriginal, RefusalError)
-}
 
 // Serve accepts clients until the context is cancelled, then lets calls and
 // streams under way finish, closes everything and returns nil. It returns an
@@ -80,11 +74,15 @@ func (s *Server) Serve(ctx context.Context) error {
 	var parked errgroup.Group
 	parked.Go(s.parking.run)
 
+	adopted := s.adopt(access{})
+	if s.Ready != nil {
+		s.Ready()
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.Listeners {
 		g.Go(func() error { return s.accept(ctx, l) })
 	}
-	g.Go(func() error { s.follow(ctx); return nil })
+	g.Go(func() error { s.follow(ctx, adopted); return nil })
 	g.Go(func() error {
 		<-ctx.Done()
 		s.closeListeners() // ends accept
@@ -125,7 +123,7 @@ func (s *Server) accept(ctx context.Context, l *Listener) error {
 		case <-ctx.Done():
 			return nil
 		}
-		fd, err := l.acceptFD()
+		fd, from, err := l.acceptFD()
 		if err != nil {
 			<-s.places
 		}
@@ -137,7 +135,11 @@ func (s *Server) accept(ctx context.Context, l *Listener) error {
 			return nil
 		case err == nil:
 			s.clients.Go(func() {
-				s.serve(ctx, fd)
+				if _, check := s.checks.Load(from); check {
+					unix.Close(fd)
+				} else {
+					s.serve(ctx, fd)
+				}
 				<-s.places
 			})
 		case errors.Is(err, unix.ECONNABORTED):
