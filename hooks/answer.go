@@ -68,11 +68,14 @@ func refusal(call Call, res domainxml.Result, d door) string {
 func changeRecord(call Call, res domainxml.Result, c domainxml.Change, refused bool) record {
 	f := fields(call, res)
 	f["CHANGE"] = string(c.Kind)
+	wants := fmt.Sprintf("rule %q wants %s", res.Rule.Name, c)
 	switch {
+	case res.Observed:
+		return record{logrus.InfoLevel, fmt.Sprintf("%s goes on unchanged at %s (mode: observe): %s", call.Domain, call.Operation, wants), f}
 	case refused:
-		return record{logrus.WarnLevel, fmt.Sprintf("%s may not start, it came in past the gateway: rule %q wants %s", call.Domain, res.Rule.Name, c), f}
+		return record{logrus.WarnLevel, fmt.Sprintf("%s may not start, it came in past the gateway: %s", call.Domain, wants), f}
 	case call.Operation == Prepare:
-		return record{logrus.WarnLevel, fmt.Sprintf("%s starts as it is, it came in past the gateway: rule %q wants %s", call.Domain, res.Rule.Name, c), f}
+		return record{logrus.WarnLevel, fmt.Sprintf("%s starts as it is, it came in past the gateway: %s", call.Domain, wants), f}
 	}
 	return record{logrus.InfoLevel, fmt.Sprintf("%s at %s: %s", call.Domain, call.Operation, c), f}
 }

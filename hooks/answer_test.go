@@ -22,6 +22,8 @@ func TestDecide(t *testing.T) {
 		}
 	}
 	changed := []domainxml.Change{boot, filter}
+	observed := result(&deny, changed[:1])
+	observed.Observed = true
 	field := func(o Operation, rule, key, value string) logrus.Fields {
 		return logrus.Fields{"DOMAIN": "vm", "UUID": "7e1b", "OPERATION": string(o), "RULE": rule, key: value}
 	}
@@ -53,6 +55,16 @@ func TestDecide(t *testing.T) {
 				{logrus.WarnLevel, `vm may not start, it came in past the gateway: rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
 				{logrus.WarnLevel, "vm may not start, it came in past the gateway: rule \"strict\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "strict", "CHANGE", "filterref-removed")},
 				kernelRecord(Prepare, "strict"),
+			},
+		}},
+		{"mode: observe denies nothing", Prepare, observed, answer{
+			log: []record{
+				{logrus.InfoLevel, `vm goes on unchanged at prepare (mode: observe): rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
+			},
+		}},
+		{"mode: observe filters nothing", Restore, observed, answer{
+			log: []record{
+				{logrus.InfoLevel, `vm goes on unchanged at restore (mode: observe): rule "strict" wants boot order network, hd instead of hd`, field(Restore, "strict", "CHANGE", "boot-order")},
 			},
 		}},
 		{"a warning alone never denies", Prepare, result(&deny, nil, kernel), answer{
