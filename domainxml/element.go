@@ -9,6 +9,7 @@ import (
 // that an edit can be a splice of the original bytes.
 type document struct {
 	src  []byte
+	text string // the same
 	root *element
 }
 
@@ -76,7 +77,7 @@ func (d *document) attr(e *element, name string) string {
 	if a == nil {
 		return ""
 	}
-	return unescape(d.src[a.start:a.end])
+	return unescape(d.text[a.start:a.end])
 }
 
 // text returns the element's own character data, like XPath's string() for an

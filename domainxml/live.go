@@ -3,6 +3,7 @@ package domainxml
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -57,8 +58,9 @@ type InterfaceUpdate struct {
 	XML       string // the <interface>
 }
 
-// InterfaceUpdates are the interfaces that differ between a domain's live
-// document and the same document as a rewrite or a revert left it.
+// InterfaceUpdates are the interfaces of a running domain's document that have
+// another filterref in the same document as a rewrite or a revert left it. They
+// differ in nothing else: libvirt refuses most other changes while a guest runs.
 func InterfaceUpdates(live, wanted []byte) ([]InterfaceUpdate, error) {
 	before, err := parseDomain(live)
 	if err != nil {
@@ -68,15 +70,64 @@ func InterfaceUpdates(live, wanted []byte) ([]InterfaceUpdate, error) {
 	if err != nil {
 		return nil, err
 	}
-	was, is := before.root.child("devices").all("interface"), after.root.child("devices").all("interface")
-	if len(was) != len(is) {
-		return nil, fmt.Errorf("%d interfaces became %d", len(was), len(is))
+	is, want := before.root.child("devices").all("interface"), after.root.child("devices").all("interface")
+	if len(is) != len(want) {
+		return nil, fmt.Errorf("%d interfaces became %d", len(is), len(want))
 	}
 	var updates []InterfaceUpdate
 	for i, el := range is {
-		if xml := after.source(el); xml != before.source(was[i]) {
-			updates = append(updates, InterfaceUpdate{Interface: newNIC(after, el, i+1).label, XML: xml})
+		part := edits{src: before.src[:el.end]}
+		part.setFilterref(before, el, after.sources(want[i].all("filterref")))
+		if len(part.splices) == 0 {
+			continue
 		}
+		updates = append(updates, InterfaceUpdate{
+			Interface: newNIC(before, el, i+1).label,
+			XML:       string(part.apply()[el.start:]),
+		})
 	}
 	return updates, nil
+}
+
+// setFilterref gives an interface the filterrefs that are wanted, none or one.
+func (e *edits) setFilterref(d *document, nic *element, want []string) {
+	is := nic.all("filterref")
+	if slices.Equal(d.sources(is), want) {
+		return
+	}
+	for _, el := range is {
+		e.remove(el)
+	}
+	for _, filterref := range want {
+		e.appendChild(nic, filterref)
+	}
+}
+
+// Pending are the changes between how a running guest booted and its definition:
+// they wait for its next start.
+func Pending(live, definition []byte) ([]Change, error) {
+	now, err := parseDomain(live)
+	if err != nil {
+		return nil, err
+	}
+	next, err := parseDomain(definition)
+	if err != nil {
+		return nil, err
+	}
+	from, to := newView(now), newView(next)
+	var changes []Change
+	if from.bootOrder() != to.bootOrder() {
+		changes = append(changes, Change{Kind: ChangeBootOrder, From: from.bootOrder(), To: to.bootOrder()})
+	}
+	switch {
+	case from.os.Kernel != "" && to.os.Kernel == "":
+		changes = append(changes, Change{Kind: ChangeKernelDropped, From: from.os.Kernel})
+	case from.os.Kernel == "" && to.os.Kernel != "":
+		changes = append(changes, Change{Kind: ChangeKernelRestored, To: to.os.Kernel})
+	case from.os.Cmdline != "" && to.os.Cmdline == "":
+		changes = append(changes, Change{Kind: ChangeCmdlineRemoved, From: from.os.Cmdline})
+	case from.os.Cmdline == "" && to.os.Cmdline != "":
+		changes = append(changes, Change{Kind: ChangeCmdlineRestored, To: to.os.Cmdline})
+	}
+	return changes, nil
 }

@@ -46,15 +46,17 @@ const (
 // could read the document differently: a document type declaration, an encoding
 // other than UTF-8 or ASCII, or an entity beyond XML's own five is an error.
 func parse(src []byte) (*document, error) {
-	p := parser{src: src}
+	p := parser{src: src, text: string(src)}
 	if err := p.run(); err != nil {
 		return nil, err
 	}
-	return &document{src: src, root: p.root}, nil
+	return &document{src: src, text: p.text, root: p.root}, nil
 }
 
 type parser struct {
 	src  []byte
+	text string // the same, for the names to be parts of
+	slab []element
 	at   int
 	root *element
 	open *element // the innermost element that is not closed yet
@@ -143,7 +145,7 @@ func (p *parser) next() error {
 		}
 		return p.upTo(cdataOpen, cdataClose, "CDATA section")
 	case hasPrefix(rest, piOpen):
-		if name := nameAt(p.src, p.at+len(piOpen)); name == "" || strings.EqualFold(name, "xml") {
+		if name := nameAt(p.text, p.at+len(piOpen)); name == "" || strings.EqualFold(name, "xml") {
 			return p.fail(p.at, "an XML declaration that is not at the beginning, or a processing instruction without a name")
 		}
 		return p.upTo(piOpen, piClose, "processing instruction")
@@ -215,7 +217,8 @@ func (p *parser) checkText(offset int, text []byte) error {
 }
 
 func (p *parser) startTag() error {
-	e := &element{start: p.at, parent: p.open, name: nameAt(p.src, p.at+1)}
+	e := p.newElement()
+	*e = element{start: p.at, parent: p.open, name: nameAt(p.text, p.at+1)}
 	if e.name == "" {
 		return p.fail(p.at, "a < that begins no tag")
 	}
@@ -238,6 +241,16 @@ func (p *parser) startTag() error {
 	}
 	p.open = e
 	return nil
+}
+
+// newElement takes one from a slab: a document has hundreds.
+func (p *parser) newElement() *element {
+	if len(p.slab) == 0 {
+		p.slab = make([]element, 64)
+	}
+	e := &p.slab[0]
+	p.slab = p.slab[1:]
+	return e
 }
 
 func (p *parser) attach(e *element) {
@@ -273,7 +286,7 @@ func (p *parser) attributes(e *element) (closed bool, err error) {
 }
 
 func (p *parser) attribute(e *element) error {
-	name := nameAt(p.src, p.at)
+	name := nameAt(p.text, p.at)
 	if name == "" {
 		return p.fail(p.at, "not an attribute of <%s>", e.name)
 	}
@@ -308,7 +321,7 @@ func (p *parser) attribute(e *element) error {
 }
 
 func (p *parser) endTag() error {
-	name := nameAt(p.src, p.at+2)
+	name := nameAt(p.text, p.at+2)
 	if p.open == nil || name != p.open.name {
 		return p.fail(p.at, "</%s> closes nothing that is open", name)
 	}
@@ -346,12 +359,12 @@ func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\
 
 // nameAt returns the XML name at an offset, "" when there is none. It takes the
 // ASCII names and any letter beyond ASCII.
-func nameAt(src []byte, at int) string {
+func nameAt(src string, at int) string {
 	end := at
 	for end < len(src) && isNameByte(src[end], end == at) {
 		end++
 	}
-	return string(src[min(at, len(src)):end])
+	return src[min(at, len(src)):end]
 }
 
 func isNameByte(c byte, first bool) bool {

@@ -1,0 +1,140 @@
+// Package libvirt is the part of libvirt's API that virt-netboot calls, over
+// libvirt's own socket:
+//
+//	conn, err := libvirt.Dial(ctx, "/run/libvirt/libvirt-sock")
+//	if err != nil {
+//		return err
+//	}
+//	defer conn.Close()
+//	domains, err := conn.Domains(ctx)
+//
+// It wraps github.com/digitalocean/go-libvirt, which waits for an answer as long
+// as the connection lasts: here a call ends with its context, or after
+// CallTimeout.
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/digitalocean/go-libvirt/socket/dialers"
+)
+
+// CallTimeout is how long a call may take: twice as long as libvirt itself waits
+// for another operation on the same domain (QEMU_JOB_WAIT_TIME in
+// src/qemu/qemu_domainjob.c).
+const CallTimeout = 60 * time.Second
+
+// ErrClosed is in the error of a call that libvirt did not answer: the connection
+// is closed, and the call may or may not have been carried out.
+var ErrClosed = errors.New("the connection to libvirt is closed")
+
+// ErrNoAnswer is in the error of a call that took longer than CallTimeout, beside
+// ErrClosed.
+var ErrNoAnswer = fmt.Errorf("no answer within %v", CallTimeout)
+
+// Conn is a connection to qemu:///system. It is safe for concurrent use.
+type Conn struct {
+	path    string
+	socket  *watchedConn
+	rpc     *golibvirt.Libvirt
+	version string
+}
+
+// Dial connects to libvirtd or virtqemud at the path of its unix socket.
+func Dial(ctx context.Context, path string) (*Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, CallTimeout, ErrNoAnswer)
+	defer cancel()
+	socket, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to libvirt at %s: %w", path, err)
+	}
+	c := &Conn{path: path, socket: &watchedConn{Conn: socket, closed: make(chan struct{})}}
+	c.rpc = golibvirt.NewWithDialer(dialers.NewAlreadyConnected(c.socket))
+	if err := c.open(ctx); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("connecting to libvirt at %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func (c *Conn) open(ctx context.Context) error {
+	err := c.call(ctx, "opening qemu:///system", func() error {
+		return c.rpc.ConnectToURI(golibvirt.QEMUSystem)
+	})
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, "asking for its version", func() error {
+		v, err := c.rpc.ConnectGetLibVersion() // major * 1,000,000 + minor * 1,000 + release
+		c.version = fmt.Sprintf("%d.%d.%d", v/1_000_000, v/1_000%1_000, v%1_000)
+		return err
+	})
+}
+
+// Version is the daemon's, such as 9.0.0.
+func (c *Conn) Version() string { return c.version }
+
+// Closed returns a channel that is closed when the connection has ended.
+func (c *Conn) Closed() <-chan struct{} { return c.socket.closed }
+
+// Close ends the connection, and with it every call under way.
+func (c *Conn) Close() { c.socket.Close() }
+
+// call runs one call of go-libvirt. One that does not end in time takes the
+// connection with it: the protocol has no way to take a call back.
+func (c *Conn) call(ctx context.Context, what string, fn func() error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, CallTimeout, ErrNoAnswer)
+	defer cancel()
+	inTime := context.AfterFunc(ctx, c.Close)
+	err := fn()
+	if !inTime() && err != nil {
+		return fmt.Errorf("%s: %w: %w", what, ErrClosed, context.Cause(ctx))
+	}
+	if err != nil && !answered(err) {
+		c.Close()
+		return fmt.Errorf("%s: %w: %w", what, ErrClosed, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// answered reports whether an error is libvirt's own answer.
+func answered(err error) bool {
+	var answer golibvirt.Error
+	return errors.As(err, &answer) || errors.Is(err, golibvirt.ErrUnsupported)
+}
+
+// IsNotFound reports whether the error is libvirt's that there is no such domain.
+func IsNotFound(err error) bool {
+	var answer golibvirt.Error
+	return errors.As(err, &answer) && answer.Code == uint32(golibvirt.ErrNoDomain)
+}
+
+// watchedConn says when it has ended.
+type watchedConn struct {
+	net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (w *watchedConn) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if err != nil {
+		w.Close()
+	}
+	return n, err
+}
+
+func (w *watchedConn) Close() error {
+	err := w.Conn.Close()
+	w.once.Do(func() { close(w.closed) })
+	return err
+}

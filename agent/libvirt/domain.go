@@ -1,0 +1,138 @@
+package libvirt
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+)
+
+// Domain is a domain as virConnectListAllDomains has it.
+type Domain struct {
+	Name, UUID string
+	Active     bool // the guest runs or is paused
+	Persistent bool // it has a definition; one that has none is transient
+}
+
+// State is a domain with its documents, secrets included
+// (VIR_DOMAIN_XML_SECURE), so that they can be written back.
+type State struct {
+	Domain
+	// Inactive is the definition, what the next start is made from
+	// (VIR_DOMAIN_XML_INACTIVE); nil for a transient domain.
+	Inactive []byte
+	// Live is the running guest's; nil for one that does not run.
+	Live []byte
+}
+
+// Domains lists all domains.
+func (c *Conn) Domains(ctx context.Context) ([]Domain, error) {
+	var all, persistent []golibvirt.Domain
+	err := c.call(ctx, "listing the domains", func() (err error) {
+		if all, _, err = c.rpc.ConnectListAllDomains(1, 0); err != nil {
+			return err
+		}
+		persistent, _, err = c.rpc.ConnectListAllDomains(1, golibvirt.ConnectListDomainsPersistent)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	defined := make(map[golibvirt.UUID]bool, len(persistent))
+	for _, d := range persistent {
+		defined[d.UUID] = true
+	}
+	domains := make([]Domain, len(all))
+	for i, d := range all {
+		domains[i] = newDomain(d, defined[d.UUID])
+	}
+	return domains, nil
+}
+
+func newDomain(d golibvirt.Domain, persistent bool) Domain {
+	return Domain{Name: d.Name, UUID: formatUUID(d.UUID), Active: d.ID >= 0, Persistent: persistent}
+}
+
+// Lookup finds a domain by its UUID or its name. One that is not there is an
+// error that IsNotFound knows.
+func (c *Conn) Lookup(ctx context.Context, nameOrUUID string) (Domain, error) {
+	found, err := c.lookup(ctx, nameOrUUID)
+	if err != nil {
+		return Domain{}, err
+	}
+	return c.describe(ctx, found)
+}
+
+func (c *Conn) lookup(ctx context.Context, nameOrUUID string) (found golibvirt.Domain, err error) {
+	err = c.call(ctx, "looking up domain "+nameOrUUID, func() error {
+		if uuid, ok := parseUUID(nameOrUUID); ok {
+			if found, err = c.rpc.DomainLookupByUUID(uuid); err == nil || !IsNotFound(err) {
+				return err
+			}
+		}
+		found, err = c.rpc.DomainLookupByName(nameOrUUID)
+		return err
+	})
+	return found, err
+}
+
+func (c *Conn) describe(ctx context.Context, d golibvirt.Domain) (Domain, error) {
+	var persistent int32
+	err := c.call(ctx, "asking whether domain "+d.Name+" is persistent", func() (err error) {
+		persistent, err = c.rpc.DomainIsPersistent(d)
+		return err
+	})
+	return newDomain(d, persistent != 0), err
+}
+
+// Read returns a domain with its documents. They are read one after the other: a
+// domain that starts or stops meanwhile has documents from both sides of it.
+func (c *Conn) Read(ctx context.Context, nameOrUUID string) (State, error) {
+	found, err := c.lookup(ctx, nameOrUUID)
+	if err != nil {
+		return State{}, err
+	}
+	s := State{}
+	if s.Domain, err = c.describe(ctx, found); err != nil {
+		return State{}, err
+	}
+	if s.Persistent {
+		if s.Inactive, err = c.document(ctx, found, golibvirt.DomainXMLInactive); err != nil {
+			return State{}, err
+		}
+	}
+	if s.Active {
+		if s.Live, err = c.document(ctx, found, 0); err != nil {
+			return State{}, err
+		}
+	}
+	return s, nil
+}
+
+func (c *Conn) document(ctx context.Context, d golibvirt.Domain, flags golibvirt.DomainXMLFlags) ([]byte, error) {
+	var xml string
+	err := c.call(ctx, "reading domain "+d.Name, func() (err error) {
+		xml, err = c.rpc.DomainGetXMLDesc(d, flags|golibvirt.DomainXMLSecure)
+		return err
+	})
+	return []byte(xml), err
+}
+
+func (d Domain) handle() golibvirt.Domain {
+	uuid, _ := parseUUID(d.UUID)
+	return golibvirt.Domain{Name: d.Name, UUID: uuid, ID: -1}
+}
+
+func formatUUID(u golibvirt.UUID) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}
+
+// parseUUID reads the form with its four dashes.
+func parseUUID(s string) (u golibvirt.UUID, ok bool) {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return u, false
+	}
+	n, err := hex.Decode(u[:], []byte(s[:8]+s[9:13]+s[14:18]+s[19:23]+s[24:]))
+	return u, err == nil && n == len(u)
+}

@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+const (
+	nova   = "<filterref filter='nova-base'/>"
+	mark   = `<metadata><netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0" reverted="yes"/></metadata>`
+	disk   = "<boot dev='hd'/>"
+	net    = "<boot dev='network'/><boot dev='hd'/>"
+	kernel = "<kernel>/k</kernel>"
+)
+
+// doc is a domain with those elements in it.
+func doc(metadata, boot, filterref string) []byte {
+	return fmt.Appendf(nil, `<domain type='kvm'><name>a</name><uuid>7e1b2a3c-0000-4000-8000-000000000001</uuid>%s`+
+		`<os><type>hvm</type>%s</os><devices><interface type='bridge'><mac address='52:54:00:00:00:01'/>%s</interface></devices></domain>`,
+		metadata, boot, filterref)
+}
+
+func state(inactive, live []byte) libvirt.State {
+	return libvirt.State{
+		Domain:   libvirt.Domain{Name: "a", UUID: "7e1b2a3c-0000-4000-8000-000000000001", Active: live != nil, Persistent: inactive != nil},
+		Inactive: inactive,
+		Live:     live,
+	}
+}
+
+// summary is a decision as the tables below write it.
+type summary struct {
+	Define, Update, Record, Pending, Warnings []string
+	Boots                                     domainxml.BootsFrom
+	Rule                                      string
+	Reverted, Unreadable                      bool
+}
+
+func summarise(d Decision) summary {
+	s := summary{
+		Boots: d.Facts.Boots, Rule: d.Facts.Rule, Reverted: d.Facts.Reverted,
+		Pending: texts(d.Facts.Pending), Unreadable: d.Facts.Unreadable != nil,
+	}
+	if d.Define != nil {
+		s.Define = texts(d.Changes)
+	}
+	for _, u := range d.Updates {
+		s.Update = append(s.Update, u.XML)
+	}
+	if d.Record != nil {
+		s.Record = []string{*d.Record}
+	}
+	for _, w := range d.Facts.Warnings {
+		s.Warnings = append(s.Warnings, string(w.Kind))
+	}
+	return s
+}
+
+const (
+	bootChange = "boot order network, hd instead of hd"
+	offChange  = "filterref nova-base removed from interface 52:54:00:00:00:01"
+	plainNIC   = "<interface type='bridge'><mac address='52:54:00:00:00:01'/></interface>"
+	filterNIC  = "<interface type='bridge'><mac address='52:54:00:00:00:01'/><filterref filter='nova-base'/></interface>"
+	taken      = `<domain metadata="new"><filterref number="1" name="52:54:00:00:00:01"><filterref filter='nova-base'/></filterref></domain>`
+	marked     = `<domain metadata="new" reverted="yes"/>`
+)
+
+func TestEnforce(t *testing.T) {
+	for name, c := range map[string]struct {
+		state    libvirt.State
+		reverted bool
+		want     summary
+	}{
+		"in line": {
+			state: state(doc("", net, ""), nil),
+			want:  summary{Boots: "network", Rule: "default"},
+		},
+		"defined past the gateway": {
+			state: state(doc("", disk, nova), nil),
+			want:  summary{Boots: "disk", Rule: "default", Define: []string{bootChange, offChange}},
+		},
+		"running": {
+			state: state(doc("", disk, nova), doc("", disk, nova)),
+			want: summary{
+				Boots: "disk", Rule: "default", Define: []string{bootChange, offChange},
+				Update: []string{plainNIC}, Record: []string{taken}, Pending: []string{bootChange},
+			},
+		},
+		"running, redefined already": {
+			state: state(doc("", net, ""), doc("", disk, "")),
+			want:  summary{Boots: "disk", Rule: "default", Pending: []string{bootChange}},
+		},
+		"transient": {
+			state: state(nil, doc("", disk, nova)),
+			want:  summary{Boots: "disk", Rule: "default", Update: []string{plainNIC}, Record: []string{taken}},
+		},
+		"a kernel": {
+			state: state(doc("", kernel, ""), nil),
+			want:  summary{Boots: "kernel", Rule: "default", Warnings: []string{"kernel"}},
+		},
+		"reverted": {
+			state: state(doc(mark, disk, nova), doc("", disk, nova)),
+			want:  summary{Boots: "disk", Reverted: true},
+		},
+		"reverted, transient": {
+			state: state(nil, doc(mark, disk, nova)),
+			want:  summary{Boots: "disk", Reverted: true},
+		},
+		"reverted, defined anew without the mark": {
+			state: state(doc("", disk, nova), doc("", disk, nova)), reverted: true,
+			want: summary{Boots: "disk", Reverted: true, Define: []string{"marked as reverted: no rule applies until it is applied again"}},
+		},
+		"reverted, transient, created anew without the mark": {
+			state: state(nil, doc("", disk, nova)), reverted: true,
+			want: summary{Boots: "disk", Reverted: true, Record: []string{marked}},
+		},
+		"applied again": {
+			state: state(doc("", net, ""), nil), reverted: true,
+			want: summary{Boots: "network", Rule: "default"},
+		},
+		"reverted, boots otherwise at the next start": {
+			state: state(doc(mark, disk, nova), doc("", net, nova)),
+			want:  summary{Boots: "network", Reverted: true, Pending: []string{"boot order hd instead of network, hd"}},
+		},
+		"unreadable": {
+			state: state([]byte("<domain"), nil),
+			want:  summary{Unreadable: true},
+		},
+		"unreadable definition of a running guest": {
+			state: state([]byte("<domain"), doc("", disk, nova)),
+			want:  summary{Boots: "disk", Unreadable: true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Enforce(domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}, c.state, c.reverted)
+			if diff := cmp.Diff(c.want, summarise(got)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if inLine := c.want.Define == nil && c.want.Update == nil && c.want.Record == nil; got.InLine() != inLine {
+				t.Errorf("InLine is %t", got.InLine())
+			}
+		})
+	}
+}
+
+// TestRevertAndApply takes a running domain back and forth.
+func TestRevertAndApply(t *testing.T) {
+	r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
+	first := Enforce(r, state(doc("", disk, nova), doc("", disk, nova)), false)
+	// libvirt puts the namespace in, on every element.
+	record := strings.NewReplacer("</", "</netboot:", "<", "<netboot:").Replace(*first.Record)
+	record = strings.Replace(record, " ", ` xmlns:netboot="urn:virt-netboot:domain:1.0" `, 1)
+	rewritten := state(first.Define, doc("<metadata>"+record+"</metadata>", disk, ""))
+
+	back := Revert(rewritten)
+	want := summary{
+		Define: []string{
+			"marked as reverted: no rule applies until it is applied again",
+			"boot order hd instead of network, hd",
+			"filterref put back on interface 52:54:00:00:00:01",
+		},
+		Update:   []string{filterNIC},
+		Record:   []string{marked},
+		Boots:    "disk",
+		Reverted: true,
+	}
+	if diff := cmp.Diff(want, summarise(back)); diff != "" {
+		t.Errorf("revert (-want +got):\n%s", diff)
+	}
+
+	again := Apply(r, state(back.Define, doc(mark, disk, nova)))
+	want = summary{
+		Define:  []string{"virt-netboot's element removed from the metadata", bootChange, offChange},
+		Update:  []string{plainNIC},
+		Record:  []string{`<domain><filterref number="1" name="52:54:00:00:00:01"><filterref filter='nova-base'/></filterref></domain>`},
+		Pending: []string{bootChange},
+		Boots:   "disk",
+		Rule:    "default",
+	}
+	if diff := cmp.Diff(want, summarise(again)); diff != "" {
+		t.Errorf("apply (-want +got):\n%s", diff)
+	}
+}

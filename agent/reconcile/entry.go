@@ -1,0 +1,143 @@
+package reconcile
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// entry returns what is known of a domain; the lock is held.
+func (r *Reconciler) entry(uuid string) *entry {
+	e := r.domains[uuid]
+	if e == nil {
+		e = &entry{}
+		r.domains[uuid] = e
+	}
+	return e
+}
+
+// skips reports whether a domain is not even looked at.
+func (r *Reconciler) skips(uuid string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.Clock.Now().Before(r.entry(uuid).skip) {
+		return false
+	}
+	r.tick(uuid)
+	return true
+}
+
+// unanswered leaves a domain for a while that libvirt does not answer about: each
+// call that waits takes one of its threads.
+func (r *Reconciler) unanswered(uuid string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry(uuid).skip = r.Clock.Now().Add(truce)
+	r.Log.WithField("UUID", uuid).Errorf("libvirt does not answer about domain %s; it is left alone for %v", uuid, truce)
+}
+
+// may reports whether a domain that is not in line may be changed.
+func (r *Reconciler) may(uuid string) bool {
+	if r.Observe() {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.entry(uuid).fight.may(r.Clock.Now())
+}
+
+// changedDomain notes and logs what was changed.
+func (r *Reconciler) changedDomain(uuid string, d Decision) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(uuid)
+	e.fight.changed = true
+	log := r.Log.WithFields(fields(d))
+	if d.Define != nil {
+		log.WithField("CHANGE", joined(d.Changes)).Infof("domain %s redefined: %s", d.Name, joined(d.Changes))
+	}
+	if len(d.Updates) > 0 {
+		log.WithField("CHANGE", joined(d.LiveChanges)).Infof("running domain %s changed: %s", d.Name, joined(d.LiveChanges))
+	}
+}
+
+// gone forgets a domain that is not there any more, save that it is reverted or
+// left alone: Nova may define it anew.
+func (r *Reconciler) gone(uuid string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tick(uuid)
+	e := r.entry(uuid)
+	if e.reverted || r.Clock.Now().Before(e.fight.until) {
+		e.seen, e.decision, e.err = false, Decision{}, nil
+		return
+	}
+	delete(r.domains, uuid)
+}
+
+// looked keeps what was seen of a domain, and logs what is new.
+func (r *Reconciler) looked(uuid string, d Decision, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tick(uuid)
+	e := r.entry(uuid)
+	if err == nil {
+		err = d.Facts.Unreadable
+	}
+	if d.UUID == "" { // it could not even be read
+		d = e.decision
+		d.UUID = uuid
+	}
+	e.seen, e.decision, e.err = true, d, err
+	if d.Facts.Unreadable == nil {
+		e.reverted = d.Facts.Reverted
+	}
+	r.say(e)
+}
+
+// say logs what keeps a domain from being in line or from booting from the
+// network, unless it said the same last time.
+func (r *Reconciler) say(e *entry) {
+	type line struct {
+		level logrus.Level
+		text  string
+	}
+	var lines []line
+	s := e.status(r.Clock.Now())
+	if s.Error != "" {
+		lines = append(lines, line{logrus.ErrorLevel, "domain " + s.Name + " is not in line: " + s.Error})
+	}
+	if !s.LeftAloneUntil.IsZero() {
+		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " was changed back again and again; it is left alone until " + s.LeftAloneUntil.Format(time.RFC3339)})
+	}
+	for _, w := range s.Warnings {
+		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w})
+	}
+	if len(s.Pending) > 0 {
+		lines = append(lines, line{logrus.InfoLevel, "domain " + s.Name + " runs; at its next start: " + strings.Join(s.Pending, "; ")})
+	}
+	var all strings.Builder
+	for _, l := range lines {
+		all.WriteString(l.text + "\n")
+	}
+	if e.said == all.String() {
+		return
+	}
+	e.said = all.String()
+	for _, l := range lines {
+		r.Log.WithFields(fields(e.decision)).Log(l.level, l.text)
+	}
+}
+
+func fields(d Decision) logrus.Fields {
+	f := logrus.Fields{"DOMAIN": d.Name, "UUID": d.UUID}
+	if d.Facts.Rule != "" {
+		f["RULE"] = d.Facts.Rule
+	}
+	return f
+}
+
+func joined(changes []domainxml.Change) string { return strings.Join(texts(changes), "; ") }

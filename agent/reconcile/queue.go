@@ -1,0 +1,98 @@
+package reconcile
+
+import (
+	"context"
+	"sync"
+)
+
+// queue holds what to look at, each domain once however often it was added. One
+// that is added while it is being looked at comes again afterwards, never to two
+// workers at once. Urgent ones come first.
+type queue struct {
+	mu      sync.Mutex
+	ready   chan struct{} // holds one token when there may be something to take
+	urgent  []string
+	routine []string
+	state   map[string]place
+}
+
+type place struct{ waiting, urgent, working, again bool }
+
+func newQueue() *queue {
+	return &queue{ready: make(chan struct{}, 1), state: make(map[string]place)}
+}
+
+func (q *queue) add(uuid string, urgent bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.state[uuid]
+	switch {
+	case p.working:
+		p.again = true
+	case p.urgent, p.waiting && !urgent:
+		return
+	case urgent:
+		// Where it waits among the routine ones too, pop skips it there.
+		p.waiting, p.urgent = true, true
+		q.urgent = append(q.urgent, uuid)
+	default:
+		p.waiting = true
+		q.routine = append(q.routine, uuid)
+	}
+	q.state[uuid] = p
+	q.signal()
+}
+
+func (q *queue) signal() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for something to look at. It returns false when the context ends.
+func (q *queue) take(ctx context.Context) (string, bool) {
+	for {
+		if uuid, ok := q.pop(); ok {
+			return uuid, true
+		}
+		select {
+		case <-q.ready:
+		case <-ctx.Done():
+			return "", false
+		}
+	}
+}
+
+func (q *queue) pop() (string, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, list := range []*[]string{&q.urgent, &q.routine} {
+		for len(*list) > 0 {
+			uuid := (*list)[0]
+			*list = (*list)[1:]
+			if p := q.state[uuid]; !p.waiting {
+				continue
+			}
+			q.state[uuid] = place{working: true}
+			if len(q.urgent)+len(q.routine) > 0 {
+				q.signal() // for the next worker
+			}
+			return uuid, true
+		}
+	}
+	return "", false
+}
+
+// done says that a domain was looked at.
+func (q *queue) done(uuid string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	again := q.state[uuid].again
+	delete(q.state, uuid)
+	if again {
+		q.state[uuid] = place{waiting: true, urgent: true}
+		q.urgent = append(q.urgent, uuid)
+		q.signal()
+	}
+}

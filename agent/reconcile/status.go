@@ -1,0 +1,119 @@
+package reconcile
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// Status is what the reconciler knows.
+type Status struct {
+	Libvirt LibvirtStatus  `json:"libvirt"`
+	Observe bool           `json:"observe"` // nothing is changed
+	Domains []DomainStatus `json:"domains"` // by name
+
+	// LastReconcile is when all domains had been looked at last, and how long it
+	// took; zero before the first time.
+	LastReconcile time.Time     `json:"last_reconcile"`
+	Duration      time.Duration `json:"duration_ns"`
+}
+
+// LibvirtStatus is the connection to libvirt.
+type LibvirtStatus struct {
+	Connected bool      `json:"connected"`
+	Since     time.Time `json:"since"` // of the connection, or of its end
+	Version   string    `json:"version,omitempty"`
+	Error     string    `json:"error,omitempty"` // why there is no connection
+}
+
+// DomainStatus is one domain.
+type DomainStatus struct {
+	Name string `json:"name"`
+	UUID string `json:"uuid"`
+	// DisplayName and Project are from Nova's metadata.
+	DisplayName string `json:"display_name,omitempty"`
+	Project     string `json:"project,omitempty"`
+	Active      bool   `json:"active"`
+	Persistent  bool   `json:"persistent"`
+
+	// BootsFrom and Filters are the running guest's, or the definition's where
+	// none runs.
+	BootsFrom domainxml.BootsFrom `json:"boots_from"`
+	Filters   []string            `json:"filters"`
+	Rule      string              `json:"rule,omitempty"`
+	Reverted  bool                `json:"reverted"`
+
+	// Pending waits for the guest's next start.
+	Pending []string `json:"pending"`
+	// Wanted is what the rule wants and has not been done: in observe mode, or
+	// where the domain is left alone, or after an error.
+	Wanted   []string `json:"wanted"`
+	Warnings []string `json:"warnings"`
+	// Error is why the domain could not be brought in line.
+	Error string `json:"error,omitempty"`
+	// Unreadable: the error is that its document cannot be read.
+	Unreadable bool `json:"unreadable"`
+	// LeftAloneUntil is set after somebody has changed it back again and again.
+	LeftAloneUntil time.Time `json:"left_alone_until,omitzero"`
+}
+
+// Status returns what is known now. It is the caller's to keep.
+func (r *Reconciler) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.status
+	s.Observe = r.Observe()
+	s.Domains = make([]DomainStatus, 0, len(r.domains))
+	for _, e := range r.domains {
+		if e.seen {
+			s.Domains = append(s.Domains, e.status(r.Clock.Now()))
+		}
+	}
+	slices.SortFunc(s.Domains, func(a, b DomainStatus) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+// status is what a domain's last decision and what came of it say.
+func (e *entry) status(now time.Time) DomainStatus {
+	d, f := e.decision, e.decision.Facts
+	s := DomainStatus{
+		Name:        d.Name,
+		UUID:        d.UUID,
+		DisplayName: f.Domain.Nova.DisplayName,
+		Project:     f.Domain.Nova.Project.Name,
+		Active:      d.Active,
+		Persistent:  d.Persistent,
+		BootsFrom:   f.Boots,
+		Filters:     slices.Clone(f.Filters),
+		Rule:        f.Rule,
+		Reverted:    f.Reverted,
+		Unreadable:  f.Unreadable != nil,
+	}
+	if now.Before(e.fight.until) {
+		s.LeftAloneUntil = e.fight.until
+	}
+	if e.err != nil {
+		s.Error = e.err.Error()
+	}
+	for _, w := range f.Warnings {
+		s.Warnings = append(s.Warnings, w.String())
+	}
+	// What was not done does not wait for the next start either.
+	s.Wanted = texts(slices.Concat(d.Changes, d.LiveChanges))
+	if d.Define == nil {
+		s.Pending = texts(f.Pending)
+	}
+	return s
+}
+
+func texts(changes []domainxml.Change) []string {
+	var s []string
+	for _, c := range changes {
+		if text := c.String(); !slices.Contains(s, text) {
+			s = append(s, text)
+		}
+	}
+	return s
+}
