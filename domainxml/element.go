@@ -9,7 +9,7 @@ import (
 // that an edit can be a splice of the original bytes.
 type document struct {
 	src  []byte
-	text string // the same
+	str  string // the same
 	root *element
 }
 
@@ -77,7 +77,7 @@ func (d *document) attr(e *element, name string) string {
 	if a == nil {
 		return ""
 	}
-	return unescape(d.text[a.start:a.end])
+	return unescape(d.str[a.start:a.end])
 }
 
 // text returns the element's own character data, like XPath's string() for an
@@ -86,18 +86,22 @@ func (d *document) text(e *element) string {
 	if e == nil {
 		return ""
 	}
+	all := d.str[e.body:e.bodyEnd]
+	if strings.IndexByte(all, '<') < 0 {
+		return unescape(all)
+	}
 	var b strings.Builder
 	for at := e.body; at < e.bodyEnd; {
-		rest := d.src[at:e.bodyEnd]
+		rest := d.str[at:e.bodyEnd]
 		switch {
-		case hasPrefix(rest, cdataOpen):
-			end := bytes.Index(rest, []byte(cdataClose))
-			b.Write(rest[len(cdataOpen):end])
+		case strings.HasPrefix(rest, cdataOpen):
+			end := strings.Index(rest, cdataClose)
+			b.WriteString(rest[len(cdataOpen):end])
 			at += end + len(cdataClose)
 		case rest[0] == '<':
 			at += d.skipMarkup(e, at)
 		default:
-			n := bytes.IndexByte(rest, '<')
+			n := strings.IndexByte(rest, '<')
 			if n < 0 {
 				n = len(rest)
 			}

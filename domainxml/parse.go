@@ -46,16 +46,16 @@ const (
 // could read the document differently: a document type declaration, an encoding
 // other than UTF-8 or ASCII, or an entity beyond XML's own five is an error.
 func parse(src []byte) (*document, error) {
-	p := parser{src: src, text: string(src)}
+	p := parser{src: src, str: string(src)}
 	if err := p.run(); err != nil {
 		return nil, err
 	}
-	return &document{src: src, text: p.text, root: p.root}, nil
+	return &document{src: src, str: p.str, root: p.root}, nil
 }
 
 type parser struct {
 	src  []byte
-	text string // the same, for the names to be parts of
+	str  string // the same, for names and values to be parts of
 	slab []element
 	at   int
 	root *element
@@ -145,7 +145,7 @@ func (p *parser) next() error {
 		}
 		return p.upTo(cdataOpen, cdataClose, "CDATA section")
 	case hasPrefix(rest, piOpen):
-		if name := nameAt(p.text, p.at+len(piOpen)); name == "" || strings.EqualFold(name, "xml") {
+		if name := nameAt(p.str, p.at+len(piOpen)); name == "" || strings.EqualFold(name, "xml") {
 			return p.fail(p.at, "an XML declaration that is not at the beginning, or a processing instruction without a name")
 		}
 		return p.upTo(piOpen, piClose, "processing instruction")
@@ -204,7 +204,7 @@ func (p *parser) checkText(offset int, text []byte) error {
 		return p.fail(offset+i, "a character that XML does not allow")
 	}
 	for i := bytes.IndexByte(text, '&'); i >= 0; {
-		if _, n := reference(text[i:]); n == 0 {
+		if _, n := reference(p.str[offset+i : offset+len(text)]); n == 0 {
 			return p.fail(offset+i, "an & that begins no known reference")
 		}
 		next := bytes.IndexByte(text[i+1:], '&')
@@ -218,7 +218,7 @@ func (p *parser) checkText(offset int, text []byte) error {
 
 func (p *parser) startTag() error {
 	e := p.newElement()
-	*e = element{start: p.at, parent: p.open, name: nameAt(p.text, p.at+1)}
+	*e = element{start: p.at, parent: p.open, name: nameAt(p.str, p.at+1)}
 	if e.name == "" {
 		return p.fail(p.at, "a < that begins no tag")
 	}
@@ -286,7 +286,7 @@ func (p *parser) attributes(e *element) (closed bool, err error) {
 }
 
 func (p *parser) attribute(e *element) error {
-	name := nameAt(p.text, p.at)
+	name := nameAt(p.str, p.at)
 	if name == "" {
 		return p.fail(p.at, "not an attribute of <%s>", e.name)
 	}
@@ -321,7 +321,7 @@ func (p *parser) attribute(e *element) error {
 }
 
 func (p *parser) endTag() error {
-	name := nameAt(p.text, p.at+2)
+	name := nameAt(p.str, p.at+2)
 	if p.open == nil || name != p.open.name {
 		return p.fail(p.at, "</%s> closes nothing that is open", name)
 	}

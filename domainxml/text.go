@@ -1,7 +1,6 @@
 package domainxml
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -9,12 +8,12 @@ import (
 
 // reference resolves the reference at the beginning of s, such as &amp; or
 // &#x41;, and returns its length, 0 when it is none.
-func reference(s []byte) (rune, int) {
-	end := bytes.IndexByte(s[:min(len(s), 12)], ';')
+func reference(s string) (rune, int) {
+	end := strings.IndexByte(s[:min(len(s), 12)], ';')
 	if end < 2 {
 		return 0, 0
 	}
-	switch name := string(s[1:end]); name {
+	switch name := s[1:end]; name {
 	case "lt":
 		return '<', end + 1
 	case "gt":
@@ -46,9 +45,9 @@ func charReference(name string, length int) (rune, int) {
 	return rune(n), length
 }
 
-func unescape(s []byte) string {
-	if bytes.IndexByte(s, '&') < 0 {
-		return string(s)
+func unescape(s string) string {
+	if strings.IndexByte(s, '&') < 0 {
+		return s
 	}
 	var b strings.Builder
 	for len(s) > 0 {
@@ -65,6 +64,9 @@ func unescape(s []byte) string {
 
 // escape makes a value fit for an attribute in either kind of quotes.
 func escape(s string) string {
+	if !strings.ContainsAny(s, "&<>'\"") {
+		return s
+	}
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "'", "&apos;", `"`, "&quot;").Replace(s)
 }
 
