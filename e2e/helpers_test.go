@@ -14,13 +14,18 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
+// virshTimeout is more than any call takes that is answered at all.
+const virshTimeout = 2 * time.Minute
+
 // virshFunc is virsh against libvirtd's own socket or through the gateway. It
 // fails the test when virsh fails.
 type virshFunc func(t *testing.T, l *lab.Lab, args ...string) string
 
 func virsh(t *testing.T, l *lab.Lab, args ...string) string {
 	t.Helper()
-	out, err := l.Virsh(t.Context(), args...)
+	ctx, cancel := context.WithTimeout(t.Context(), virshTimeout)
+	defer cancel()
+	out, err := l.Virsh(ctx, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +34,9 @@ func virsh(t *testing.T, l *lab.Lab, args ...string) string {
 
 func virshGateway(t *testing.T, l *lab.Lab, args ...string) string {
 	t.Helper()
-	out, err := l.VirshGateway(t.Context(), args...)
+	ctx, cancel := context.WithTimeout(t.Context(), virshTimeout)
+	defer cancel()
+	out, err := l.VirshGateway(ctx, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,15 +123,6 @@ func filters(d libvirtxml.Domain) []string {
 		}
 	}
 	return names
-}
-
-// bootDevices are the devices of <os><boot dev='…'/>.
-func bootDevices(d libvirtxml.Domain) string {
-	var devices []string
-	for _, b := range d.OS.BootDevices {
-		devices = append(devices, b.Dev)
-	}
-	return strings.Join(devices, ", ")
 }
 
 // state is what virsh domstate says: running, paused, shut off, …

@@ -7,7 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -16,6 +16,9 @@ import (
 const (
 	envRole  = "VIRT_NETBOOT_LAB"       // what the process is in the lab; unset on the host
 	envDisks = "VIRT_NETBOOT_LAB_DISKS" // the host's directory behind InstancesDir
+
+	systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" // systemd's
+	lifelineFD = 3                                                              // of PID 1; the first of exec.Cmd's ExtraFiles
 
 	roleInit   = "init"   // PID 1
 	roleInside = "inside" // the program itself
@@ -44,8 +47,9 @@ func Main() {
 
 // Enter runs this program once more, with the arguments given, in a new lab, and
 // returns when it and everything it started have ended. Its standard output and
-// error are this program's unless redirect changes them. When ctx ends it is interrupted (SIGINT) and has
-// 20 seconds to clean up. An exit status other than 0 is an *exec.ExitError.
+// error are this program's unless redirect changes them. When ctx ends it is
+// interrupted (SIGINT) and has 20 seconds to clean up. An exit status other than 0
+// is an *exec.ExitError.
 func Enter(ctx context.Context, redirect func(*exec.Cmd), args ...string) error {
 	// On a disk: Nova's disks have cache='none', and tmpfs has had O_DIRECT only
 	// since Linux 6.6.
@@ -54,14 +58,19 @@ func Enter(ctx context.Context, redirect func(*exec.Cmd), args ...string) error 
 		return fmt.Errorf("making a directory for the lab's disks: %w", err)
 	}
 	defer os.RemoveAll(disks)
+	lifeline, hold, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer hold.Close()
+	defer lifeline.Close()
 
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), envRole+"="+roleInit, envDisks+"="+disks)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{lifeline}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
-		// The lab dies with this program, even with a killed one.
-		Pdeathsig: syscall.SIGKILL,
 		// A terminal's Ctrl-C reaches the lab through ctx alone, not twice.
 		Setpgid: true,
 	}
@@ -70,10 +79,6 @@ func Enter(ctx context.Context, redirect func(*exec.Cmd), args ...string) error 
 	if redirect != nil {
 		redirect(cmd)
 	}
-
-	// Pdeathsig is sent at the death of the thread that started the process.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("running in a lab: %w", err)
 	}
@@ -84,16 +89,18 @@ func Enter(ctx context.Context, redirect func(*exec.Cmd), args ...string) error 
 // orphans and returns the program's exit code. libvirtd waits for the death of a
 // QEMU that is nobody's child with kill(pid, 0), which a zombie still answers.
 func initProcess() (int, error) {
+	syscall.CloseOnExec(lifelineFD)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 
 	if err := makeFileSystem(os.Getenv(envDisks)); err != nil {
 		return 0, fmt.Errorf("making the lab's file system: %w", err)
 	}
+	go endWithParent()
 	if err := syscall.Sethostname([]byte(hostname)); err != nil {
 		return 0, fmt.Errorf("setting the lab's host name: %w", err)
 	}
-	if err := os.Setenv(envRole, roleInside); err != nil {
+	if err := errors.Join(os.Setenv(envRole, roleInside), os.Setenv("PATH", systemPath+":"+os.Getenv("PATH"))); err != nil {
 		return 0, err
 	}
 	child, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{
@@ -107,7 +114,35 @@ func initProcess() (int, error) {
 			_ = child.Signal(s) // it may have ended just now
 		}
 	}()
-	return reapUntil(child.Pid)
+	code, err := reapUntil(child.Pid)
+	killAll()
+	return code, errors.Join(err, emptyInstancesDir())
+}
+
+// endWithParent ends the lab when the process that entered it has ended without
+// having waited, killed for one: that closes the pipe.
+func endWithParent() {
+	lifeline := os.NewFile(lifelineFD, "lifeline")
+	_, _ = lifeline.Read(make([]byte, 1)) // nobody writes: it returns at the end
+	killAll()
+}
+
+// killAll ends every process of the lab but this one.
+func killAll() { _ = syscall.Kill(-1, syscall.SIGKILL) } // fails where there is none
+
+// emptyInstancesDir leaves nothing on the host's disk but an empty directory, for
+// Enter to remove if it still can.
+func emptyInstancesDir() error {
+	files, err := filepath.Glob(filepath.Join(InstancesDir, "*"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := os.RemoveAll(file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reapUntil waits for children, its own and those it inherited, until pid ends.

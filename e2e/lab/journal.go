@@ -14,10 +14,9 @@ import (
 )
 
 const (
-	journaldName   = "systemd-journald"
-	journaldPath   = "/lib/systemd/systemd-journald"
-	journaldSocket = "/run/systemd/journal/socket"
-	journaldConf   = "/etc/systemd/journald.conf.d/lab.conf"
+	journaldName = "systemd-journald"
+	journaldPath = "/lib/systemd/systemd-journald"
+	journaldConf = "/etc/systemd/journald.conf.d/lab.conf"
 )
 
 // startJournald starts a journal of the lab's own, in memory. journald looks for
@@ -34,7 +33,11 @@ func startJournald(ctx context.Context) error {
 	if err := mount("cgroup2", cgroups, ""); err != nil {
 		return err
 	}
-	_, err := startDaemon(ctx, journaldName, exec.Command(journaldPath), func() error { return connectable("unixgram", journaldSocket) })
+	_, err := startDaemon(ctx, journaldName, exec.Command(journaldPath), func() error {
+		// An answer means that all of its sockets are there.
+		_, err := run(exec.CommandContext(ctx, "journalctl", "--sync"))
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ cgroup_controllers = [ ]
 `
 
 func (l *Lab) startVirtlogd(ctx context.Context) error {
-	_, err := startDaemon(ctx, virtlogdName, exec.Command("virtlogd"), func() error { return connectable("unix", virtlogdSocket) })
+	_, err := startDaemon(ctx, virtlogdName, exec.Command("virtlogd"), func() error { return connectable(virtlogdSocket) })
 	return err
 }
 
@@ -85,8 +85,8 @@ func virshArgs(socket string, args []string) []string {
 func URI(socket string) string { return "qemu+unix:///system?socket=" + socket }
 
 // connectable returns nil when somebody listens on the unix socket.
-func connectable(network, path string) error {
-	conn, err := net.Dial(network, path)
+func connectable(path string) error {
+	conn, err := net.Dial("unix", path)
 	if err != nil {
 		return fmt.Errorf("connecting to %s: %w", path, err)
 	}
