@@ -147,7 +147,7 @@ func appendLines(src []byte, lines []string) edit.Result {
 	}
 	s.Add(len(src), len(src), text)
 	res.Output = s.Apply(src)
-	res.Notes = []edit.Note{{Line: at, Text: "dnsmasq reads this only when it starts: restart it (kill it; nova-network or neutron-dhcp-agent starts it again)"}}
+	res.Todo = "restart dnsmasq, which reads this file only when it starts: kill it and restart nova-network or neutron-dhcp-agent"
 	return res
 }
 

@@ -15,9 +15,10 @@ type Result struct {
 	Output []byte
 	// Changes are what was changed, in the order of the text.
 	Changes []Note
-	// Notes are what an operator must know besides, such as what the change does
-	// not reach.
+	// Notes are facts that an operator should know, such as what no change reaches.
 	Notes []Note
+	// Todo is what an operator must do for the changes to take effect, or "".
+	Todo string
 }
 
 // Note is one remark about a text.

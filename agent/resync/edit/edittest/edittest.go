@@ -28,7 +28,7 @@ func Main(m *testing.M) {
 //	in    the text; in a file named *crlf.txtar with the line ends of DOS, in
 //	      *no-final-newline.txtar without its last
 //	out   what must come out
-//	says  changes, notes or the error, a line each
+//	says  changes, notes, what is to do and the error, a line each
 type Case struct {
 	Name    string
 	archive *txtar.Archive
@@ -131,6 +131,9 @@ func Says(res edit.Result, err error) string {
 	}
 	for _, n := range res.Notes {
 		fmt.Fprintln(&b, "note:", n)
+	}
+	if res.Todo != "" {
+		fmt.Fprintln(&b, "todo:", res.Todo)
 	}
 	if err != nil {
 		fmt.Fprintln(&b, "error:", err)

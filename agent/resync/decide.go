@@ -1,0 +1,118 @@
+package resync
+
+import (
+	"strings"
+
+	"github.com/virt-netboot/virt-netboot/agent/resync/dnsmasq"
+	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
+	"github.com/virt-netboot/virt-netboot/agent/resync/novatemplate"
+	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+// editor applies a rule to a text.
+type editor func(src []byte, rule domainxml.Rule) (edit.Result, error)
+
+// editorOf returns the editor of a kind of file, nil for an unknown one.
+func editorOf(kind config.FileKind) editor {
+	switch kind {
+	case config.KindNovaTemplate:
+		return novatemplate.Edit
+	case config.KindDnsmasq:
+		return func(src []byte, rule domainxml.Rule) (edit.Result, error) {
+			if rule.Boot != domainxml.BootNetworkFirst {
+				return edit.Result{Output: src}, nil
+			}
+			return dnsmasq.Edit(src)
+		}
+	}
+	return nil
+}
+
+// ruleFor returns the rule for a file, which is one for all domains of the node.
+//
+// For a template that is the first rule without a match. Where every rule is for
+// some domains only, the template is left as it came, since a domain that no rule
+// fits is left alone. dnsmasq must ignore iPXE as soon as any rule has a domain
+// boot from the network.
+func ruleFor(kind config.FileKind, p domainxml.Policy) domainxml.Rule {
+	for _, r := range p.Rules {
+		switch {
+		case kind == config.KindDnsmasq && r.Boot == domainxml.BootNetworkFirst:
+			return r
+		case kind == config.KindNovaTemplate && r.Match.Fits(domainxml.Domain{}):
+			return r
+		}
+	}
+	return domainxml.Rule{Boot: domainxml.BootKeep, Filterref: domainxml.Filterref{Action: domainxml.FilterrefKeep}}
+}
+
+// decision is what is to become of a file.
+type decision struct {
+	edit.Result      // Output is what the file should be
+	Write       bool // whether that differs from what it is
+	Stock       []byte
+}
+
+// decide compares a file with what the rule makes of it. kept is the stock file
+// as it was kept, nil without one. The decision's Stock is what must be kept from
+// now on, nil where kept stays.
+//
+// A file that comes from kept by any rule is edited anew from kept, so that a
+// changed rule also puts things back. Any other is a new stock file, unless it
+// has something that only an edit of kept brings in: then somebody has changed
+// our file, and it must not take the place of the stock.
+func decide(edits editor, rule domainxml.Rule, current, kept []byte) (decision, error) {
+	now, err := edits(current, rule)
+	if err != nil {
+		return decision{}, err
+	}
+	if kept != nil && comesFrom(edits, kept, current) {
+		again, err := edits(kept, rule)
+		if err != nil {
+			return decision{}, err
+		}
+		if string(again.Output) != string(current) {
+			return decision{Result: again, Write: true}, nil
+		}
+		return decision{Result: now}, nil
+	}
+	d := decision{Result: now, Write: len(now.Changes) > 0}
+	if d.Write && (kept == nil || !carriesEdit(edits, kept, current)) {
+		d.Stock = current
+	}
+	return d, nil
+}
+
+// comesFrom reports whether some rule makes current of kept.
+func comesFrom(edits editor, kept, current []byte) bool {
+	for _, rule := range novatemplate.PossibleRules(current) {
+		if res, err := edits(kept, rule); err == nil && string(res.Output) == string(current) {
+			return true
+		}
+	}
+	return false
+}
+
+// carriesEdit reports whether a line that an edit of kept brings in is in current.
+func carriesEdit(edits editor, kept, current []byte) bool {
+	res, err := edits(kept, domainxml.DefaultRule())
+	if err != nil {
+		return false
+	}
+	had, has := lines(kept), lines(current)
+	for line := range lines(res.Output) {
+		if line != "" && !had[line] && has[line] {
+			return true
+		}
+	}
+	return false
+}
+
+func lines(text []byte) map[string]bool {
+	set := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		set[strings.TrimSpace(line)] = true
+	}
+	return set
+}

@@ -1,0 +1,27 @@
+package resync
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockDirectory keeps two processes of virt-netboot from working on the files of
+// a directory at once. The lock goes with the process, and leaves nothing behind.
+func lockDirectory(name string) (unlock func(), err error) {
+	dir, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = errBusy
+	}
+	if err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("locking %s: %w", name, err)
+	}
+	return func() { dir.Close() }, nil
+}

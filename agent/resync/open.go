@@ -1,0 +1,114 @@
+package resync
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSize keeps a path that is no such file from being read for ever. Nova's
+// largest template has 8 KiB.
+const maxSize = 1 << 20
+
+// emptyFor is how long an empty file is taken for one that is being written.
+const emptyFor = 750 * time.Millisecond
+
+// errBusy says that a file may not be complete yet.
+var errBusy = errors.New("being written by another program")
+
+// identity tells one state of a file from another without reading it.
+type identity struct {
+	device, inode uint64
+	size, mtime   int64 // mtime in nanoseconds
+}
+
+func identityOf(info fs.FileInfo) identity {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return identity{}
+	}
+	return identity{s.Dev, s.Ino, s.Size, s.Mtim.Nano()}
+}
+
+// snapshot is a file with its content at one moment. While it is open the
+// kernel tells of any program that opens the file for writing.
+type snapshot struct {
+	*os.File
+	identity identity
+	content  []byte
+	leased   bool
+}
+
+// openSnapshot reads a whole file, with errBusy when a program has it open for
+// writing or has just made it empty.
+func openSnapshot(path string) (*snapshot, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{File: f}
+	if err := s.read(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *snapshot) read() error {
+	info, err := s.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file", s.Name())
+	}
+	if err := s.lease(); err != nil {
+		return err
+	}
+	if info, err = s.Stat(); err != nil {
+		return err
+	}
+	s.identity = identityOf(info)
+	if s.identity.size == 0 && time.Since(time.Unix(0, s.identity.mtime)).Abs() < emptyFor {
+		return errBusy
+	}
+	s.content, err = io.ReadAll(io.LimitReader(s.File, maxSize+1))
+	if err == nil && len(s.content) > maxSize {
+		return fmt.Errorf("%s is larger than %d KiB, so it is no such file", s.Name(), maxSize>>10)
+	}
+	return err
+}
+
+// lease takes a read lease (F_SETLEASE in fcntl(2)), which the kernel refuses
+// while the file is open for writing. File systems without leases, and files of
+// another user where CAP_LEASE is missing, go without.
+func (s *snapshot) lease() error {
+	_, err := unix.FcntlInt(s.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
+	if errors.Is(err, unix.EAGAIN) {
+		return errBusy
+	}
+	s.leased = err == nil
+	return nil
+}
+
+// undisturbed returns errBusy when a program has opened the file for writing
+// since, or has changed it.
+func (s *snapshot) undisturbed() error {
+	if s.leased {
+		lease, err := unix.FcntlInt(s.Fd(), unix.F_GETLEASE, 0)
+		if err != nil || lease != unix.F_RDLCK {
+			return errBusy
+		}
+	}
+	info, err := s.Stat()
+	if err == nil && identityOf(info) != s.identity {
+		return errBusy
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+package resync
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
+)
+
+// report logs and counts what is new in a file's status. What goes on as before
+// is not said again.
+func (r *run) report(t *target, before Status, out outcome) {
+	log := r.Log.WithField("FILE", t.Path)
+	now := t.status
+	r.Metrics.count(t, out)
+	switch {
+	case out.wrote:
+		log.WithField("CHANGE", join(out.Changes)).Info("patched")
+	case now.State == StateWouldChange && before.State != now.State:
+		log.WithField("CHANGE", join(out.Changes)).Info("would be patched")
+	case now.State == StateReverted && before.State != now.State:
+		log.Infof("left alone, since it was reverted; `virt-netboot apply --files` patches it again")
+	case now.State == StateMissing && before.State != now.State:
+		log.Info("not there; it will be patched when it appears")
+	case now.State == StateBusy:
+		log.Debug(now.Error)
+	case now.State == StateFailed:
+		r.reportFailure(log, t, before)
+	case now.State == StateInLine && before.State == StateFailed:
+		log.Info("in line again")
+	}
+	if now.Error == "" && !slices.Equal(before.Notes, now.Notes) {
+		for _, n := range now.Notes {
+			log.Warn(n)
+		}
+	}
+	if now.Todo != "" {
+		log.Warn(now.Todo)
+	}
+}
+
+func (r *run) reportFailure(log logrus.FieldLogger, t *target, before Status) {
+	if before.Error == t.status.Error {
+		log.Debug(t.status.Error)
+		return
+	}
+	log.Error(t.status.Error)
+}
+
+func join(notes []edit.Note) string {
+	var s []string
+	for _, n := range notes {
+		s = append(s, n.String())
+	}
+	return strings.Join(s, "; ")
+}

@@ -1,0 +1,81 @@
+package resync
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+// target is one file that is kept patched, and what is known of it.
+type target struct {
+	config.File
+	schedule schedule
+	trail    []string
+	settled  identity // of the file when it was last found or put in line
+	status   Status
+}
+
+func newTarget(f config.File, timing Timing) *target {
+	if abs, err := filepath.Abs(f.Path); err == nil {
+		f.Path = abs
+	}
+	return &target{File: f, schedule: schedule{timing: timing}, status: Status{Path: f.Path, Kind: f.Kind}}
+}
+
+// concerns reports whether an event of a path can be one of the file.
+func (t *target) concerns(path string) bool {
+	return slices.Contains(t.trail, filepath.Clean(path))
+}
+
+// findTrail must run before the file is looked at, so that no change is missed.
+func (t *target) findTrail() []string {
+	t.trail = append(trail(t.Path), t.Path+markerSuffix)
+	return t.trail
+}
+
+// unchanged reports whether the file is the one that was last in line, without
+// reading it. So the watcher's own writes cost no second look.
+func (t *target) unchanged() bool {
+	info, err := os.Stat(t.Path)
+	return err == nil && t.status.State == StateInLine && identityOf(info) == t.settled && !exists(t.Path+markerSuffix)
+}
+
+// learn takes in what came of a look at the file.
+func (t *target) learn(out outcome, err error, now time.Time) {
+	changed := t.status.Changed
+	t.status = newStatus(t.File, out, err, now)
+	if !out.wrote {
+		t.status.Changed = changed
+	}
+	t.settled = out.identity
+	var content *edit.Error
+	switch {
+	case err == nil:
+		t.schedule.succeeded()
+	case errors.Is(err, errBusy):
+		t.schedule.busy(now)
+	case errors.As(err, &content):
+		t.schedule.succeeded() // only another content helps
+	default:
+		t.schedule.failed(now)
+	}
+}
+
+func newStatus(f config.File, out outcome, err error, now time.Time) Status {
+	s := Status{Path: f.Path, Kind: f.Kind, State: out.state, Stock: out.stock, Notes: out.Notes}
+	if out.wrote {
+		s.Changed, s.Todo = now, out.Todo
+	}
+	switch {
+	case errors.Is(err, errBusy):
+		s.State, s.Error = StateBusy, err.Error()
+	case err != nil:
+		s.State, s.Error = StateFailed, err.Error()
+	}
+	return s
+}

@@ -1,0 +1,179 @@
+// Package atomicfile replaces files so that whoever reads them, and a power
+// failure, finds the old content or the new and nothing in between. Owner, mode,
+// ACL and security context are taken over from a file; known libraries for the
+// same (renameio, natefinch/atomic, moby/sys/atomicwriter) keep the mode at most.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Write makes name a file with the content, and with the owner, mode and
+// extended attributes of the open file like. The directory must not change
+// hands meanwhile, and name must not be a symlink: it would be replaced.
+//
+// ready is asked just before the new file takes the name; its error stops that.
+// With any error what was at name is untouched. The result is the new file's.
+func Write(name string, content []byte, like *os.File, ready func() error) (fs.FileInfo, error) {
+	temporary := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".virt-netboot-new")
+	info, err := create(temporary, content, like)
+	if err == nil {
+		err = ready()
+	}
+	if err == nil {
+		err = os.Rename(temporary, name)
+	}
+	if err != nil {
+		_ = os.Remove(temporary)
+		return nil, fmt.Errorf("writing %s: %w", name, err)
+	}
+	if err := syncDirectory(filepath.Dir(name)); err != nil {
+		return info, fmt.Errorf("writing %s to the disk: %w", name, err)
+	}
+	return info, nil
+}
+
+// create writes a file that is complete, on the disk and like the other one.
+// One that was left over by a process that was killed is removed first.
+func create(name string, content []byte, like *os.File) (fs.FileInfo, error) {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := takeOver(f, like); err != nil {
+		return nil, err
+	}
+	if _, err := f.Write(content); err != nil {
+		return nil, err
+	}
+	if err := f.Sync(); err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return info, f.Close()
+}
+
+// takeOver gives a file the owner, mode and extended attributes of another, in
+// this order: a change of owner clears set-user-id bits, and an ACL holds the
+// mode's group bits.
+func takeOver(f, like *os.File) error {
+	info, err := like.Stat()
+	if err != nil {
+		return err
+	}
+	var old unix.Stat_t
+	if err := unix.Fstat(int(like.Fd()), &old); err != nil {
+		return fmt.Errorf("reading owner and mode of %s: %w", like.Name(), err)
+	}
+	if err := f.Chown(int(old.Uid), int(old.Gid)); err != nil {
+		return fmt.Errorf("keeping owner %d:%d: %w", old.Uid, old.Gid, err)
+	}
+	if err := f.Chmod(info.Mode()); err != nil {
+		return fmt.Errorf("keeping mode %v: %w", info.Mode(), err)
+	}
+	names, err := attributes(like)
+	if err != nil {
+		return fmt.Errorf("reading extended attributes of %s: %w", like.Name(), err)
+	}
+	for _, name := range names {
+		if err := copyAttribute(f, like, name); err != nil {
+			return fmt.Errorf("keeping extended attribute %s: %w", name, err)
+		}
+	}
+	if !slices.Contains(names, accessACL) {
+		return removeInheritedACL(f)
+	}
+	return nil
+}
+
+// removeInheritedACL takes away what a new file has from its directory's default
+// ACL.
+func removeInheritedACL(f *os.File) error {
+	err := unix.Fremovexattr(int(f.Fd()), accessACL)
+	if err == nil || errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	return fmt.Errorf("removing the ACL that the directory gives: %w", err)
+}
+
+const accessACL = "system.posix_acl_access"
+
+// attributes returns the extended attributes that belong to a file whatever its
+// content: its ACL, its security context, the user's own. Others, such as
+// security.ima, describe the content.
+func attributes(f *os.File) ([]string, error) {
+	list, err := readAll(func(buf []byte) (int, error) { return unix.Flistxattr(int(f.Fd()), buf) })
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil, nil
+	}
+	var names []string
+	for name := range strings.SplitSeq(string(list), "\x00") {
+		switch {
+		case name == accessACL, name == "system.nfs4_acl",
+			name == "security.selinux", name == "security.SMACK64",
+			strings.HasPrefix(name, "user."):
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+func copyAttribute(f, like *os.File, name string) error {
+	value, err := attribute(like, name)
+	if err != nil {
+		return err
+	}
+	// A new file often has the right security context already, and to set it even
+	// so may be forbidden.
+	if own, err := attribute(f, name); err == nil && string(own) == string(value) {
+		return nil
+	}
+	return unix.Fsetxattr(int(f.Fd()), name, value, 0)
+}
+
+func attribute(f *os.File, name string) ([]byte, error) {
+	return readAll(func(buf []byte) (int, error) { return unix.Fgetxattr(int(f.Fd()), name, buf) })
+}
+
+// readAll calls one of the xattr functions with a buffer that is large enough.
+func readAll(read func([]byte) (int, error)) ([]byte, error) {
+	for {
+		size, err := read(nil)
+		if err != nil || size == 0 {
+			return nil, err
+		}
+		buf := make([]byte, size)
+		n, err := read(buf)
+		if errors.Is(err, unix.ERANGE) {
+			continue // it has grown since
+		}
+		if err != nil {
+			return nil, err
+		}
+		return buf[:n], nil
+	}
+}
+
+func syncDirectory(name string) error {
+	dir, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
