@@ -3,16 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/signal"
 	"syscall"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
+	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/initrd"
@@ -38,10 +39,15 @@ another URI:
 Metrics for Prometheus are at http://HOST:PORT/metrics, where metrics.listen is
 not empty. An address that is taken is logged; the agent runs on without them.
 
+The configuration is read again when its file changes, and at SIGHUP. One with a
+mistake is refused, the log says where it is, and the one before stays. Rules,
+mode, files, gateway.on_refusal and log.level take effect at once, also on
+connections that are open; the rest waits for a restart, and the log says so.
+
 The log goes to the journal with its fields where standard error does, as in a
 systemd service: journalctl -t virt-netboot. Elsewhere it goes to standard
-error. The service manager is told when the agent is ready and when it stops
-(sd_notify, Type=notify).
+error. The service manager is told when the agent is ready, reloads and stops,
+and with WatchdogSec= that clients are still served (sd_notify, Type=notify).
 
 Exit status:
   0  ended by a signal
@@ -56,14 +62,11 @@ Exit status:
 		if err != nil {
 			return err
 		}
-		log, err := newLogger(c.Log, cmd.ErrOrStderr())
-		if err != nil {
-			return err
-		}
+		log := newLogger(c.Log, cmd.ErrOrStderr())
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
 		context.AfterFunc(ctx, stop)
-		if err := runAgent(ctx, c, log); err != nil {
+		if err := newParts(source.path, c, log).run(ctx); err != nil {
 			log.WithError(err).Error("the agent stops")
 			return &failure{error: err, logged: true}
 		}
@@ -72,55 +75,94 @@ Exit status:
 	return cmd
 }
 
-// runAgent runs the parts of the agent until the context ends or one of them
-// cannot go on.
-func runAgent(ctx context.Context, c config.Config, log *logrus.Logger) error {
-	listeners, err := gateway.Listen(c.Gateway.Listen)
-	if err != nil {
+// parts are what the agent consists of. Each is made first, and then all of them
+// run.
+type parts struct {
+	log      *logrus.Logger
+	manager  manager
+	config   *reload.Configuration
+	registry *prometheus.Registry
+	gateway  *gateway.Server
+}
+
+// newParts makes the parts for the configuration c, which was read from path.
+func newParts(path string, c config.Config, log *logrus.Logger) *parts {
+	p := &parts{
+		log:      log,
+		manager:  manager{log},
+		config:   reload.New(path, c, log),
+		registry: newRegistry(),
+	}
+	p.config.Around(p.manager.reloading)
+	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
+	p.gateway = p.newGateway(c.Gateway.Upstream)
+	registerConfig(p.registry, p.config)
+	return p
+}
+
+// run runs the parts until the context ends or one of them cannot go on.
+func (p *parts) run(ctx context.Context) error {
+	start := p.config.Current()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	var err error
+	if p.gateway.Listeners, err = gateway.Listen(start.Gateway.Listen); err != nil {
 		return err
 	}
-	registry := newRegistry()
-	server := newGateway(c, log, registry)
-	server.Listeners = listeners
-
 	group, ctx := errgroup.WithContext(ctx)
+	ready := make(chan struct{})
+	p.gateway.Ready = func() {
+		p.log.Infof("virt-netboot %s listens on %s in front of %s", version.Version, p.gateway.Listeners[0].Addr(), p.gateway.Upstream())
+		p.manager.ready()
+		close(ready)
+	}
 	group.Go(func() error {
-		if err := server.Serve(ctx); err != nil {
+		if err := p.gateway.Serve(ctx); err != nil {
 			return fmt.Errorf("gateway: %w", err)
 		}
 		return nil
 	})
 	group.Go(func() error {
-		serveMetrics(ctx, c.Metrics.Listen, registry, log)
+		serveMetrics(ctx, start.Metrics.Listen, p.registry, p.log)
 		return nil
 	})
-	log.Infof("virt-netboot %s listens on %s in front of %s", version.Version, listeners[0].Addr(), server.Upstream())
-	notify(log, daemon.SdNotifyReady)
-	group.Go(func() error {
+	// What tells the service manager anything waits until that knows of the start.
+	afterwards := func(run func() error) {
+		group.Go(func() error {
+			select {
+			case <-ready:
+				return run()
+			case <-ctx.Done():
+				return nil
+			}
+		})
+	}
+	afterwards(func() error { return p.manager.watchdog(ctx, p.gateway.Check) })
+	afterwards(func() error { p.config.Run(ctx, hangups); return nil })
+	afterwards(func() error {
 		<-ctx.Done()
-		notify(log, daemon.SdNotifyStopping)
+		p.manager.stopping()
 		return nil
 	})
 	return group.Wait()
 }
 
-func newGateway(c config.Config, log *logrus.Logger, registry prometheus.Registerer) *gateway.Server {
-	rewriter := domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: initrd.ReadHead}
-	upstream := gateway.DefaultUpstream
-	if c.Gateway.Upstream != "" {
-		upstream = func() string { return c.Gateway.Upstream }
+func (p *parts) newGateway(upstream string) *gateway.Server {
+	s := &gateway.Server{
+		Upstream:  gateway.DefaultUpstream,
+		Rewriter:  p.rewriter,
+		OnRefusal: func() gateway.OnRefusal { return gateway.OnRefusal(p.config.Current().Gateway.OnRefusal) },
+		Log:       p.log,
+		Metrics:   gateway.NewMetrics(p.registry),
 	}
-	return &gateway.Server{
-		Upstream: upstream,
-		Rewriter: func() domainxml.Rewriter { return rewriter },
-		Log:      log,
-		Metrics:  gateway.NewMetrics(registry),
+	if upstream != "" {
+		s.Upstream = func() string { return upstream }
 	}
+	return s
 }
 
-// notify tells the service manager, where there is one.
-func notify(log *logrus.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.WithError(err).Warnf("telling systemd %s", state)
-	}
+// rewriter applies the rules in force.
+func (p *parts) rewriter() domainxml.Rewriter {
+	return domainxml.Rewriter{Policy: p.config.Current().Policy(), ReadInitrd: initrd.ReadHead}
 }

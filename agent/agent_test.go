@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
@@ -38,7 +37,7 @@ func TestAgentNotifies(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- runAgent(ctx, c, quiet()) }()
+	go func() { done <- newParts(filepath.Join(dir, "config.yaml"), c, quiet()).run(ctx) }()
 
 	expect(t, manager, "READY=1")
 	client, err := net.Dial("unix", c.Gateway.Listen)
@@ -67,11 +66,11 @@ func expect(t *testing.T, manager *net.UnixConn, want string) {
 
 func TestUpstream(t *testing.T) {
 	c := config.Default()
-	if got := newGateway(c, quiet(), prometheus.NewRegistry()).Upstream(); got != gateway.DefaultUpstream() {
+	if got := newParts("", c, quiet()).gateway.Upstream(); got != gateway.DefaultUpstream() {
 		t.Errorf("without gateway.upstream: %s", got)
 	}
 	c.Gateway.Upstream = "/run/other"
-	if got := newGateway(c, quiet(), prometheus.NewRegistry()).Upstream(); got != "/run/other" {
+	if got := newParts("", c, quiet()).gateway.Upstream(); got != "/run/other" {
 		t.Errorf("with gateway.upstream: %s", got)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	sdjournal "github.com/coreos/go-systemd/v22/journal"
@@ -13,11 +12,7 @@ import (
 
 // newLogger returns the agent's logger. Where standard error is the journal, it
 // speaks the journal's own protocol, or the fields would not arrive.
-func newLogger(c config.Log, stderr io.Writer) (*logrus.Logger, error) {
-	level, err := logrus.ParseLevel(string(c.Level))
-	if err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
-	}
+func newLogger(c config.Log, stderr io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(stderr)
 	if c.Format == config.FormatJSON {
@@ -27,6 +22,14 @@ func newLogger(c config.Log, stderr io.Writer) (*logrus.Logger, error) {
 	if isJournal, _ := sdjournal.StderrIsJournalStream(); isJournal {
 		log = (&journal.Sink{Identifier: "virt-netboot", Fallback: stderr}).Logger()
 	}
-	log.SetLevel(level)
-	return log, nil
+	setLevel(log, c.Level)
+	return log
+}
+
+// setLevel sets the least important level that is logged, which the configuration
+// names as logrus does.
+func setLevel(log *logrus.Logger, level config.LogLevel) {
+	if l, err := logrus.ParseLevel(string(level)); err == nil {
+		log.SetLevel(l)
+	}
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/agent/reload"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 // newRegistry is where the agent's parts register their metrics.
@@ -43,3 +46,29 @@ func serveMetrics(ctx context.Context, address string, registry *prometheus.Regi
 		log.WithError(err).Error("no more metrics")
 	}
 }
+
+// registerConfig registers what is known of the configuration, with Prometheus's
+// own names for it.
+func registerConfig(registry *prometheus.Registry, c *reload.Configuration) {
+	gauge := func(name, help string, value func(reload.Status) float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Name: "virt_netboot_config_" + name, Help: help},
+			func() float64 { return value(c.Status()) },
+		))
+	}
+	gauge("last_reload_successful", "Whether the configuration's file was last read without a mistake.",
+		func(s reload.Status) float64 { return truth(s.Error == "") })
+	gauge("last_reload_success_timestamp_seconds", "When the configuration in force was read.",
+		func(s reload.Status) float64 { return seconds(s.Loaded) })
+	gauge("observe", "Whether the configuration in force has mode: observe, so that nothing is changed.",
+		func(s reload.Status) float64 { return truth(s.Mode == config.ModeObserve) })
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

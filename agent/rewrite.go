@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/initrd"
 )
 
@@ -63,6 +64,7 @@ Exit status:
 		if err != nil {
 			return err
 		}
+		c.Mode = config.ModeEnforce // who asks for the result wants to see it
 		r := domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: initrd.ReadHead}
 		res, err := opts.apply(r, in)
 		if err != nil {

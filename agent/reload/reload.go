@@ -1,0 +1,183 @@
+// Package reload keeps the configuration in force while its file changes:
+//
+//	c := reload.New(path, cfg, log)
+//	c.OnChange(func(now config.Config) { … })
+//	c.Run(ctx, hangups)
+//
+// A changed file is validated first. One with a mistake is refused, with its line
+// and a caret in the log, and the configuration before it stays. So it does when
+// the file is taken away: without a file the agent would all at once touch every
+// domain.
+package reload
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+// Configuration is the one in force. Its methods are safe for concurrent use.
+type Configuration struct {
+	path    string
+	started config.Config
+	log     *logrus.Logger
+	around  func(reload func() error)
+	change  []func(config.Config)
+
+	mu      sync.Mutex
+	current config.Config
+	status  Status
+}
+
+// Status is what an operator needs to know of the configuration.
+type Status struct {
+	Path string      `json:"path"`
+	Mode config.Mode `json:"mode"` // in force
+	// Loaded is when the configuration in force was read, Checked when the file
+	// was last read and Error why it is not in force as it was then.
+	Loaded  time.Time `json:"loaded"`
+	Checked time.Time `json:"checked"`
+	Error   string    `json:"error,omitempty"`
+	// Restart are keys that have another value now, which takes effect when the
+	// agent is restarted.
+	Restart []string `json:"restart,omitempty"`
+}
+
+// New returns the configuration that the agent starts with, as it was just read
+// from the file at path.
+func New(path string, c config.Config, log *logrus.Logger) *Configuration {
+	now := time.Now()
+	return &Configuration{
+		path: path, started: c, log: log, current: c,
+		around: func(reload func() error) { _ = reload() }, // its error is in the log and in the status
+		status: Status{Path: path, Mode: c.Mode, Loaded: now, Checked: now},
+	}
+}
+
+// OnChange calls f with each configuration that comes into force from now on. It
+// must not be called once Run runs.
+func (c *Configuration) OnChange(f func(config.Config)) { c.change = append(c.change, f) }
+
+// Around calls f for each reload, which must call the function that it is given:
+// that one returns why the file was refused. Like OnChange it is for before Run.
+func (c *Configuration) Around(f func(reload func() error)) { c.around = f }
+
+// Current returns the configuration in force. Its keys that need a restart are
+// those of the file nevertheless.
+func (c *Configuration) Current() config.Config {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+// Status returns what is known now.
+func (c *Configuration) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status
+}
+
+// reload reads the file again. Somebody asked for it, or else something happened
+// in its directory and it is only worth a word if it is another file now.
+func (c *Configuration) reload(asked bool) {
+	now, err := c.read()
+	if !asked && c.known(now, err) {
+		return
+	}
+	c.around(func() error {
+		if err != nil {
+			c.refuse(err)
+			return err
+		}
+		c.accept(now)
+		return nil
+	})
+}
+
+func (c *Configuration) read() (config.Config, error) {
+	now, err := config.Read(c.path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return now, err
+	}
+	if byDefault := config.Default(); reflect.DeepEqual(c.Current(), byDefault) {
+		return byDefault, nil
+	}
+	return now, fmt.Errorf("%w; put the file back, or restart the agent to run with the defaults", err)
+}
+
+// known reports whether there is nothing new about the file.
+func (c *Configuration) known(now config.Config, err error) bool {
+	s := c.Status()
+	if err != nil {
+		return s.Error == explain(err)
+	}
+	return s.Error == "" && reflect.DeepEqual(c.Current(), now)
+}
+
+func (c *Configuration) refuse(err error) {
+	c.mu.Lock()
+	c.status.Checked, c.status.Error = time.Now(), explain(err)
+	c.mu.Unlock()
+	const verdict = "the changed configuration is refused and the one before stays in force"
+	var mistakes config.Errors
+	if !errors.As(err, &mistakes) {
+		c.log.WithField("FILE", c.path).Errorf("%s: %v", verdict, err)
+		return
+	}
+	for _, m := range mistakes {
+		c.log.WithFields(logrus.Fields{"FILE": m.File, "LINE": m.Line, "COLUMN": m.Column}).Errorf("%s:\n%s", verdict, m.Detail())
+	}
+}
+
+// explain is an error as an operator reads it: the mistakes with a caret each.
+func explain(err error) string {
+	var mistakes config.Errors
+	if errors.As(err, &mistakes) {
+		return mistakes.Detail()
+	}
+	return err.Error()
+}
+
+func (c *Configuration) accept(now config.Config) {
+	restart := needRestart(c.started, now)
+	c.mu.Lock()
+	read := time.Now()
+	c.current = now
+	c.status = Status{Path: c.path, Mode: now.Mode, Loaded: read, Checked: read, Restart: restart}
+	c.mu.Unlock()
+	for _, f := range c.change {
+		f(now)
+	}
+	log := c.log.WithField("FILE", c.path)
+	log.Infof("the configuration is loaded again: mode %s, %d rules, %d files", now.Mode, len(now.Rules), len(now.Files))
+	if len(restart) > 0 {
+		log.Warnf("restart the agent for what has changed in %s", strings.Join(restart, ", "))
+	}
+}
+
+// needRestart returns the keys that only a restart brings into force.
+func needRestart(started, now config.Config) []string {
+	var keys []string
+	for _, k := range []struct {
+		name      string
+		different bool
+	}{
+		{"gateway.listen", started.Gateway.Listen != now.Gateway.Listen},
+		{"gateway.upstream", started.Gateway.Upstream != now.Gateway.Upstream},
+		{"metrics.listen", started.Metrics.Listen != now.Metrics.Listen},
+		{"log.format", started.Log.Format != now.Log.Format},
+	} {
+		if k.different {
+			keys = append(keys, k.name)
+		}
+	}
+	return keys
+}
