@@ -98,7 +98,7 @@ func (s *snapshot) lease() error {
 }
 
 // undisturbed returns errBusy when a program has opened the file for writing
-// since, or has changed it.
+// since, has changed it, or has put another in its place.
 func (s *snapshot) undisturbed() error {
 	if s.leased {
 		lease, err := unix.FcntlInt(s.Fd(), unix.F_GETLEASE, 0)
@@ -106,8 +106,8 @@ func (s *snapshot) undisturbed() error {
 			return errBusy
 		}
 	}
-	info, err := s.Stat()
-	if err == nil && identityOf(info) != s.identity {
+	info, err := os.Lstat(s.Name())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && identityOf(info) != s.identity {
 		return errBusy
 	}
 	return err

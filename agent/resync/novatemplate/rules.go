@@ -8,8 +8,10 @@ func PossibleRules(text []byte) []domainxml.Rule {
 	actions := []domainxml.Filterref{{Action: domainxml.FilterrefKeep}, {Action: domainxml.FilterrefRemove}}
 	if t, err := parse(text); err == nil {
 		for _, ref := range t.filterrefs {
-			if start, end, ok := ref.attribute(t.markup, "filter"); ok {
-				actions = append(actions, domainxml.Filterref{Action: domainxml.FilterrefReplace, Filter: string(text[start:end])})
+			start, end, _ := ref.attribute(t.markup, "filter")
+			var replaced domainxml.Filterref
+			if replaced.UnmarshalText([]byte("replace:"+string(text[start:end]))) == nil {
+				actions = append(actions, replaced)
 			}
 		}
 	}

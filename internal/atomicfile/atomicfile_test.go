@@ -1,0 +1,124 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func always() error { return nil }
+
+func TestWriteIsSeenWholeOrNotAtAll(t *testing.T) {
+	path := newFile(t, strings.Repeat("0", 1<<16))
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	wg.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			b, err := os.ReadFile(path)
+			if err != nil || len(b) != 1<<16 || strings.Count(string(b), string(b[:1])) != len(b) {
+				t.Errorf("read %d bytes, %v", len(b), err)
+				return
+			}
+		}
+	})
+	for i := range 100 {
+		write(t, path, strings.Repeat(fmt.Sprint(i%10), 1<<16), always)
+	}
+	close(done)
+	wg.Wait()
+}
+
+func TestWriteStopsWhenNotReady(t *testing.T) {
+	path := newFile(t, "old")
+	want := errors.New("not now")
+	err := try(t, path, "new", func() error { return want })
+	if !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v", err)
+	}
+	only(t, path, "old")
+}
+
+func TestWriteKeepsMode(t *testing.T) {
+	for _, mode := range []os.FileMode{0o600, 0o644, 0o444, 0o4755, 0o2771} {
+		path := newFile(t, "old")
+		if err := unix.Chmod(path, uint32(mode)); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, "new", always)
+		after, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before.Mode() != after.Mode() {
+			t.Errorf("mode %v became %v", before.Mode(), after.Mode())
+		}
+		only(t, path, "new")
+	}
+}
+
+func TestWriteSaysWhere(t *testing.T) {
+	path := newFile(t, "old")
+	err := try(t, filepath.Join(filepath.Dir(path), "missing", "f"), "new", always)
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "missing/f") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func newFile(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// try writes to path what is like the file f of the same test.
+func try(t *testing.T, path, content string, ready func() error) error {
+	t.Helper()
+	like, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		like, err = os.Open("/dev/null")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer like.Close()
+	_, err = Write(path, []byte(content), like, ready)
+	return err
+}
+
+func write(t *testing.T, path, content string, ready func() error) {
+	t.Helper()
+	if err := try(t, path, content, ready); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// only checks that path has the content and nothing else is in its directory.
+func only(t *testing.T, path, content string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil || string(b) != content {
+		t.Errorf("%q, %v; want %q", b, err, content)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("in the directory: %v, %v", entries, err)
+	}
+}
