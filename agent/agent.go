@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
-	"github.com/virt-netboot/virt-netboot/internal/initrd"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
@@ -35,6 +35,13 @@ own user and group, which takes CAP_SETUID and CAP_SETGID. A client needs only
 another URI:
 
   virsh -c 'qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock'
+
+It also looks at the domains that libvirt has, at its start, when libvirt says
+that one has changed, and every five minutes. One that came in past the agent is
+redefined, and filters are taken off the interfaces of running guests; their
+boot order waits for the next start. No guest is started or stopped. A domain
+that somebody changes back three times within a minute is left alone for an
+hour; one that virt-netboot revert has marked, until virt-netboot apply.
 
 Metrics for Prometheus are at http://HOST:PORT/metrics, where metrics.listen is
 not empty. An address that is taken is logged; the agent runs on without them.
@@ -83,6 +90,7 @@ type parts struct {
 	config   *reload.Configuration
 	registry *prometheus.Registry
 	gateway  *gateway.Server
+	domains  *reconcile.Reconciler
 }
 
 // newParts makes the parts for the configuration c, which was read from path.
@@ -95,7 +103,8 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 	}
 	p.config.Around(p.manager.reloading)
 	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
-	p.gateway = p.newGateway(c.Gateway.Upstream)
+	p.domains = p.newReconciler(c)
+	p.gateway = p.newGateway(c)
 	registerConfig(p.registry, p.config)
 	return p
 }
@@ -124,10 +133,14 @@ func (p *parts) run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
+		p.domains.Run(ctx)
+		return nil
+	})
+	group.Go(func() error {
 		serveMetrics(ctx, start.Metrics.Listen, p.registry, p.log)
 		return nil
 	})
-	// What tells the service manager anything waits until that knows of the start.
+	// Nobody tells the service manager anything before it knows of the start.
 	afterwards := func(run func() error) {
 		group.Go(func() error {
 			select {
@@ -140,7 +153,7 @@ func (p *parts) run(ctx context.Context) error {
 	}
 	afterwards(func() error { return p.manager.watchdog(ctx, p.gateway.Check) })
 	afterwards(func() error { p.config.Run(ctx, hangups); return nil })
-	afterwards(func() error {
+	group.Go(func() error {
 		<-ctx.Done()
 		p.manager.stopping()
 		return nil
@@ -148,21 +161,16 @@ func (p *parts) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (p *parts) newGateway(upstream string) *gateway.Server {
-	s := &gateway.Server{
-		Upstream:  gateway.DefaultUpstream,
-		Rewriter:  p.rewriter,
+func (p *parts) newGateway(c config.Config) *gateway.Server {
+	return &gateway.Server{
+		Upstream: func() string { return upstream(c) },
+		Rewriter: func() domainxml.Rewriter {
+			r := newRewriter(p.config.Current())
+			r.Reverted = p.domains.Reverted
+			return r
+		},
 		OnRefusal: func() gateway.OnRefusal { return gateway.OnRefusal(p.config.Current().Gateway.OnRefusal) },
 		Log:       p.log,
 		Metrics:   gateway.NewMetrics(p.registry),
 	}
-	if upstream != "" {
-		s.Upstream = func() string { return upstream }
-	}
-	return s
-}
-
-// rewriter applies the rules in force.
-func (p *parts) rewriter() domainxml.Rewriter {
-	return domainxml.Rewriter{Policy: p.config.Current().Policy(), ReadInitrd: initrd.ReadHead}
 }

@@ -2,9 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,47 +28,133 @@ func quiet() *logrus.Logger {
 }
 
 // TestAgentNotifies: the service manager hears that the agent is ready only when
-// clients can connect, and that it stops when it does (sd_notify(3)).
+// clients can connect, of each reload, and that the agent stops when it does
+// (sd_notify(3)).
 func TestAgentNotifies(t *testing.T) {
+	manager := newManager(t)
 	dir := t.TempDir()
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	path := filepath.Join(dir, "config.yaml")
+	const yaml = `{gateway: {listen: DIR/sock, upstream: DIR/upstream}, metrics: {listen: ""}, files: []}`
+	write := func(yaml string) {
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(yaml, "DIR", dir)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(yaml)
+	c, err := config.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer manager.Close()
-	t.Setenv("NOTIFY_SOCKET", filepath.Join(dir, "notify"))
-	c := config.Default()
-	c.Gateway = config.Gateway{Listen: filepath.Join(dir, "sock"), Upstream: filepath.Join(dir, "upstream")}
-	c.Metrics.Listen = ""
 
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- newParts(filepath.Join(dir, "config.yaml"), c, quiet()).run(ctx) }()
+	go func() { done <- newParts(path, c, quiet()).run(ctx) }()
 
-	expect(t, manager, "READY=1")
+	expect(t, manager, `^READY=1$`)
 	client, err := net.Dial("unix", c.Gateway.Listen)
 	if err != nil {
 		t.Fatalf("ready, but: %v", err)
 	}
 	client.Close()
+	write("mode: observe\n" + yaml)
+	expect(t, manager, `^RELOADING=1\nMONOTONIC_USEC=[0-9]+$`)
+	expect(t, manager, `^READY=1\nSTATUS=The changed configuration is refused: .*/config.yaml:2:1: `)
+	write(yaml + " # mended")
+	expect(t, manager, `^RELOADING=1\n`)
+	expect(t, manager, `^READY=1\nSTATUS=$`)
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, manager, `^RELOADING=1\n`)
+	expect(t, manager, `^READY=1\nSTATUS=$`)
 	stop()
-	expect(t, manager, "STOPPING=1")
+	expect(t, manager, `^STOPPING=1$`)
 	if err := <-done; err != nil {
 		t.Errorf("the agent ends with %v", err)
 	}
 }
 
-func expect(t *testing.T, manager *net.UnixConn, want string) {
+// TestWatchdog: the service manager hears of it only as long as the check succeeds.
+func TestWatchdog(t *testing.T) {
+	socket := newManager(t)
+	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
+	t.Setenv("WATCHDOG_USEC", "100000")
+	var fails atomic.Bool
+	checks := make(chan struct{}, 1000)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- manager{quiet()}.watchdog(ctx, func(ctx context.Context) error {
+			checks <- struct{}{}
+			if fails.Load() {
+				<-ctx.Done() // as a gateway that hangs
+				return ctx.Err()
+			}
+			return nil
+		})
+	}()
+	expect(t, socket, `^WATCHDOG=1$`)
+	began := time.Now()
+	expect(t, socket, `^WATCHDOG=1$`)
+	if pause := time.Since(began); pause > 90*time.Millisecond {
+		t.Errorf("%v between two signs of life, where systemd waits for 100 ms", pause)
+	}
+	fails.Store(true)
+	for len(checks) > 0 {
+		<-checks
+	}
+	for range 3 {
+		<-checks
+	}
+	silence(t, socket)
+	fails.Store(false)
+	expect(t, socket, `^WATCHDOG=1$`)
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// newManager is a service manager's end of sd_notify(3).
+func newManager(t *testing.T) *net.UnixConn {
 	t.Helper()
-	if err := manager.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	path := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	b := make([]byte, 100)
-	n, err := manager.Read(b)
-	if err != nil || string(b[:n]) != want {
-		t.Fatalf("the service manager hears %q, %v; want %s", b[:n], err, want)
+	t.Cleanup(func() { manager.Close() })
+	t.Setenv("NOTIFY_SOCKET", path)
+	return manager
+}
+
+func expect(t *testing.T, manager *net.UnixConn, pattern string) {
+	t.Helper()
+	got, err := hear(manager, 10*time.Second)
+	if err != nil || !regexp.MustCompile(pattern).MatchString(got) {
+		t.Fatalf("the service manager hears %q, %v; want %s", got, err, pattern)
 	}
+}
+
+// silence fails if the service manager has heard anything but what was on its way.
+func silence(t *testing.T, manager *net.UnixConn) {
+	t.Helper()
+	for range 2 {
+		if _, err := hear(manager, time.Millisecond); errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+	}
+	t.Fatal("the service manager goes on hearing of a gateway that hangs")
+}
+
+func hear(manager *net.UnixConn, patience time.Duration) (string, error) {
+	if err := manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	b := make([]byte, 1000)
+	n, err := manager.Read(b)
+	return string(b[:n]), err
 }
 
 func TestUpstream(t *testing.T) {
