@@ -57,18 +57,28 @@ func newJSONResult(res domainxml.Result) jsonResult {
 	out := jsonResult{
 		Domain:   jsonDomain{Name: res.Domain.Name, UUID: res.Domain.UUID, Type: res.Domain.Type},
 		Changed:  res.Changed(),
-		Changes:  make([]jsonChange, len(res.Changes)),
-		Warnings: make([]jsonWarning, len(res.Warnings)),
+		Changes:  jsonChanges(res.Changes),
+		Warnings: jsonWarnings(res.Warnings),
 		Document: string(res.Output),
 	}
 	if res.Rule != nil {
 		out.Rule = res.Rule.Name
 	}
-	for i, c := range res.Changes {
-		out.Changes[i] = jsonChange{Kind: c.Kind, Interface: c.Interface, From: c.From, To: c.To, Text: c.String()}
+	return out
+}
+
+func jsonChanges(changes []domainxml.Change) []jsonChange {
+	out := make([]jsonChange, len(changes))
+	for i, c := range changes {
+		out[i] = jsonChange{Kind: c.Kind, Interface: c.Interface, From: c.From, To: c.To, Text: c.String()}
 	}
-	for i, w := range res.Warnings {
-		out.Warnings[i] = jsonWarning{Kind: w.Kind, Interface: w.Interface, Kernel: w.Kernel, Initrd: w.Initrd, Text: w.String()}
+	return out
+}
+
+func jsonWarnings(warnings []domainxml.Warning) []jsonWarning {
+	out := make([]jsonWarning, len(warnings))
+	for i, w := range warnings {
+		out[i] = jsonWarning{Kind: w.Kind, Interface: w.Interface, Kernel: w.Kernel, Initrd: w.Initrd, Text: w.String()}
 	}
 	return out
 }

@@ -89,6 +89,23 @@ func InterfaceUpdates(live, wanted []byte) ([]InterfaceUpdate, error) {
 	return updates, nil
 }
 
+// WithUpdates is a running domain's document as the updates leave it.
+func WithUpdates(live []byte, updates []InterfaceUpdate) ([]byte, error) {
+	parsed, err := parseDomain(live)
+	if err != nil {
+		return nil, err
+	}
+	e := &edits{src: live}
+	for i, el := range parsed.root.child("devices").all("interface") {
+		for _, u := range updates {
+			if u.Interface == newNIC(parsed, el, i+1).label {
+				e.add(el.start, el.end, u.XML)
+			}
+		}
+	}
+	return e.apply(), nil
+}
+
 // setFilterref gives an interface the filterrefs that are wanted, none or one.
 func (e *edits) setFilterref(d *document, nic *element, want []string) {
 	is := nic.all("filterref")

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+// connect connects to libvirt's own socket, which the rules do not change what
+// goes through.
+func connect(ctx context.Context, c config.Config) (*libvirt.Conn, error) {
+	conn, err := libvirt.Dial(ctx, upstream(c))
+	if err != nil {
+		return nil, fmt.Errorf("%w; is libvirt running, and is this user allowed to use it?", err)
+	}
+	return conn, nil
+}
+
+// domainArgs takes DOMAIN... or --all, and not both.
+func domainArgs(all *bool) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case *all && len(args) > 0:
+			return fmt.Errorf("--all goes without a DOMAIN")
+		case !*all && len(args) == 0:
+			return fmt.Errorf("name a DOMAIN, or say --all")
+		}
+		return nil
+	}
+}
+
+// allDomains are the UUIDs of all domains, in the order of their names.
+func allDomains(ctx context.Context, conn *libvirt.Conn) ([]string, error) {
+	domains, err := conn.Domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(domains, func(a, b libvirt.Domain) int { return strings.Compare(a.Name, b.Name) })
+	uuids := make([]string, len(domains))
+	for i, d := range domains {
+		uuids[i] = d.UUID
+	}
+	return uuids, nil
+}
+
+// settling is a command that changes domains: revert or apply.
+type settling struct {
+	decide func(libvirt.State) reconcile.Decision
+	// none is what to say of a domain that needs nothing.
+	none string
+	// whole: all domains there are, so that one that disappears is no fault.
+	whole bool
+}
+
+// command changes the domains that a command line names, all where it names none.
+func (s settling) command(cmd *cobra.Command, c config.Config, domains []string) error {
+	conn, err := connect(cmd.Context(), c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if s.whole = len(domains) == 0; s.whole {
+		if domains, err = allDomains(cmd.Context(), conn); err != nil {
+			return &failure{error: err}
+		}
+	}
+	return s.run(cmd.Context(), conn, domains, cmd.OutOrStdout(), cmd.ErrOrStderr())
+}
+
+// run changes the domains, each by its name or UUID. It goes on after one that
+// fails; its error says how many did.
+func (s settling) run(ctx context.Context, conn *libvirt.Conn, domains []string, stdout, stderr io.Writer) error {
+	failed := 0
+	for _, name := range domains {
+		text, err := s.one(ctx, conn, name)
+		if err == nil {
+			err = write(stdout, []byte(text))
+		} else if s.whole && libvirt.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			fmt.Fprintf(stderr, "virt-netboot: %s: %v\n", name, err)
+			failed++
+		}
+	}
+	if failed > 0 {
+		return &failure{error: fmt.Errorf("%d of %d domains failed", failed, len(domains))}
+	}
+	return nil
+}
+
+// one changes one domain and returns what to say about it.
+func (s settling) one(ctx context.Context, conn *libvirt.Conn, name string) (string, error) {
+	var done []reconcile.Decision
+	settler := reconcile.Settler{
+		Libvirt: conn,
+		Decide:  s.decide,
+		Changed: func(d reconcile.Decision) { done = append(done, d) },
+	}
+	d, err := settler.Settle(ctx, name)
+	switch {
+	case libvirt.IsNotFound(err):
+		return "", fmt.Errorf("libvirt has no domain of this name or UUID: %w", err)
+	case err != nil:
+		return "", err
+	case d.Facts.Unreadable != nil:
+		return "", fmt.Errorf("its document cannot be read: %w", d.Facts.Unreadable)
+	}
+	return s.describe(d, done), nil
+}
+
+func (s settling) describe(last reconcile.Decision, done []reconcile.Decision) string {
+	if len(done) == 0 {
+		return fmt.Sprintf("%s: %s\n", last.Name, s.none)
+	}
+	var b strings.Builder
+	for _, d := range done {
+		describeChanges(&b, d.Name, "", d.Changes)
+		describeChanges(&b, d.Name, "in the running guest: ", d.LiveChanges)
+	}
+	describeChanges(&b, last.Name, "at its next start: ", last.Facts.Pending)
+	for _, w := range last.Facts.Warnings {
+		fmt.Fprintf(&b, "%s: warning: %s\n", last.Name, w)
+	}
+	return b.String()
+}
+
+func describeChanges(w io.Writer, domain, when string, changes []domainxml.Change) {
+	for _, c := range changes {
+		fmt.Fprintf(w, "%s: %s%s\n", domain, when, c)
+	}
+}

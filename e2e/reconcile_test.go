@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/virt-netboot/virt-netboot/e2e/lab"
+)
+
+// inLine returns nil when the definition of one of Nova's plain domains tries the
+// network first and has no filter.
+func inLine(t *testing.T, l *lab.Lab, domain string) error {
+	t.Helper()
+	d := dumpxml(t, l, domain, "--inactive")
+	if f := filters(d); len(f) > 0 {
+		return fmt.Errorf("%s still has filters %v", domain, f)
+	}
+	if boots := bootDevices(d); boots != "network, hd" {
+		return fmt.Errorf("%s boots from %s", domain, boots)
+	}
+	return nil
+}
+
+// bridgeRules are the lines of ebtables that are about one interface.
+func bridgeRules(t *testing.T, l *lab.Lab, tap string) []string {
+	t.Helper()
+	out, err := l.Command(t.Context(), "ebtables", "-t", "nat", "-L")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, tap) {
+			rules = append(rules, strings.TrimSpace(line))
+		}
+	}
+	return rules
+}
+
+// noFilter returns nil when a running guest has no filter; libvirt says so once
+// the bridge rules are gone. ebtables itself fails while somebody changes them.
+func noFilter(t *testing.T, l *lab.Lab, domain string) error {
+	t.Helper()
+	if f := filters(dumpxml(t, l, domain)); len(f) > 0 {
+		return fmt.Errorf("the running %s has filters %v", domain, f)
+	}
+	return nil
+}
+
+// TestReconcileStart starts the agent beside a guest that runs with its filter.
+func TestReconcileStart(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		const tap = "tap3e5043cd"
+		g := novaGuest(t, l, "image-raw-filterref")
+		virsh(t, l, "define", g.File)
+		virsh(t, l, "start", "--paused", g.Name)
+		pid, err := l.QEMUPID(g.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := bridgeRules(t, l, tap)
+		if len(before) == 0 {
+			t.Fatalf("ebtables has no rule for %s: this test proves nothing", tap)
+		}
+		startAgent(t, l)
+		await(t, func() error { return errors.Join(inLine(t, l, g.Name), noFilter(t, l, g.Name)) })
+		if rules := bridgeRules(t, l, tap); len(rules) > 0 {
+			t.Errorf("ebtables still has %v", rules)
+		}
+		t.Logf("ebtables -t nat -L had %d lines for %s, and has none", len(before), tap)
+		if now, err := l.QEMUPID(g.Name); err != nil || now != pid {
+			t.Errorf("QEMU is process %d (%v), was %d: somebody has restarted the guest", now, err, pid)
+		}
+		virsh(t, l, "destroy", g.Name)
+		virsh(t, l, "start", "--paused", g.Name)
+		checkRunning(t, l, g, map[string]int{"net0": 1, "virtio-disk0": 2}, nil, false)
+	})
+}
+
+// TestReconcileEvent defines and starts past the gateway while the agent runs.
+func TestReconcileEvent(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		const tap = "tap3e5043cd"
+		g := novaGuest(t, l, "image-raw-filterref")
+		startAgent(t, l)
+		for range 5 {
+			virsh(t, l, "define", g.File)
+			began := time.Now()
+			await(t, func() error { return inLine(t, l, g.Name) })
+			within(t, time.Second, began, "redefined")
+			virsh(t, l, "undefine", g.Name)
+		}
+		virsh(t, l, "create", "--paused", g.File) // transient: only its interface can be changed
+		began := time.Now()
+		await(t, func() error { return noFilter(t, l, g.Name) })
+		within(t, time.Second, began, "without filter")
+		if rules := bridgeRules(t, l, tap); len(rules) > 0 {
+			t.Errorf("ebtables still has %v", rules)
+		}
+		if info := virsh(t, l, "dominfo", g.Name); !strings.Contains(info, "Persistent:     no") {
+			t.Errorf("the transient domain has become persistent:\n%s", info)
+		}
+	})
+}
+
+func within(t *testing.T, limit time.Duration, began time.Time, what string) {
+	t.Helper()
+	took := time.Since(began)
+	t.Logf("%s after %v", what, took.Round(time.Millisecond))
+	if took > limit {
+		t.Errorf("%s after %v, want %v at most", what, took, limit)
+	}
+}
+
+// bootDevices are the devices of <os><boot dev='…'/>.
+func bootDevices(d libvirtxml.Domain) string {
+	var devices []string
+	for _, b := range d.OS.BootDevices {
+		devices = append(devices, b.Dev)
+	}
+	return strings.Join(devices, ", ")
+}
