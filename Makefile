@@ -40,6 +40,7 @@ lint: ## gofmt, go vet, staticcheck
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	$(GO) test ./domainxml -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME)
 	$(GO) test ./agent/gateway -run '^$$' -fuzz FuzzFramer -fuzztime $(FUZZTIME)
+	$(GO) test ./hooks -run '^$$' -fuzz FuzzHandle -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/config -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
 .PHONY: bench

@@ -34,7 +34,7 @@ type door struct {
 // decide is the answer to a call whose document the rules could read.
 func decide(call Call, res domainxml.Result, d door) answer {
 	a := answer{}
-	refused := call.Operation == Prepare && res.Changed() && res.Rule.Unprepared == domainxml.UnpreparedDeny
+	refused := call.Operation == Prepare && res.Changed() && deniable(res.Changes) && res.Rule.Unprepared == domainxml.UnpreparedDeny
 	switch {
 	case refused:
 		a.status, a.stderr = 1, oneLine(refusal(call, res, d))
@@ -48,6 +48,20 @@ func decide(call Call, res domainxml.Result, d door) answer {
 		a.log = append(a.log, warningRecord(call, res, w))
 	}
 	return a
+}
+
+// deniable reports whether the policy may refuse the start over what differs. A
+// kernel is no reason, nor the boot order that counts once it is gone: prepare
+// is also called for a guest that arrives by migration or from a saved image,
+// with nothing to tell it from a fresh start, and such a guest has to keep the
+// kernel that it runs.
+func deniable(changes []domainxml.Change) bool {
+	kinds := map[domainxml.ChangeKind]bool{}
+	for _, c := range changes {
+		kinds[c.Kind] = true
+	}
+	return kinds[domainxml.ChangeFilterrefRemoved] || kinds[domainxml.ChangeFilterrefReplaced] ||
+		kinds[domainxml.ChangeBootOrder] && !kinds[domainxml.ChangeKernelDropped]
 }
 
 // passed is the answer that leaves everything as it is, and says why.

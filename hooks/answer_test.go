@@ -86,3 +86,29 @@ func TestDecide(t *testing.T) {
 		})
 	}
 }
+
+func TestDeniable(t *testing.T) {
+	kinds := func(kinds ...domainxml.ChangeKind) (changes []domainxml.Change) {
+		for _, k := range kinds {
+			changes = append(changes, domainxml.Change{Kind: k})
+		}
+		return changes
+	}
+	for _, c := range []struct {
+		name    string
+		changes []domainxml.Change
+		want    bool
+	}{
+		{"nothing", nil, false},
+		{"boot order", kinds(domainxml.ChangeBootOrder), true},
+		{"filter", kinds(domainxml.ChangeFilterrefRemoved), true},
+		{"other filter", kinds(domainxml.ChangeFilterrefReplaced), true},
+		{"a kernel that a migrated guest keeps", kinds(domainxml.ChangeKernelDropped, domainxml.ChangeBootOrder), false},
+		{"iPXE's command line", kinds(domainxml.ChangeCmdlineRemoved), false},
+		{"a kernel and a filter", kinds(domainxml.ChangeKernelDropped, domainxml.ChangeFilterrefRemoved), true},
+	} {
+		if got := deniable(c.changes); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
