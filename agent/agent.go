@@ -15,6 +15,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
+	"github.com/virt-netboot/virt-netboot/agent/resync"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/version"
@@ -42,6 +43,9 @@ redefined, and filters are taken off the interfaces of running guests; their
 boot order waits for the next start. No guest is started or stopped. A domain
 that somebody changes back three times within a minute is left alone for an
 hour; one that virt-netboot revert has marked, until virt-netboot apply.
+
+Nova's files that the configuration names are patched, and patched again when
+something puts the stock ones back.
 
 Metrics for Prometheus are at http://HOST:PORT/metrics, where metrics.listen is
 not empty. An address that is taken is logged; the agent runs on without them.
@@ -91,6 +95,7 @@ type parts struct {
 	registry *prometheus.Registry
 	gateway  *gateway.Server
 	domains  *reconcile.Reconciler
+	files    *files
 }
 
 // newParts makes the parts for the configuration c, which was read from path.
@@ -105,6 +110,7 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
 	p.domains = p.newReconciler(c)
 	p.gateway = p.newGateway(c)
+	p.files = newFiles(p.config, resync.NewMetrics(p.registry), log)
 	registerConfig(p.registry, p.config)
 	return p
 }
@@ -136,6 +142,7 @@ func (p *parts) run(ctx context.Context) error {
 		p.domains.Run(ctx)
 		return nil
 	})
+	group.Go(func() error { return p.files.run(ctx) })
 	group.Go(func() error {
 		serveMetrics(ctx, start.Metrics.Listen, p.registry, p.log)
 		return nil
