@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,76 +10,71 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-const secondInterface = `<interface type='bridge'>
-  <mac address='fa:16:3e:00:00:02'/>
+// filteredInterface is an interface with a filterref.
+func filteredInterface(mac, tap string) string {
+	return fmt.Sprintf(`<interface type='bridge'>
+  <mac address='%s'/>
   <source bridge='br100'/>
-  <target dev='tap2'/>
+  <target dev='%s'/>
   <model type='virtio'/>
+  <mtu size='1450'/>
   <filterref filter='nova-base'>
     <parameter name='DHCPSERVER' value='192.0.2.1'/>
-    <parameter name='IP' value='192.0.2.3'/>
+    <parameter name='IP' value='192.0.2.2'/>
   </filterref>
 </interface>
-`
+`, mac, tap)
+}
 
-// TestAttachDevice plugs an interface with a filterref into a guest that runs.
+// TestAttachDevice plugs an interface with a filterref into a running guest.
+// Without a flag virsh calls ATTACH_DEVICE, with one ATTACH_DEVICE_FLAGS.
 func TestAttachDevice(t *testing.T) {
+	const tap = "tap2"
+	device := filteredInterface("fa:16:3e:00:00:02", tap)
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
-		startAgent(t, l)
-		g := novaGuest(t, l, "image-qcow2-neutron")
-		if err := l.DefineFilter(t.Context(), "nova-base"); err != nil {
-			t.Fatal(err)
-		}
-		device := writeFile(t, "interface.xml", secondInterface)
-		for _, door := range []struct {
-			name    string
-			virsh   virshFunc
-			filters []string
-		}{
-			{"gateway", virshGateway, nil},
-			{"direct", virsh, []string{"nova-base"}},
-		} {
-			// Without a flag virsh calls ATTACH_DEVICE, with one ATTACH_DEVICE_FLAGS.
-			for _, flags := range [][]string{nil, {"--live", "--config"}} {
-				t.Run(strings.Join(append([]string{door.name}, flags...), " "), func(t *testing.T) {
-					virsh(t, l, "define", g.File)
-					virsh(t, l, "start", "--paused", g.Name)
-					door.virsh(t, l, append([]string{"attach-device", g.Name, device}, flags...)...)
-					checkFilters(t, l, g.Name, door.filters, "tap2")
-					if flags != nil {
-						checkDefined(t, l, g, door.filters)
-					}
-					virsh(t, l, "destroy", g.Name)
-					virsh(t, l, "undefine", g.Name)
-				})
-			}
-		}
+		checkDevice(t, l, device, tap, "attach-device")
+		checkDevice(t, l, device, tap, "attach-device", "--live", "--config")
 	})
 }
 
-// TestUpdateDevice updates the interface of a guest with the document that it has
-// already, filterref included, as a client does that only changes its link.
+// TestUpdateDevice gives the interface of a running guest a filterref.
 func TestUpdateDevice(t *testing.T) {
+	const tap = "tap3e5043ce"
+	device := filteredInterface("fa:16:3e:50:43:ce", tap)
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
-		startAgent(t, l)
-		g := novaGuest(t, l, "image-raw-filterref")
-		virsh(t, l, "define", g.File)
-		virsh(t, l, "start", "--paused", g.Name)
-		filter := filters(g.Domain)
-		nic, err := dumpxml(t, l, g.Name).Devices.Interfaces[0].Marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		device := writeFile(t, "interface.xml", nic)
-
-		virsh(t, l, "update-device", "--live", "--config", g.Name, device)
-		checkFilters(t, l, g.Name, filter, "tap3e5043cd")
-		checkDefined(t, l, g, filter)
-
-		virshGateway(t, l, "update-device", "--live", "--config", g.Name, device)
-		checkFilters(t, l, g.Name, nil, "tap3e5043cd")
-		checkDefined(t, l, g, nil)
+		checkDevice(t, l, device, tap, "update-device", "--live", "--config")
 	})
+}
+
+// checkDevice brings a device to a guest past the gateway, where its filterref
+// arrives, and through the gateway, where it does not.
+func checkDevice(t *testing.T, l *lab.Lab, device, tap, command string, flags ...string) {
+	g := novaGuest(t, l, "image-qcow2-neutron")
+	if err := l.DefineFilter(t.Context(), "nova-base"); err != nil {
+		t.Fatal(err)
+	}
+	file := writeFile(t, "interface.xml", device)
+	name := strings.Join(append([]string{command}, flags...), " ")
+	check := func(t *testing.T, door virshFunc, filters []string) {
+		door(t, l, "define", g.File)
+		door(t, l, "start", "--paused", g.Name)
+		door(t, l, append([]string{command, g.Name, file}, flags...)...)
+		checkFilters(t, l, g.Name, filters, tap)
+		if len(flags) > 0 {
+			checkDefined(t, l, g, filters)
+		}
+		door(t, l, "destroy", g.Name)
+		door(t, l, "undefine", g.Name)
+	}
+	t.Run("direct "+name, func(t *testing.T) { check(t, virsh, []string{"nova-base"}) })
+	startAgent(t, l)
+	t.Run("gateway "+name, func(t *testing.T) {
+		check(t, virshGateway, nil)
+		checkReconcilerIdle(t, l, g.Name)
+	})
+	if err := l.StopAgent(); err != nil {
+		t.Error(err)
+	}
 }
 
 // checkFilters looks at the nwfilters of a running domain, and at the bridge

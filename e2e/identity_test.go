@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -17,6 +18,13 @@ import (
 func TestIdentity(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		startAgent(t, l)
+		// The agent is a client too; it must not come in between.
+		await(t, func() error {
+			if len(clients(t, l)) == 0 {
+				return errors.New("the agent has not connected to libvirtd")
+			}
+			return nil
+		})
 		for _, client := range []*syscall.Credential{account(t, "root"), account(t, "nobody")} {
 			before := clients(t, l)
 			s := startShell(t, client, "virsh", "--connect", lab.URI(lab.GatewaySocket))

@@ -77,7 +77,7 @@ func TestConsole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		virsh(t, l, "create", writeFile(t, "pty.xml", document))
+		virshGateway(t, l, "create", writeFile(t, "pty.xml", document))
 
 		console := startTerminal(t, "virsh", "--connect", lab.URI(lab.GatewaySocket), "console", g.Name)
 		console.awaitText(t, strings.TrimSpace(lab.KernelSays))
@@ -97,14 +97,14 @@ func TestEvents(t *testing.T) {
 		events := startTerminal(t, "virsh", "--connect", lab.URI(lab.GatewaySocket), "event", "--loop", "--event", "lifecycle")
 		// Only a client that has registered is shown what follows.
 		await(t, func() error {
-			virsh(t, l, "define", g.File)
-			virsh(t, l, "undefine", g.Name)
+			virshGateway(t, l, "define", g.File)
+			virshGateway(t, l, "undefine", g.Name)
 			if !strings.Contains(events.text(), "Defined") {
 				return fmt.Errorf("virsh event has seen no definition but: %s", events.text())
 			}
 			return nil
 		})
-		virsh(t, l, "define", g.File)
+		virshGateway(t, l, "define", g.File)
 		virsh(t, l, "start", "--paused", g.Name)
 		virsh(t, l, "resume", g.Name)
 		virsh(t, l, "destroy", g.Name)
@@ -119,7 +119,7 @@ func TestDescriptors(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		startAgent(t, l)
 		g := novaGuest(t, l, "image-qcow2-neutron")
-		virsh(t, l, "create", "--paused", g.File)
+		virshGateway(t, l, "create", "--paused", g.File)
 		for _, socket := range []string{lab.LibvirtSocket, lab.GatewaySocket} {
 			out, err := l.Command(t.Context(), "/usr/bin/python3", "testdata/descriptors.py", lab.URI(socket), g.Name)
 			if err != nil {
@@ -139,7 +139,7 @@ func TestFiftyClients(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		startAgent(t, l)
 		shared := novaGuest(t, l, "image-qcow2-neutron")
-		virsh(t, l, "define", shared.File)
+		virshGateway(t, l, "define", shared.File)
 
 		var sessions []*shell
 		for range clients {

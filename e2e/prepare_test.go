@@ -40,7 +40,6 @@ func TestPrepareWarnsOfKernel(t *testing.T) {
 func TestPrepareDenies(t *testing.T) {
 	const config = "rules:\n  - name: strict\n    unprepared: deny\n"
 	lab.Run(t, lab.Options{Hook: true, Config: config}, func(t *testing.T, l *lab.Lab) {
-		startAgent(t, l)
 		g := novaGuest(t, l, "image-raw-filterref")
 		virsh(t, l, "define", g.File)
 		_, err := l.Virsh(t.Context(), "start", "--paused", g.Name)
@@ -61,8 +60,11 @@ func TestPrepareDenies(t *testing.T) {
 			t.Errorf("state of %s is %q", g.Name, got)
 		}
 
+		virsh(t, l, "undefine", g.Name)
+		startAgent(t, l)
 		virshGateway(t, l, "define", g.File)
 		virsh(t, l, "start", "--paused", g.Name)
+		checkReconcilerIdle(t, l, g.Name)
 		if diff := cmp.Diff(map[string]int{"net0": 1, "virtio-disk0": 2}, bootIndexes(t, l, g.Name)); diff != "" {
 			t.Errorf("bootindex on QEMU's command line (-want +got):\n%s", diff)
 		}

@@ -122,7 +122,8 @@ func logTail(name string) string {
 	text, err := os.ReadFile(logFile(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		var out string
-		out, err = run(exec.Command("journalctl", "--quiet", "-t", name))
+		_, _ = run(exec.Command("journalctl", "--sync")) // without it the last lines may be missing
+		out, err = run(exec.Command("journalctl", "--quiet", "--output=cat", "-t", name))
 		text = []byte(out)
 	}
 	if err != nil {
