@@ -86,28 +86,26 @@ func (c *Conn) describe(ctx context.Context, d golibvirt.Domain) (Domain, error)
 	return newDomain(d, persistent != 0), err
 }
 
-// Read returns a domain with its documents. They are read one after the other: a
-// domain that starts or stops meanwhile has documents from both sides of it.
+// Read returns a domain with its documents. They are read one after the other,
+// the definition last, so that it is as fresh as can be: a domain that starts or
+// stops meanwhile has documents from both sides of it.
 func (c *Conn) Read(ctx context.Context, nameOrUUID string) (State, error) {
 	found, err := c.lookup(ctx, nameOrUUID)
 	if err != nil {
 		return State{}, err
 	}
-	s := State{}
-	if s.Domain, err = c.describe(ctx, found); err != nil {
-		return State{}, err
-	}
-	if s.Persistent {
-		if s.Inactive, err = c.document(ctx, found, golibvirt.DomainXMLInactive); err != nil {
+	var live []byte
+	if found.ID >= 0 {
+		if live, err = c.document(ctx, found, 0); err != nil {
 			return State{}, err
 		}
 	}
-	if s.Active {
-		if s.Live, err = c.document(ctx, found, 0); err != nil {
-			return State{}, err
-		}
+	d, err := c.describe(ctx, found)
+	if err != nil || !d.Persistent {
+		return State{Domain: d, Live: live}, err
 	}
-	return s, nil
+	inactive, err := c.document(ctx, found, golibvirt.DomainXMLInactive)
+	return State{Domain: d, Inactive: inactive, Live: live}, err
 }
 
 func (c *Conn) document(ctx context.Context, d golibvirt.Domain, flags golibvirt.DomainXMLFlags) ([]byte, error) {
