@@ -50,6 +50,9 @@ func (f *framer) next(b []byte) (piece, error) {
 		f.fds--
 		return piece{kind: pieceFD, n: 1, last: f.between()}, nil
 	}
+	if f.sasl && len(b) < 2*lengthSize {
+		return piece{}, nil
+	}
 	if f.sasl && saslLayer(b) {
 		f.opaque = true
 		return piece{kind: pieceOpaque, n: len(b), first: true}, nil
@@ -97,8 +100,5 @@ func (f *framer) begin(b []byte) (piece, error) {
 // a packet of a SASL security layer: its length (RFC 4422, section 3.7), then
 // bytes that look like nothing.
 func saslLayer(b []byte) bool {
-	if len(b) < 2*lengthSize {
-		return false
-	}
 	return !Program(binary.BigEndian.Uint32(b[lengthSize:])).known()
 }

@@ -1,0 +1,263 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestPassesBytesBothWays(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	stream := func() []byte {
+		var b []byte
+		for range 300 {
+			payload := make([]byte, rnd.IntN(3000))
+			for i := range payload {
+				payload[i] = byte(rnd.Uint32())
+			}
+			heads := []header{getLibVersion, streamData, ping, {prog: ProgramQEMU, proc: 11}, {prog: 0x12345678, proc: 350}}
+			b = append(b, frameOf(heads[rnd.IntN(len(heads))], payload)...)
+		}
+		return append(b, frameOf(streamData, make([]byte, 5<<20))...)
+	}
+	for _, way := range []struct{ from, to *net.UnixConn }{{client, libvirt}, {libvirt, client}} {
+		want := stream()
+		portions := rand.New(rand.NewPCG(3, 4))
+		go func() {
+			for b := want; len(b) > 0; {
+				n := min(len(b), 1+portions.IntN(5000))
+				if _, err := way.from.Write(b[:n]); err != nil {
+					return
+				}
+				b = b[n:]
+			}
+		}()
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(way.to, got); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatal("the bytes are others")
+		}
+	}
+}
+
+func TestDescriptors(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	for _, way := range []struct{ from, to *net.UnixConn }{{client, libvirt}, {libvirt, client}} {
+		files := []*os.File{tempFile(t), tempFile(t), tempFile(t)}
+		frame := frameOf(openFD, withFDs(len(files), []byte("arguments")))
+		write(t, way.from, frame)
+		for _, f := range files {
+			sendFD(t, way.from, f)
+		}
+		write(t, way.from, frameOf(getLibVersion, nil))
+
+		// libvirt reads frames without room for descriptors: one that came with a
+		// frame's bytes would be lost.
+		wantFrame(t, way.to, frame)
+		for _, f := range files {
+			wantSameFile(t, recvFD(t, way.to), f)
+		}
+		wantFrame(t, way.to, frameOf(getLibVersion, nil))
+	}
+}
+
+func TestDescriptorsAreNotKept(t *testing.T) {
+	l := newLab(t)
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	client, libvirt := l.connect(t)
+	f := tempFile(t)
+	before := open()
+	for range 20 {
+		// One that follows its frame, one where libvirt's protocol has none.
+		write(t, client, frameOf(openFD, withFDs(1, nil)))
+		sendFD(t, client, f)
+		if _, _, err := client.WriteMsgUnix(frameOf(getLibVersion, nil), unix.UnixRights(int(f.Fd())), nil); err != nil {
+			t.Fatal(err)
+		}
+		readFrame(t, libvirt)
+		recvFD(t, libvirt).Close()
+		readFrame(t, libvirt)
+	}
+	eventually(t, "all descriptors are closed", func() bool { return open() <= before })
+}
+
+func TestHalfClose(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	half := frameOf(getLibVersion, nil)[:15]
+	write(t, client, frameOf(getLibVersion, nil), half)
+	if err := client.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	wantFrame(t, libvirt, frameOf(getLibVersion, nil))
+	rest, err := io.ReadAll(libvirt)
+	if err != nil || !bytes.Equal(rest, half) {
+		t.Fatalf("got %q, %v, want %q", rest, err, half)
+	}
+	write(t, libvirt, okReply(getLibVersion, nil))
+	wantFrame(t, client, okReply(getLibVersion, nil))
+	libvirt.Close()
+	wantEOF(t, client)
+}
+
+func TestCloses(t *testing.T) {
+	l := newLab(t)
+	t.Run("the client leaves", func(t *testing.T) {
+		client, libvirt := l.connect(t)
+		write(t, client, frameOf(getLibVersion, nil))
+		client.Close()
+		wantFrame(t, libvirt, frameOf(getLibVersion, nil))
+		wantEOF(t, libvirt)
+	})
+	t.Run("libvirt leaves", func(t *testing.T) {
+		client, libvirt := l.connect(t)
+		write(t, libvirt, frameOf(ping, nil))
+		libvirt.Close()
+		wantFrame(t, client, frameOf(ping, nil))
+		wantEOF(t, client)
+		if _, err := client.Write([]byte("x")); err == nil {
+			t.Error("the client can still write")
+		}
+	})
+	t.Run("the client leaves while libvirt does not read", func(t *testing.T) {
+		client, libvirt := l.connect(t)
+		sent := fill(t, client)
+		client.Close()
+		n, err := io.Copy(io.Discard, libvirt)
+		if err != nil || n != int64(sent) {
+			t.Fatalf("%d of %d bytes arrived, %v", n, sent, err)
+		}
+	})
+	eventually(t, "no clients left", func() bool { return l.count(t, "virt_netboot_gateway_clients", nil) == 0 })
+}
+
+// fill writes a stream until nobody takes any more, and returns how much that was.
+func fill(t *testing.T, c *net.UnixConn) int {
+	t.Helper()
+	block := frameOf(streamData, make([]byte, 64<<10))
+	sent := 0
+	for {
+		c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+		n, err := c.Write(block)
+		sent += n
+		if err != nil {
+			c.SetWriteDeadline(time.Now().Add(20 * time.Second))
+			return sent
+		}
+	}
+}
+
+func TestBackPressure(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	for _, way := range []struct{ from, to *net.UnixConn }{{client, libvirt}, {libvirt, client}} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		sent := fill(t, way.from)
+		// The other direction goes on.
+		write(t, way.to, frameOf(ping, nil))
+		wantFrame(t, way.from, frameOf(ping, nil))
+		runtime.ReadMemStats(&after)
+		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 2<<20 {
+			t.Errorf("the heap grew by %d bytes for a peer that does not read", grown)
+		}
+		if sent > 8<<20 {
+			t.Errorf("%d bytes were taken for a peer that does not read", sent)
+		}
+		got := make([]byte, sent)
+		if _, err := io.ReadFull(way.to, got); err != nil {
+			t.Fatal(err)
+		}
+		write(t, way.from, restOfFrame(got))
+		if _, err := io.ReadFull(way.to, restOfFrame(got)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// restOfFrame is what is missing of the last frame that fill wrote.
+func restOfFrame(sent []byte) []byte {
+	const block = headerSize + 64<<10
+	if len(sent)%block == 0 {
+		return nil
+	}
+	return make([]byte, block-len(sent)%block)
+}
+
+func TestTooLong(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	other, otherLibvirt := l.connect(t)
+	frame := frameOf(getLibVersion, nil)
+	long := bytes.Clone(frame)
+	binary.BigEndian.PutUint32(long, maxLength+1)
+	write(t, client, frame, long)
+	wantFrame(t, libvirt, frame)
+	wantEOF(t, libvirt)
+	wantEOF(t, client)
+	e := l.logged(t, "a message of 33554437 bytes, where libvirt's limit is 33554436")
+	if e.Data["UID"] != uint32(os.Getuid()) || e.Data["PID"] != int32(os.Getpid()) {
+		t.Errorf("the log does not say whose connection: %v", e.Data)
+	}
+	write(t, other, frame)
+	wantFrame(t, otherLibvirt, frame)
+}
+
+func TestSASL(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	init := header{prog: ProgramRemote, vers: 1, proc: ProcAuthSASLInit, typ: typeCall, serial: 1}
+	write(t, client, frameOf(init, nil))
+	wantFrame(t, libvirt, frameOf(init, nil))
+	write(t, libvirt, okReply(init, nil))
+	wantFrame(t, client, okReply(init, nil))
+	for _, way := range []struct{ from, to *net.UnixConn }{{client, libvirt}, {libvirt, client}} {
+		for _, packet := range []string{"\x00\x00\x00\x10encrypted packet", "\xff\xff\xff\xff\xff\xff\xff\xff", "x"} {
+			write(t, way.from, []byte(packet))
+			got := make([]byte, len(packet))
+			if _, err := io.ReadFull(way.to, got); err != nil || string(got) != packet {
+				t.Fatalf("got %q, %v", got, err)
+			}
+		}
+	}
+	l.logged(t, "encrypts with SASL")
+	if n := len(l.log.AllEntries()); n != 1 {
+		t.Errorf("%d log lines, want one", n)
+	}
+}
+
+// TestIdleClients shows that clients on which nothing happens cost no threads.
+func TestIdleClients(t *testing.T) {
+	l := newLab(t)
+	const n = 200
+	clients, libvirts := make([]*net.UnixConn, n), make([]*net.UnixConn, n)
+	for i := range n {
+		clients[i], libvirts[i] = l.connect(t)
+		write(t, clients[i], frameOf(getLibVersion, nil))
+		readFrame(t, libvirts[i])
+	}
+	eventually(t, "all connections are parked", func() bool {
+		l.parking.mu.Lock()
+		defer l.parking.mu.Unlock()
+		return len(l.parking.parked) == 2*n && l.busy.Load() == 0
+	})
+	for i := range n {
+		write(t, libvirts[i], okReply(getLibVersion, nil))
+		wantFrame(t, clients[i], okReply(getLibVersion, nil))
+	}
+}

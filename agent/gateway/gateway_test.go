@@ -1,0 +1,251 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
+	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// lab is a running gateway with a socket behind it on which the test is libvirt.
+type lab struct {
+	*Server
+	path    string
+	log     *logtest.Hook
+	metrics *prometheus.Registry
+	libvirt *net.UnixListener
+	stop    func() error // ends Serve and returns what it returned
+}
+
+// newLab starts a gateway; with may change it before.
+func newLab(t testing.TB, with ...func(*Server)) *lab {
+	t.Helper()
+	dir := t.TempDir()
+	upstream := filepath.Join(dir, "libvirt-sock")
+	libvirt, err := net.ListenUnix("unix", &net.UnixAddr{Name: upstream, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { libvirt.Close() })
+	os.Chmod(dir, 0o755)
+	path := filepath.Join(dir, "gateway-sock")
+	listeners, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, hook := logtest.NewNullLogger()
+	log.SetLevel(logrus.DebugLevel)
+	metrics := prometheus.NewRegistry()
+	l := &lab{path: path, log: hook, metrics: metrics, libvirt: libvirt}
+	l.Server = &Server{
+		Listeners: listeners,
+		Upstream:  func() string { return upstream },
+		Rewriter:  func() domainxml.Rewriter { return domainxml.Rewriter{Policy: domainxml.DefaultPolicy()} },
+		Log:       log,
+		Metrics:   NewMetrics(metrics),
+	}
+	for _, f := range with {
+		f(l.Server)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- l.Serve(ctx) }()
+	l.stop = sync.OnceValue(func() error { cancel(); return <-served })
+	t.Cleanup(func() {
+		if err := l.stop(); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return l
+}
+
+// connect returns both ends of a connection through the gateway.
+func (l *lab) connect(t testing.TB) (client, libvirt *net.UnixConn) {
+	t.Helper()
+	client = dialUnix(t, l.path)
+	l.libvirt.SetDeadline(time.Now().Add(10 * time.Second))
+	libvirt, err := l.libvirt.AcceptUnix()
+	if err != nil {
+		t.Fatal("the gateway did not connect to libvirt: ", err)
+	}
+	t.Cleanup(func() { libvirt.Close() })
+	for _, c := range []*net.UnixConn{client, libvirt} {
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+	}
+	return client, libvirt
+}
+
+func dialUnix(t testing.TB, path string) *net.UnixConn {
+	t.Helper()
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// count is the value of a metric, summed over the labels that are not given.
+func (l *lab) count(t testing.TB, name string, labels map[string]string) float64 {
+	t.Helper()
+	families, err := l.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+	metric:
+		for _, m := range f.Metric {
+			for _, p := range m.Label {
+				if want, given := labels[p.GetName()]; given && want != p.GetValue() {
+					continue metric
+				}
+			}
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return sum
+}
+
+// logged returns the first log entry whose message contains text.
+func (l *lab) logged(t testing.TB, text string) *logrus.Entry {
+	t.Helper()
+	var found *logrus.Entry
+	eventually(t, "a log line with "+text, func() bool {
+		for _, e := range l.log.AllEntries() {
+			if bytes.Contains([]byte(e.Message), []byte(text)) {
+				found = e
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("never happened: ", what)
+		}
+	}
+}
+
+func write(t testing.TB, c io.Writer, b ...[]byte) {
+	t.Helper()
+	if _, err := c.Write(join(b...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readFrame reads a frame as libvirt does, with read(2) and no more than its bytes.
+func readFrame(t testing.TB, c io.Reader) message {
+	t.Helper()
+	m, err := nextFrame(c)
+	if err != nil {
+		t.Fatal("reading a frame: ", err)
+	}
+	return m
+}
+
+func nextFrame(c io.Reader) (message, error) {
+	b := make([]byte, lengthSize)
+	if _, err := io.ReadFull(c, b); err != nil {
+		return message{}, err
+	}
+	b = append(b, make([]byte, binary.BigEndian.Uint32(b)-lengthSize)...)
+	if _, err := io.ReadFull(c, b[lengthSize:]); err != nil {
+		return message{}, err
+	}
+	return message{head: parseHeader(b), bytes: b}, nil
+}
+
+// wantFrame reads a frame and compares it.
+func wantFrame(t testing.TB, c io.Reader, want []byte) {
+	t.Helper()
+	if got := readFrame(t, c); !bytes.Equal(got.bytes, want) {
+		t.Fatalf("got frame %q\nwant %q", got.bytes, want)
+	}
+}
+
+func wantEOF(t testing.TB, c io.Reader) {
+	t.Helper()
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("got %d bytes and %v, want the end of the stream", n, err)
+	}
+}
+
+// okReply is libvirt's answer to a call.
+func okReply(call header, payload []byte) []byte {
+	h := call
+	h.typ, h.status = typeReply, statusOK
+	return frameOf(h, payload)
+}
+
+// sendFD sends a descriptor as virSocketSendFD does.
+func sendFD(t testing.TB, c *net.UnixConn, f *os.File) {
+	t.Helper()
+	if _, _, err := c.WriteMsgUnix([]byte{0}, unix.UnixRights(int(f.Fd())), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recvFD receives a descriptor as virSocketRecvFD does.
+func recvFD(t testing.TB, c *net.UnixConn) *os.File {
+	t.Helper()
+	b, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	n, oobn, _, _, err := c.ReadMsgUnix(b, oob)
+	if err != nil || n != 1 {
+		t.Fatalf("receiving a descriptor: %d bytes, %v", n, err)
+	}
+	fds, err := rights(oob[:oobn])
+	if err != nil || len(fds) != 1 {
+		t.Fatalf("receiving a descriptor: got %d, %v", len(fds), err)
+	}
+	f := os.NewFile(uintptr(fds[0]), "received")
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func tempFile(t testing.TB) *os.File {
+	t.Helper()
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func wantSameFile(t testing.TB, a, b *os.File) {
+	t.Helper()
+	ai, err := a.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bi, err := b.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !os.SameFile(ai, bi) {
+		t.Fatal("the descriptor is another file's")
+	}
+}

@@ -1,0 +1,295 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+var (
+	define          = header{prog: ProgramRemote, vers: 1, proc: ProcDomainDefineXMLFlags, typ: typeCall, serial: 11}
+	attach          = header{prog: ProgramRemote, vers: 1, proc: ProcDomainAttachDeviceFlags, typ: typeCall, serial: 12}
+	createWithFiles = header{prog: ProgramRemote, vers: 1, proc: ProcDomainCreateXMLWithFiles, typ: typeCallWithFDs, serial: 13}
+)
+
+func rewritten(t testing.TB, doc string) string {
+	t.Helper()
+	res, err := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}.Domain([]byte(doc), domainxml.Inactive)
+	if err != nil || !res.Changed() {
+		t.Fatalf("the policy does not change the test's document: %v", err)
+	}
+	return string(res.Output)
+}
+
+func rewrittenDevice(t testing.TB) string {
+	t.Helper()
+	res, err := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}.Device([]byte(deviceDoc), []byte(domainDoc))
+	if err != nil || !res.Changed() {
+		t.Fatalf("the policy does not change the test's device: %v", err)
+	}
+	return string(res.Output)
+}
+
+func TestRewritesDefine(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	before, after := frameOf(getLibVersion, nil), frameOf(ping, nil)
+	write(t, client, before, frameOf(define, defineArgs(domainDoc)), after)
+	wantFrame(t, libvirt, before)
+	wantFrame(t, libvirt, frameOf(define, defineArgs(rewritten(t, domainDoc))))
+	wantFrame(t, libvirt, after)
+	write(t, libvirt, okReply(define, domainArg()))
+	wantFrame(t, client, okReply(define, domainArg()))
+
+	e := l.logged(t, "domain instance-00000001 rewritten")
+	want := logrus.Fields{
+		"DOMAIN": "instance-00000001", "UUID": "6a4b4cf5-1c3f-4c5a-9d2f-2c3b6a1d2e3f", "RULE": "default",
+		"PROCEDURE": "DOMAIN_DEFINE_XML_FLAGS",
+		"UID":       uint32(os.Getuid()), "GID": uint32(os.Getgid()), "PID": int32(os.Getpid()),
+	}
+	for k, v := range want {
+		if e.Data[k] != v {
+			t.Errorf("logged %s=%v, want %v", k, e.Data[k], v)
+		}
+	}
+	if !strings.Contains(e.Data["CHANGE"].(string), "nova-base") {
+		t.Errorf("logged CHANGE=%v", e.Data["CHANGE"])
+	}
+	wantCalls(t, l, ProcDomainDefineXMLFlags, resultRewritten, 1)
+}
+
+func wantCalls(t testing.TB, l *lab, proc Procedure, result string, want float64) {
+	t.Helper()
+	labels := map[string]string{"procedure": proc.String(), "result": result}
+	if n := l.count(t, "virt_netboot_gateway_calls_total", labels); n != want {
+		t.Errorf("%v calls of %s counted as %s, want %v", n, proc, result, want)
+	}
+}
+
+func TestPassesUnchanged(t *testing.T) {
+	done := rewritten(t, domainDoc)
+	tests := map[string]struct {
+		call   []byte
+		proc   Procedure
+		result string
+		log    string
+	}{
+		"rewritten already":       {frameOf(define, defineArgs(done)), define.proc, resultUnchanged, ""},
+		"another hypervisor":      {frameOf(define, defineArgs("<domain type='lxc'><name>a</name></domain>")), define.proc, resultUnchanged, ""},
+		"no XML":                  {frameOf(define, defineArgs("no XML")), define.proc, resultUnparsed, "passed on unchanged"},
+		"half a document":         {frameOf(define, defineArgs(domainDoc[:100])), define.proc, resultUnparsed, "passed on unchanged"},
+		"truncated arguments":     {frameOf(define, defineArgs(domainDoc)[:40]), define.proc, resultUnparsed, "too early"},
+		"longer than any string":  {frameOf(define, defineArgs(strings.Repeat(" ", maxCall))), define.proc, resultUnparsed, "bytes"},
+		"device without a filter": {frameOf(attach, attachArgs("<disk/>")), attach.proc, resultUnchanged, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			client, libvirt := l.connect(t)
+			go client.Write(tt.call)
+			wantFrame(t, libvirt, tt.call)
+			wantCalls(t, l, tt.proc, tt.result, 1)
+			if tt.log == "" {
+				return
+			}
+			if e := l.logged(t, tt.log); e.Data["DOMAIN"] != "unknown" || e.Level != logrus.ErrorLevel {
+				t.Errorf("logged at %v with %v", e.Level, e.Data)
+			}
+		})
+	}
+}
+
+func TestOtherProgramsPass(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	for _, h := range []header{
+		{prog: ProgramQEMU, vers: 1, proc: define.proc, typ: typeCall, serial: 1},
+		{prog: ProgramRemote, vers: 1, proc: define.proc, typ: typeReply, serial: 1},
+		{prog: ProgramRemote, vers: 1, proc: define.proc, typ: typeMessage},
+	} {
+		write(t, client, frameOf(h, defineArgs(domainDoc)))
+		wantFrame(t, libvirt, frameOf(h, defineArgs(domainDoc)))
+	}
+}
+
+func TestPanicPassesUnchanged(t *testing.T) {
+	l := newLab(t, func(s *Server) {
+		s.Rewriter = func() domainxml.Rewriter { panic("no policy") }
+	})
+	client, libvirt := l.connect(t)
+	write(t, client, frameOf(define, defineArgs(domainDoc)))
+	wantFrame(t, libvirt, frameOf(define, defineArgs(domainDoc)))
+	l.logged(t, "a bug in the rules: no policy")
+}
+
+func TestCreateWithFiles(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	f := tempFile(t)
+	write(t, client, frameOf(createWithFiles, withFDs(1, defineArgs(domainDoc))))
+	sendFD(t, client, f)
+	write(t, client, frameOf(getLibVersion, nil))
+	wantFrame(t, libvirt, frameOf(createWithFiles, withFDs(1, defineArgs(rewritten(t, domainDoc)))))
+	wantSameFile(t, recvFD(t, libvirt), f)
+	wantFrame(t, libvirt, frameOf(getLibVersion, nil))
+}
+
+// xmlDesc is libvirt's answer to a lookup of the gateway.
+func xmlDesc(t testing.TB, lookup message, doc string) []byte {
+	t.Helper()
+	if lookup.head.prog != ProgramRemote || lookup.head.proc != ProcDomainGetXMLDesc || lookup.head.typ != typeCall {
+		t.Fatalf("the gateway asked %+v, want DOMAIN_GET_XML_DESC", lookup.head)
+	}
+	if want := binary.BigEndian.AppendUint32(domainArg(), 0); !bytes.Equal(lookup.bytes[headerSize:], want) {
+		t.Fatalf("the gateway asked with %q, want %q", lookup.bytes[headerSize:], want)
+	}
+	return okReply(lookup.head, appendString(nil, []byte(doc)))
+}
+
+func TestAttachDevice(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	next := frameOf(getLibVersion, nil)
+	write(t, client, frameOf(attach, attachArgs(deviceDoc)), next)
+	lookup := readFrame(t, libvirt)
+	if lookup.head.serial == attach.serial {
+		t.Fatal("the gateway uses the client's serial")
+	}
+	// An event in between reaches the client.
+	write(t, libvirt, frameOf(ping, nil), xmlDesc(t, lookup, domainDoc))
+	wantFrame(t, libvirt, frameOf(attach, attachArgs(rewrittenDevice(t))))
+	wantFrame(t, libvirt, next)
+	write(t, libvirt, okReply(attach, nil))
+	wantFrame(t, client, frameOf(ping, nil))
+	wantFrame(t, client, okReply(attach, nil)) // and not the answer to the lookup
+	wantCalls(t, l, attach.proc, resultRewritten, 1)
+}
+
+func TestAttachDeviceUnknownDomain(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	write(t, client, frameOf(attach, attachArgs(deviceDoc)))
+	lookup := readFrame(t, libvirt)
+	write(t, libvirt, errorReply(lookup.head, "no domain with matching uuid").bytes)
+	wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
+	write(t, libvirt, errorReply(attach, "no domain with matching uuid").bytes)
+	wantFrame(t, client, errorReply(attach, "no domain with matching uuid").bytes)
+	l.logged(t, "asking libvirt for the domain of the device: no domain with matching uuid")
+}
+
+func TestAttachDeviceNoAnswer(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	start := time.Now()
+	write(t, client, frameOf(attach, attachArgs(deviceDoc)))
+	lookup := readFrame(t, libvirt)
+	wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
+	if d := time.Since(start); d < lookupTimeout || d > 2*lookupTimeout {
+		t.Errorf("the call went on after %v", d)
+	}
+	l.logged(t, "no answer within 2s")
+	// The answer that comes too late is not the client's either.
+	write(t, libvirt, xmlDesc(t, lookup, domainDoc), okReply(attach, nil))
+	wantFrame(t, client, okReply(attach, nil))
+}
+
+func TestRefusedIsSentAgainAsItWas(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	f := tempFile(t)
+	original := frameOf(createWithFiles, withFDs(1, defineArgs(domainDoc)))
+	write(t, client, original)
+	sendFD(t, client, f)
+	readFrame(t, libvirt)
+	recvFD(t, libvirt)
+
+	// The client is in the middle of another message: ours has to wait for it.
+	other := frameOf(streamData, make([]byte, 1000))
+	write(t, client, other[:500])
+	if _, err := io.ReadFull(libvirt, make([]byte, 500)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, libvirt, errorReply(createWithFiles, "unsupported configuration").bytes)
+	l.logged(t, "libvirt refused domain instance-00000001 as rewritten")
+	write(t, client, other[500:])
+	rest := make([]byte, len(other)-500)
+	if _, err := io.ReadFull(libvirt, rest); err != nil || !bytes.Equal(rest, other[500:]) {
+		t.Fatalf("the rest of the message is another: %v", err)
+	}
+
+	wantFrame(t, libvirt, original)
+	wantSameFile(t, recvFD(t, libvirt), f)
+	write(t, libvirt, okReply(createWithFiles, domainArg()))
+	wantFrame(t, client, okReply(createWithFiles, domainArg()))
+	wantCalls(t, l, createWithFiles.proc, resultRefused, 1)
+	if e := l.logged(t, "libvirt refused"); e.Level != logrus.WarnLevel || !strings.HasSuffix(e.Message, "unsupported configuration") {
+		t.Errorf("logged %v %q", e.Level, e.Message)
+	}
+}
+
+func TestRefusedTwice(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	write(t, client, frameOf(define, defineArgs(domainDoc)))
+	readFrame(t, libvirt)
+	write(t, libvirt, errorReply(define, "as rewritten").bytes)
+	wantFrame(t, libvirt, frameOf(define, defineArgs(domainDoc)))
+	write(t, libvirt, errorReply(define, "as it was").bytes)
+	wantFrame(t, client, errorReply(define, "as it was").bytes)
+}
+
+func TestOnRefusalError(t *testing.T) {
+	l := newLab(t, func(s *Server) { s.OnRefusal = func() OnRefusal { return RefusalError } })
+	client, libvirt := l.connect(t)
+	write(t, client, frameOf(define, defineArgs(domainDoc)))
+	readFrame(t, libvirt)
+	write(t, libvirt, errorReply(define, "as rewritten").bytes)
+	wantFrame(t, client, errorReply(define, "as rewritten").bytes)
+	l.logged(t, "the client gets the refusal")
+}
+
+// TestManyUnansweredCalls shows that the calls kept for a second try are bounded:
+// the client waits until libvirt has answered some.
+func TestManyUnansweredCalls(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	doc := strings.Replace(domainDoc, "<os>", "<!--"+strings.Repeat("-=", 1<<20)+"--><os>", 1)
+	call := func(serial uint32) []byte {
+		h := define
+		h.serial = serial
+		return frameOf(h, defineArgs(doc))
+	}
+	const calls = 12
+	go func() {
+		for i := range calls {
+			client.Write(call(uint32(i)))
+		}
+	}()
+	received := make(chan message, calls)
+	go func() {
+		for range calls {
+			m, err := nextFrame(libvirt)
+			if err != nil {
+				return
+			}
+			received <- m
+		}
+	}()
+	time.Sleep(time.Second)
+	if n := len(received); n == 0 || n > 1+maxKept/len(doc) {
+		t.Fatalf("%d calls of %d bytes are kept, the limit is %d bytes", n, len(doc), maxKept)
+	}
+	for i := range calls {
+		m := <-received
+		if m.head.serial != uint32(i) {
+			t.Fatalf("call %d came when %d was due", m.head.serial, i)
+		}
+		write(t, libvirt, okReply(m.head, nil))
+		wantFrame(t, client, okReply(m.head, nil))
+	}
+}
