@@ -1,0 +1,27 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+// checkConfig tells the mistakes in the configuration.
+func checkConfig(_ context.Context, n *node) []Result {
+	var mistakes config.Errors
+	switch err := n.configErr; {
+	case errors.As(err, &mistakes):
+		return one(failure("mend "+n.ConfigPath+", then systemctl reload virt-netboot", "%s", mistakes.Detail()))
+	case errors.Is(err, fs.ErrPermission):
+		return one(unknown(err))
+	case err != nil:
+		return one(failure("mend "+n.ConfigPath, "%v", err))
+	case !n.exists(n.ConfigPath):
+		return one(ok("%s is not there, so the defaults apply", n.ConfigPath))
+	case n.config.Mode == config.ModeObserve:
+		return one(warning("set mode: enforce in "+n.ConfigPath+" when you have seen enough", "%s is valid, but in mode observe nothing is changed", n.ConfigPath))
+	}
+	return one(ok("%s is valid", n.ConfigPath))
+}

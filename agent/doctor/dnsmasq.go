@@ -1,0 +1,149 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/virt-netboot/virt-netboot/agent/resync/dnsmasq"
+)
+
+// checkDnsmasq tells whether OpenStack's DHCP servers leave iPXE to the tenant's.
+func checkDnsmasq(_ context.Context, n *node) []Result {
+	running, err := n.processes("dnsmasq")
+	if err != nil {
+		return one(unknown(err))
+	}
+	var all []Result
+	for _, p := range running {
+		if s, ok := openStackServer(p); ok {
+			all = append(all, n.checkServer(s))
+		}
+	}
+	if len(all) == 0 {
+		return one(ok("no dnsmasq of OpenStack's runs here"))
+	}
+	return all
+}
+
+// server is a dnsmasq that OpenStack runs as a DHCP server.
+type server struct {
+	process
+	options []string // of the command line, as lines of dnsmasq's configuration
+	files   []string // that it reads
+	manager manager
+}
+
+// manager is the program of OpenStack's that runs a dnsmasq.
+type manager struct {
+	name string
+	// mark is in a path on the command line of every dnsmasq that it runs.
+	mark string
+	// setting is where to name a file for dnsmasq.
+	setting string
+	restart string // with the pid
+}
+
+func managers() []manager {
+	const key = "dnsmasq_config_file = "
+	return []manager{
+		{"nova-network", "nova-dhcpbridge", key + "/etc/nova/dnsmasq.conf in /etc/nova/nova.conf", "kill %d && systemctl restart nova-network"},
+		{"neutron-dhcp-agent", "/neutron/", key + "/etc/neutron/dnsmasq.conf in /etc/neutron/dhcp_agent.ini", "kill %d; neutron-dhcp-agent starts it again"},
+	}
+}
+
+// openStackServer reads a dnsmasq's command line.
+func openStackServer(p process) (server, bool) {
+	of := slices.IndexFunc(managers(), func(m manager) bool {
+		return slices.ContainsFunc(p.args, func(arg string) bool { return strings.Contains(arg, m.mark) })
+	})
+	if of < 0 {
+		return server{}, false
+	}
+	s := server{process: p, manager: managers()[of]}
+	for _, o := range commandLine(p.args[1:]) {
+		name, value, _ := strings.Cut(o, "=")
+		switch {
+		case name != "conf-file":
+			s.options = append(s.options, o)
+		case value != "": // Neutron leaves it empty without a dnsmasq_config_file
+			s.files = append(s.files, value)
+		}
+	}
+	return s, true
+}
+
+// commandLine are the options of a command line as its configuration file would
+// have them. Of the short ones only those that matter here are known.
+func commandLine(args []string) []string {
+	short := map[string]string{"-C": "conf-file", "-j": "dhcp-userclass", "-J": "dhcp-ignore"}
+	apart := []string{"--conf-file", "--dhcp-userclass", "--dhcp-ignore"} // getopt_long takes the value from the next argument too
+	var options []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		next := func() string {
+			i++
+			if i < len(args) {
+				return args[i]
+			}
+			return ""
+		}
+		name, known := short[arg[:min(2, len(arg))]]
+		switch {
+		case slices.Contains(apart, arg):
+			options = append(options, arg[2:]+"="+next())
+		case strings.HasPrefix(arg, "--"):
+			options = append(options, arg[2:])
+		case known && len(arg) == 2:
+			options = append(options, name+"="+next())
+		case known:
+			options = append(options, name+"="+arg[2:])
+		}
+	}
+	return options
+}
+
+// checkServer looks for the two lines on the command line and in the files
+// together.
+func (h Host) checkServer(s server) Result {
+	text := strings.Join(s.options, "\n") + "\n"
+	restart := fmt.Sprintf(s.manager.restart, s.pid)
+	who := fmt.Sprintf("%s's dnsmasq (pid %d)", s.manager.name, s.pid)
+	for _, file := range s.files {
+		path := h.proc(s.pid, "root", file) // it may run in a container
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return failure(restart, "%s was started with %s, which is no more", who, file)
+		}
+		if err != nil {
+			return unknown(err)
+		}
+		text += string(b) + "\n"
+	}
+	res, err := dnsmasq.Edit([]byte(text))
+	switch {
+	case err != nil:
+		return failure("mend "+strings.Join(s.files, ", "), "%s: %v", who, err)
+	case len(res.Changes) > 0 && len(s.files) == 0:
+		return failure(fmt.Sprintf("set %s, with the lines dhcp-userclass=set:ipxe,iPXE and dhcp-ignore=tag:ipxe in it", s.manager.setting),
+			"%s answers iPXE: it was started without a configuration file", who)
+	case len(res.Changes) > 0:
+		added := strings.Fields(strings.TrimPrefix(string(res.Output), text))
+		return failure(fmt.Sprintf("add to %s: %s; then %s", s.files[len(s.files)-1], strings.Join(added, " and "), restart),
+			"%s answers iPXE: the lines that make it ignore iPXE are not in %s", who, strings.Join(s.files, ", "))
+	}
+	for _, file := range s.files {
+		info, err := os.Stat(h.proc(s.pid, "root", file))
+		if err != nil {
+			return unknown(err)
+		}
+		if s.startedBefore(info.ModTime()) {
+			return failure(restart, "%s was started before %s was last changed, and does not read it again", who, file)
+		}
+	}
+	return ok("%s ignores iPXE", who)
+}

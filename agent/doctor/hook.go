@@ -1,0 +1,128 @@
+package doctor
+
+import (
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+const (
+	hookPath = "/etc/libvirt/hooks/qemu"
+	hookDir  = hookPath + ".d" // whose programs run after it, in the order of their names
+
+	// hookPackage is what the build writes into qemu-hook (debug/buildinfo).
+	hookPackage = "github.com/virt-netboot/virt-netboot/hooks/qemu"
+	hookName    = "50-virt-netboot"
+)
+
+// hook is a program that libvirt may run at an operation on a domain.
+type hook struct {
+	path       string
+	ours       bool
+	executable bool
+	dangling   bool // a symbolic link to nothing
+}
+
+// hooks are those of libvirt's QEMU driver, in the order of their calls.
+func (h Host) hooks() ([]hook, error) {
+	paths := []string{hookPath}
+	entries, err := os.ReadDir(h.path(hookDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("looking for hooks: %w", err)
+	}
+	for _, e := range entries {
+		paths = append(paths, path.Join(hookDir, e.Name()))
+	}
+	var all []hook
+	for _, p := range paths {
+		k, err := h.hook(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking for hooks: %w", err)
+		}
+		all = append(all, k)
+	}
+	return all, nil
+}
+
+func (h Host) hook(path string) (hook, error) {
+	if _, err := os.Lstat(h.path(path)); err != nil {
+		return hook{}, err
+	}
+	info, err := os.Stat(h.path(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return hook{path: path, dangling: true}, nil
+	}
+	if err != nil {
+		return hook{}, err
+	}
+	k := hook{path: path, executable: info.Mode().IsRegular() && info.Mode()&0o111 != 0}
+	// A foreign hook is not run to ask who it is: it might act on the question.
+	build, err := buildinfo.ReadFile(h.path(path))
+	if errors.Is(err, fs.ErrPermission) {
+		return hook{}, err
+	}
+	k.ours = err == nil && build.Path == hookPackage
+	return k, nil
+}
+
+// checkHookInstalled looks for virt-netboot's hook where libvirt looks.
+func checkHookInstalled(ctx context.Context, n *node) []Result {
+	hooks, err := n.hooks()
+	if err != nil {
+		return one(unknown(err))
+	}
+	r := judgeHooks(hooks, n.HookProgram, n.daemonName())
+	if r.Level != OK {
+		return one(r)
+	}
+	return one(n.compareVersion(ctx, hooks[ours(hooks)], r))
+}
+
+func ours(hooks []hook) int {
+	return slices.IndexFunc(hooks, func(k hook) bool { return k.ours })
+}
+
+// judgeHooks says whether libvirt would run virt-netboot's hook, program.
+func judgeHooks(hooks []hook, program, daemon string) Result {
+	reload := " && systemctl reload " + daemon
+	at := ours(hooks)
+	switch {
+	case at >= 0 && !hooks[at].executable:
+		return failure("chmod 755 "+hooks[at].path+reload, "%s is not executable, so libvirt does not run it", hooks[at].path)
+	case at > 0 && hooks[0].path == hookPath:
+		return ok("%s runs after %s, which is another program's", hooks[at].path, hookPath)
+	case at >= 0:
+		return ok("%s is virt-netboot's", hooks[at].path)
+	}
+	if i := slices.IndexFunc(hooks, func(k hook) bool { return k.dangling }); i >= 0 {
+		return failure("ln -sf "+program+" "+hooks[i].path+reload, "%s is a symbolic link to nothing", hooks[i].path)
+	}
+	if len(hooks) > 0 && hooks[0].path == hookPath {
+		return failure(fmt.Sprintf("mkdir -p %s && ln -s %s %s/%s%s", hookDir, program, hookDir, hookName, reload),
+			"%s is another program, and virt-netboot's is not in %s", hookPath, hookDir)
+	}
+	return failure("ln -s "+program+" "+hookPath+reload, "there is no %s", hookPath)
+}
+
+// compareVersion asks our hook for its version; found is what is known so far.
+func (n *node) compareVersion(ctx context.Context, k hook, found Result) Result {
+	out, err := n.Run(ctx, n.path(k.path), "--version")
+	if err != nil {
+		return failure("install virt-netboot again", "%s does not run: %v", k.path, err)
+	}
+	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "qemu-hook ")
+	if version != n.Version {
+		return warning("install virt-netboot again, so that both are of one version", "%s has version %s, virt-netboot has %s", k.path, version, n.Version)
+	}
+	found.Found += ", version " + version
+	return found
+}
