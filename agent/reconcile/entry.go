@@ -114,10 +114,10 @@ func (r *Reconciler) say(e *entry) {
 		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " was changed back again and again; it is left alone until " + s.LeftAloneUntil.Format(time.RFC3339)})
 	}
 	for _, w := range s.Warnings {
-		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w})
+		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w.Text})
 	}
 	if len(s.Pending) > 0 {
-		lines = append(lines, line{logrus.InfoLevel, "domain " + s.Name + " runs; at its next start: " + strings.Join(s.Pending, "; ")})
+		lines = append(lines, line{logrus.InfoLevel, "domain " + s.Name + " runs; at its next start: " + joined(e.decision.Facts.Pending)})
 	}
 	var all strings.Builder
 	for _, l := range lines {

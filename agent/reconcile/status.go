@@ -46,17 +46,23 @@ type DomainStatus struct {
 	Reverted  bool                `json:"reverted"`
 
 	// Pending waits for the guest's next start.
-	Pending []string `json:"pending"`
+	Pending []Note `json:"pending"`
 	// Wanted is what the rule wants and has not been done: in observe mode, or
 	// where the domain is left alone, or after an error.
-	Wanted   []string `json:"wanted"`
-	Warnings []string `json:"warnings"`
+	Wanted   []Note `json:"wanted"`
+	Warnings []Note `json:"warnings"`
 	// Error is why the domain could not be brought in line.
 	Error string `json:"error,omitempty"`
 	// Unreadable: the error is that its document cannot be read.
 	Unreadable bool `json:"unreadable"`
 	// LeftAloneUntil is set after somebody has changed it back again and again.
 	LeftAloneUntil time.Time `json:"left_alone_until,omitzero"`
+}
+
+// Note is a change or a warning, for code to switch on and for a person to read.
+type Note struct {
+	Kind string `json:"kind"` // a domainxml.ChangeKind or a domainxml.WarningKind
+	Text string `json:"text"`
 }
 
 // Status returns what is known now. It is the caller's to keep.
@@ -86,7 +92,7 @@ func (e *entry) status(now time.Time) DomainStatus {
 		Active:      d.Active,
 		Persistent:  d.Persistent,
 		BootsFrom:   f.Boots,
-		Filters:     slices.Clone(f.Filters),
+		Filters:     append([]string{}, f.Filters...),
 		Rule:        f.Rule,
 		Reverted:    f.Reverted,
 		Unreadable:  f.Unreadable != nil,
@@ -97,15 +103,27 @@ func (e *entry) status(now time.Time) DomainStatus {
 	if e.err != nil {
 		s.Error = e.err.Error()
 	}
+	s.Warnings = make([]Note, 0, len(f.Warnings))
 	for _, w := range f.Warnings {
-		s.Warnings = append(s.Warnings, w.String())
+		s.Warnings = append(s.Warnings, Note{string(w.Kind), w.String()})
 	}
-	// What was not done does not wait for the next start either.
-	s.Wanted = texts(slices.Concat(d.Changes, d.LiveChanges))
-	if d.Define == nil {
-		s.Pending = texts(f.Pending)
+	s.Wanted = notes(slices.Concat(d.Changes, d.LiveChanges))
+	s.Pending = []Note{}
+	if d.Define == nil { // what was not done does not wait for the next start either
+		s.Pending = notes(f.Pending)
 	}
 	return s
+}
+
+// notes are changes, each once.
+func notes(changes []domainxml.Change) []Note {
+	all := make([]Note, 0, len(changes))
+	for _, c := range changes {
+		if n := (Note{string(c.Kind), c.String()}); !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
 }
 
 func texts(changes []domainxml.Change) []string {
