@@ -11,6 +11,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 func newPlan() *cobra.Command {
@@ -43,6 +44,7 @@ Exit status:
 		if err != nil {
 			return err
 		}
+		c.Mode = config.ModeEnforce // nothing is changed here in either mode
 		conn, err := connect(cmd.Context(), c)
 		if err != nil {
 			return err

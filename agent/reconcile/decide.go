@@ -117,6 +117,9 @@ func apply(r domainxml.Rewriter, doc []byte, state domainxml.State) (domainxml.R
 		return unmarked, err
 	}
 	res, err := r.Domain(unmarked.Output, state)
+	if err == nil && res.Observed {
+		return unmarked, nil
+	}
 	res.Changes = append(unmarked.Changes, res.Changes...)
 	return res, err
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -115,6 +116,10 @@ func (r *Reconciler) say(e *entry) {
 	}
 	for _, w := range s.Warnings {
 		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w.Text})
+	}
+	if r.Observe() && len(s.Wanted) > 0 {
+		wanted := slices.Concat(e.decision.Changes, e.decision.LiveChanges)
+		lines = append(lines, line{logrus.InfoLevel, "domain " + s.Name + " stays as it is (mode: observe); it would be changed: " + joined(wanted)})
 	}
 	if len(s.Pending) > 0 {
 		lines = append(lines, line{logrus.InfoLevel, "domain " + s.Name + " runs; at its next start: " + joined(e.decision.Facts.Pending)})
