@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sirupsen/logrus"
+)
+
+// FuzzConn sends bytes through a connection in portions. Without a policy all of
+// them arrive, up to where they stop being libvirt's protocol.
+func FuzzConn(f *testing.F) {
+	for _, seed := range seedStreams() {
+		f.Add(seed, uint16(3))
+		f.Add(seed, uint16(1000))
+	}
+	srv := quietServer(f)
+	f.Fuzz(func(t *testing.T, b []byte, size uint16) {
+		if len(b) > 100<<10 || bytes.Contains(b, []byte("filterref")) {
+			t.Skip("more than a socket holds, or a device that the gateway asks libvirt about")
+		}
+		client, clientEnd := socketPair(t)
+		libvirt, libvirtEnd := socketPair(t)
+		done := make(chan error, 1)
+		go func() { done <- newConn(srv, logrus.NewEntry(srv.Log), clientEnd, libvirtEnd).run(t.Context()) }()
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			defer client.endWriting()
+			for at := 0; at < len(b); {
+				n, err := client.send(b[at:min(len(b), at+int(size)+1)], nil)
+				if err != nil {
+					return // the connection ended for what came before
+				}
+				at += n
+			}
+		})
+		got := readAll(t, libvirt)
+		writer.Wait()
+		libvirt.close()
+		client.close()
+		err := <-done
+		want, wantErr := passed(b)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+		if wantErr != (err != nil) {
+			t.Fatalf("ended with %v", err)
+		}
+	})
+}
+
+// passed is how much of b reaches libvirt: not the start of a call that waited to
+// be whole, nor what follows an error.
+func passed(b []byte) ([]byte, bool) {
+	var f framer
+	frame, pos := 0, 0
+	for pos < len(b) {
+		p, err := f.next(b[pos:])
+		if err != nil {
+			return b[:pos], true
+		}
+		if p.kind == pieceShort {
+			break
+		}
+		if p.first {
+			frame = pos
+		}
+		if f.head.prog == ProgramRemote && f.head.proc == ProcAuthSASLInit && f.head.typ.isCall() {
+			f.sasl = true
+		}
+		pos += p.n
+	}
+	h := f.head
+	if !f.between() && h.prog == ProgramRemote && h.typ.isCall() && h.length <= maxCall &&
+		(h.proc.carriesDomain() || h.proc.carriesDevice()) {
+		return b[:frame], false
+	}
+	return b, false
+}
+
+// quietServer is what a connection needs of a server.
+func quietServer(t testing.TB) *Server {
+	t.Helper()
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	s := &Server{Log: log, Rewriter: noPolicy}
+	if err := s.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	var run sync.WaitGroup
+	run.Go(func() { s.parking.run() })
+	t.Cleanup(func() {
+		s.parking.stop()
+		run.Wait()
+		s.parking.close()
+	})
+	return s
+}
+
+func socketPair(t testing.TB) (a, b *socket) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err = newSocket(fds[0]); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = newSocket(fds[1]); err != nil {
+		t.Fatal(err)
+	}
+	return a, b
+}
+
+func readAll(t testing.TB, s *socket) []byte {
+	t.Helper()
+	var all []byte
+	b := make([]byte, 64<<10)
+	for {
+		n, err := unix.Read(s.fd, b)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return all
+		}
+		all = append(all, b[:n]...)
+	}
+}

@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMain lets a test run this binary as another user.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "-helper" {
+		if err := helper(os.Args[2], os.Args[3:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func helper(name string, args []string) error {
+	switch name {
+	case "ping":
+		return pingHelper(args[0])
+	case "as":
+		return asHelper(args[0])
+	case "activated":
+		return activatedHelper()
+	}
+	return fmt.Errorf("no helper %s", name)
+}
+
+// pingHelper sends a frame and wants it back.
+func pingHelper(path string) error {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		return err
+	}
+	if _, err := c.Write(frameOf(ping, nil)); err != nil {
+		return err
+	}
+	_, err = nextFrame(c)
+	return err
+}
+
+// thread is what the kernel says of a thread in /proc.
+type thread struct{ Uid, Gid, Groups, CapEff string }
+
+func threadStatus(path string) (thread, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return thread{}, err
+	}
+	field := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		field[name] = strings.Join(strings.Fields(value), " ")
+	}
+	return thread{field["Uid"], field["Gid"], field["Groups"], field["CapEff"]}, nil
+}
+
+// asHelper prints what a thread is while it is uid, gid and group 1234.
+func asHelper(id string) error {
+	n, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return err
+	}
+	return as(identity{uint32(n), uint32(n), []uint32{1234}}, func() error {
+		s, err := threadStatus("/proc/thread-self/status")
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(s)
+	})
+}
+
+// run runs this binary's helper as a user, with the capabilities in ambient.
+func run(who identity, ambient []uintptr, args ...string) (string, error) {
+	cmd := exec.Command("/proc/self/exe", append([]string{"-helper"}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: who.uid, Gid: who.gid, Groups: who.groups},
+		AmbientCaps: ambient,
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: it connects as other users")
+	}
+}
+
+// openTo makes a socket of the lab and its directories reachable for others.
+func openTo(t *testing.T, path string, gid int, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chown(path, -1, gid); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	for dir := filepath.Dir(path); dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const libvirtGroup = 4321
+
+func TestConnectsAsTheClient(t *testing.T) {
+	needRoot(t)
+	tests := map[string]struct {
+		mode os.FileMode // of libvirt's socket, whose group is libvirtGroup
+		who  identity
+		let  bool
+	}{
+		"root":                                {0o600, identity{0, 0, nil}, true},
+		"nobody, open to all":                 {0o666, identity{65534, 65534, nil}, true},
+		"nobody, open to the group":           {0o660, identity{65534, 65534, []uint32{1}}, false},
+		"a user by the main group":            {0o660, identity{1000, libvirtGroup, nil}, true},
+		"a user by a supplementary group":     {0o660, identity{1000, 1000, []uint32{1000, libvirtGroup}}, true},
+		"a user with many groups":             {0o660, identity{1000, 1000, append(manyGroups(100), libvirtGroup)}, true},
+		"a user whom the group shuts out":     {0o606, identity{1000, libvirtGroup, nil}, false},
+		"a user of root's group but not root": {0o600, identity{1000, 0, nil}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			upstream := l.Upstream()
+			openTo(t, upstream, libvirtGroup, tt.mode)
+			eventually(t, "the gateway follows libvirt's mode", func() bool {
+				a, err := accessOf(l.path)
+				return err == nil && a == access{tt.mode, libvirtGroup}
+			})
+			// Even where the gateway's own socket lets everybody in.
+			openTo(t, l.path, 0, 0o666)
+
+			seen := make(chan peer, 1)
+			go func() {
+				c, err := l.libvirt.AcceptUnix()
+				if err != nil {
+					return
+				}
+				defer c.Close()
+				f, err := c.File()
+				if err != nil {
+					return
+				}
+				defer f.Close()
+				p, err := peerOf(int(f.Fd()))
+				if err != nil {
+					return
+				}
+				seen <- p
+				if m, err := nextFrame(c); err == nil {
+					c.Write(m.bytes)
+				}
+			}()
+			out, err := run(tt.who, nil, "ping", l.path)
+			if (err == nil) != tt.let {
+				t.Fatalf("client: %v, %s", err, out)
+			}
+			if !tt.let {
+				e := l.logged(t, "permission denied")
+				if e.Data["UID"] != tt.who.uid || e.Data["GID"] != tt.who.gid || e.Data["REASON"] != rejectUpstream {
+					t.Errorf("the log does not say who was refused: %v", e.Data)
+				}
+				return
+			}
+			p := <-seen
+			if slices.Sort(tt.who.groups); !p.equal(tt.who) {
+				t.Errorf("libvirt sees %+v, want %+v", p.identity, tt.who)
+			}
+			if p.pid != int32(os.Getpid()) {
+				t.Errorf("libvirt sees process %d", p.pid)
+			}
+		})
+	}
+	t.Run("no thread stays somebody else", func(t *testing.T) {
+		threads, err := filepath.Glob("/proc/self/task/*/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range threads {
+			s, err := threadStatus(path)
+			if os.IsNotExist(err) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Uid != "0 0 0 0" || s.Gid != "0 0 0 0" {
+				t.Errorf("%s: %+v", path, s)
+			}
+		}
+	})
+}
+
+func manyGroups(n uint32) []uint32 {
+	var gs []uint32
+	for i := range n {
+		gs = append(gs, 10000+i)
+	}
+	return gs
+}
+
+// TestAsWithoutRoot runs as a user who has nothing but capabilities, and has more
+// than the client's work needs.
+func TestAsWithoutRoot(t *testing.T) {
+	needRoot(t)
+	user := identity{2000, 2000, nil}
+	ambient := []uintptr{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_DAC_OVERRIDE}
+	out, err := run(user, ambient, "as", "3000")
+	if err != nil {
+		t.Fatal(err, out)
+	}
+	var got thread
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err, out)
+	}
+	want := thread{Uid: "2000 3000 2000 3000", Gid: "2000 3000 2000 3000", Groups: "1234", CapEff: "0000000000000000"}
+	if got != want {
+		t.Errorf("the thread is %+v, want %+v", got, want)
+	}
+	for _, tt := range []struct {
+		ambient []uintptr
+		want    string
+	}{
+		{nil, "CAP_SETGID"},
+		{[]uintptr{unix.CAP_SETGID}, "CAP_SETUID"},
+	} {
+		if out, err := run(user, tt.ambient, "as", "3000"); err == nil || !strings.Contains(out, tt.want) {
+			t.Errorf("with capabilities %v: %v, %s; want an error that names %s", tt.ambient, err, out, tt.want)
+		}
+	}
+}
