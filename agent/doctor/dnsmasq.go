@@ -41,8 +41,9 @@ type server struct {
 // manager is the program of OpenStack's that runs a dnsmasq.
 type manager struct {
 	name string
-	// mark is in a path on the command line of every dnsmasq that it runs.
-	mark string
+	// marks are parts of paths; each dnsmasq that it runs has one of them on its
+	// command line.
+	marks []string
 	// setting is where to name a file for dnsmasq.
 	setting string
 	restart string // with the pid
@@ -51,20 +52,24 @@ type manager struct {
 func managers() []manager {
 	const key = "dnsmasq_config_file = "
 	return []manager{
-		{"nova-network", "nova-dhcpbridge", key + "/etc/nova/dnsmasq.conf in /etc/nova/nova.conf", "kill %d && systemctl restart nova-network"},
-		{"neutron-dhcp-agent", "/neutron/", key + "/etc/neutron/dnsmasq.conf in /etc/neutron/dhcp_agent.ini", "kill %d; neutron-dhcp-agent starts it again"},
+		{"nova-network", []string{"nova-dhcpbridge", "/nova/networks/"}, key + "/etc/nova/dnsmasq.conf in /etc/nova/nova.conf", "kill %d && systemctl restart nova-network"},
+		{"neutron-dhcp-agent", []string{"/neutron/"}, key + "/etc/neutron/dnsmasq.conf in /etc/neutron/dhcp_agent.ini", "kill %d; neutron-dhcp-agent starts it again"},
 	}
+}
+
+func (m manager) runs(p process) bool {
+	line := strings.Join(p.args, "\x00")
+	return slices.ContainsFunc(m.marks, func(mark string) bool { return strings.Contains(line, mark) })
 }
 
 // openStackServer reads a dnsmasq's command line.
 func openStackServer(p process) (server, bool) {
-	of := slices.IndexFunc(managers(), func(m manager) bool {
-		return slices.ContainsFunc(p.args, func(arg string) bool { return strings.Contains(arg, m.mark) })
-	})
+	all := managers()
+	of := slices.IndexFunc(all, func(m manager) bool { return m.runs(p) })
 	if of < 0 {
 		return server{}, false
 	}
-	s := server{process: p, manager: managers()[of]}
+	s := server{process: p, manager: all[of]}
 	for _, o := range commandLine(p.args[1:]) {
 		name, value, _ := strings.Cut(o, "=")
 		switch {

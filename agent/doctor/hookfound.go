@@ -75,7 +75,7 @@ func judgeSight(s sight) Result {
 	}
 	found := fmt.Sprintf("%s appeared at %s; %s (pid %d) last looked for hooks before, %s", s.hook, clock(s.appeared), s.daemon, s.pid, s.why)
 	if s.certain {
-		return failure(remedy, "%s: it does not call it", found)
+		return failure(remedy, "%s, and if it found none then, it calls none", found)
 	}
 	return warning(remedy, "%s; a later look would leave no trace", found)
 }

@@ -24,10 +24,10 @@ func TestJudgeSight(t *testing.T) {
 	}{
 		{"older than the daemon", func(*sight) {}, OK, "looked for hooks since"},
 		{"as old as the look", func(s *sight) { s.appeared = at(1) }, OK, "looked for hooks since"},
-		{"newer", func(s *sight) { s.appeared, s.certain = at(2), true }, Failure, "does not call it"},
+		{"newer", func(s *sight) { s.appeared, s.certain = at(2), true }, Failure, "it calls none"},
 		{"newer, and a reload would not show", func(s *sight) { s.appeared = at(2) }, Warning, "no trace"},
 		{"newer, but called since", func(s *sight) { s.appeared, s.certain, s.called = at(2), true, at(3) }, OK, "was called"},
-		{"newer, and called before", func(s *sight) { s.appeared, s.certain, s.called = at(2), true, at(1) }, Failure, "does not call it"},
+		{"newer, and called before", func(s *sight) { s.appeared, s.certain, s.called = at(2), true, at(1) }, Failure, "it calls none"},
 		{"none", func(s *sight) { s.hook = "" }, Failure, "no hook"},
 		{"no daemon", func(s *sight) { s.pid, s.appeared = 0, at(9) }, OK, "looks for hooks when it starts"},
 	} {

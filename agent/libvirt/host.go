@@ -1,0 +1,50 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
+	"libvirt.org/go/libvirtxml"
+)
+
+// Hostname is what libvirt calls its machine (virConnectGetHostname).
+func (c *Conn) Hostname(ctx context.Context) (name string, err error) {
+	err = c.call(ctx, "asking for the host name", func() error {
+		name, err = c.rpc.ConnectGetHostname()
+		return err
+	})
+	return name, err
+}
+
+// Capabilities are those of libvirt and its machine (virConnectGetCapabilities).
+func (c *Conn) Capabilities(ctx context.Context) (libvirtxml.Caps, error) {
+	var xml string
+	err := c.call(ctx, "asking for the capabilities", func() (err error) {
+		xml, err = c.rpc.ConnectGetCapabilities()
+		return err
+	})
+	if err != nil {
+		return libvirtxml.Caps{}, err
+	}
+	var caps libvirtxml.Caps
+	if err := caps.Unmarshal(xml); err != nil {
+		return libvirtxml.Caps{}, fmt.Errorf("reading libvirt's capabilities: %w", err)
+	}
+	return caps, nil
+}
+
+// HasFilter reports whether there is an nwfilter of that name
+// (virNWFilterLookupByName).
+func (c *Conn) HasFilter(ctx context.Context, name string) (bool, error) {
+	err := c.call(ctx, "looking up nwfilter "+name, func() error {
+		_, err := c.rpc.NwfilterLookupByName(name)
+		return err
+	})
+	var answer golibvirt.Error
+	if errors.As(err, &answer) && answer.Code == uint32(golibvirt.ErrNoNwfilter) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,404 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/e2e/lab"
+)
+
+const (
+	doctorConfig = "rules:\n  - {name: strict, filterref: replace:clean-traffic}\n"
+	novaPointed  = "[libvirt]\nconnection_uri = qemu+unix:///system?socket=" + lab.GatewaySocket + "\n"
+	ignoreIPXE   = "dhcp-userclass=set:ipxe,iPXE\ndhcp-ignore=tag:ipxe\n"
+	romDir       = "/usr/lib/ipxe/qemu"
+
+	novaComputeConf = "/etc/nova/nova-compute.conf"
+)
+
+// findings are the checks with another level than ok.
+type findings map[string]string
+
+// illness is something that keeps instances from booting from the network.
+type illness struct {
+	name string
+	want findings
+	says string // in what was found or is to be done
+	// cause makes the node ill and returns what makes it well again.
+	cause func(t *testing.T, l *lab.Lab) (mend func())
+}
+
+func illnesses() []illness {
+	return []illness{
+		{"hook missing", findings{"hook-installed": "failure", "hook-found": "failure"}, "there is no " + lab.HookPath,
+			func(t *testing.T, l *lab.Lab) func() {
+				must(t, os.Remove(lab.HookPath))
+				return func() { installHook(t, l) }
+			}},
+		{"hook not executable", findings{"hook-installed": "failure", "hook-found": "failure"}, "is not executable",
+			func(t *testing.T, l *lab.Lab) func() {
+				must(t, os.Chmod(lab.HookPath, 0o644))
+				return func() { installHook(t, l) }
+			}},
+		{"another hook", findings{"hook-installed": "failure"}, "is another program", anotherHook},
+		{"gateway down", findings{"gateway": "failure"}, "nobody listens at " + lab.GatewaySocket,
+			func(t *testing.T, l *lab.Lab) func() {
+				must(t, l.StopAgent())
+				return func() { startAgent(t, l) }
+			}},
+		{"gateway in front of another libvirt", findings{"gateway": "failure"}, "in front of another libvirt", agentElsewhere},
+		{"libvirt down", findings{"libvirt": "failure", "gateway": "failure", "nwfilter": "warning", "option-rom-readable": "warning"},
+			"systemctl start libvirtd",
+			func(t *testing.T, l *lab.Lab) func() {
+				must(t, l.StopLibvirtd())
+				return func() { must(t, l.StartLibvirtd(t.Context())) }
+			}},
+		{"Nova past the gateway", findings{"nova": "failure"}, novaComputeConf + ":2",
+			func(t *testing.T, _ *lab.Lab) func() {
+				put(t, novaComputeConf, "[Libvirt]\nconnection_uri = qemu:///system\n")
+				return func() { must(t, os.Remove(novaComputeConf)) }
+			}},
+		{"option ROMs missing", findings{"option-rom": "failure", "option-rom-readable": "warning"}, romDir,
+			func(t *testing.T, _ *lab.Lab) func() {
+				return mountOver(t, romDir)
+			}},
+		{"option ROM unreadable", findings{"option-rom-readable": "failure"}, "has mode 600",
+			func(t *testing.T, _ *lab.Lab) func() {
+				rom := filepath.Join(romDir, "efi-virtio.rom")
+				text, err := os.ReadFile(rom)
+				must(t, err)
+				mend := mountOver(t, romDir)
+				must(t, os.WriteFile(rom, text, 0o600))
+				return mend
+			}},
+		{"nwfilter missing", findings{"nwfilter": "failure"}, "clean-traffic",
+			func(t *testing.T, l *lab.Lab) func() {
+				virsh(t, l, "nwfilter-undefine", "clean-traffic")
+				return func() { must(t, l.DefineFilter(t.Context(), "clean-traffic")) }
+			}},
+		{"configuration broken", findings{"config": "failure", "libvirt": "warning", "gateway": "warning",
+			"nova": "warning", "nwfilter": "warning", "files": "warning"}, "      |                          ^",
+			func(t *testing.T, l *lab.Lab) func() {
+				must(t, l.WriteConfig("rules:\n  - {name: strict, boot: first}\n"))
+				return func() { must(t, l.WriteConfig(doctorConfig)) }
+			}},
+	}
+}
+
+// TestDoctor causes each failure on a healthy node. The doctor must find it, must
+// find nothing else than what it entails, and be content once it is mended.
+func TestDoctor(t *testing.T) {
+	lab.Run(t, lab.Options{Hook: true, Config: doctorConfig}, func(t *testing.T, l *lab.Lab) {
+		startAgent(t, l)
+		put(t, "/etc/nova/nova.conf", novaPointed)
+		put(t, "/etc/nova/dnsmasq.conf", ignoreIPXE)
+		startNovaDnsmasq(t, l, "/etc/nova/dnsmasq.conf")
+		wantFindings(t, l, findings{})
+		for _, ill := range illnesses() {
+			t.Run(ill.name, func(t *testing.T) {
+				mend := ill.cause(t, l)
+				if found := wantFindings(t, l, ill.want); !strings.Contains(found, ill.says) {
+					t.Errorf("it does not say %q:\n%s", ill.says, found)
+				}
+				mend()
+				wantFindings(t, l, findings{})
+			})
+		}
+	})
+}
+
+// TestDoctorDnsmasq starts servers of OpenStack's that answer iPXE.
+func TestDoctorDnsmasq(t *testing.T) {
+	lab.Run(t, lab.Options{Hook: true, Config: "files: []\n"}, func(t *testing.T, l *lab.Lab) {
+		startAgent(t, l)
+		put(t, "/etc/nova/dnsmasq.conf", "log-dhcp\n")
+		stop := startNovaDnsmasq(t, l, "/etc/nova/dnsmasq.conf")
+		found := wantFindings(t, l, findings{"dnsmasq": "failure"})
+		if !strings.Contains(found, "add to /etc/nova/dnsmasq.conf") {
+			t.Errorf("without the lines:\n%s", found)
+		}
+		put(t, "/etc/nova/dnsmasq.conf", ignoreIPXE)
+		found = wantFindings(t, l, findings{"dnsmasq": "failure"})
+		if !strings.Contains(found, "does not read it again") {
+			t.Errorf("started before the lines:\n%s", found)
+		}
+		stop()
+		startNovaDnsmasq(t, l, "/etc/nova/dnsmasq.conf")
+		wantFindings(t, l, findings{})
+	})
+}
+
+// TestDoctorFiles puts a stock file back while no agent runs.
+func TestDoctorFiles(t *testing.T) {
+	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
+		put(t, "/etc/nova/dnsmasq.conf", "log-dhcp\n")
+		wantFindings(t, l, findings{"gateway": "failure", "files": "failure"})
+		startAgent(t, l)
+		await(t, func() error {
+			if text, err := os.ReadFile("/etc/nova/dnsmasq.conf"); !strings.Contains(string(text), ignoreIPXE) {
+				return fmt.Errorf("the agent has not patched the file: %q, %v", text, err)
+			}
+			return nil
+		})
+		wantFindings(t, l, findings{})
+	})
+}
+
+// TestDoctorHookFound adds the hook to a running libvirtd, which does not see it
+// before it is reloaded: the doctor says the same as libvirtd does.
+func TestDoctorHookFound(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		startAgent(t, l)
+		installed := findings{"hook-found": "failure"}
+		must(t, l.InstallHook())
+		g := novaGuest(t, l, "ami-kernel-ramdisk") // which the hook warns of at each start
+		virsh(t, l, "define", g.File)
+
+		wantFindings(t, l, installed)
+		virsh(t, l, "start", "--paused", g.Name)
+		virsh(t, l, "destroy", g.Name)
+		if calls := hookCalls(t, l); calls != 0 {
+			t.Fatalf("libvirtd called the hook %d times before it was reloaded", calls)
+		}
+		wantFindings(t, l, installed)
+
+		reloadLibvirtd(t)
+		wantFindings(t, l, findings{})
+		virsh(t, l, "start", "--paused", g.Name)
+		virsh(t, l, "destroy", g.Name)
+		if calls := hookCalls(t, l); calls == 0 {
+			t.Fatal("libvirtd did not call the hook after it was reloaded")
+		}
+	})
+}
+
+// TestDoctorHookCalled hides the trace of the reload: a call of the hook is one
+// too.
+func TestDoctorHookCalled(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		startAgent(t, l)
+		must(t, l.InstallHook())
+		g := novaGuest(t, l, "ami-kernel-ramdisk")
+		virsh(t, l, "define", g.File)
+		reloadLibvirtd(t)
+		const leases = "/run/libvirt/network/nwfilter.leases"
+		must(t, os.Remove(leases))
+		wantFindings(t, l, findings{"hook-found": "warning"})
+		virsh(t, l, "start", "--paused", g.Name)
+		await(t, func() error {
+			if hookCalls(t, l) == 0 {
+				return errors.New("the hook has not been called")
+			}
+			return nil
+		})
+		wantFindings(t, l, findings{})
+	})
+}
+
+// TestDoctorWithoutRoot asks as a user who may not see everything.
+func TestDoctorWithoutRoot(t *testing.T) {
+	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
+		startAgent(t, l)
+		put(t, "/etc/nova/nova.conf", novaPointed)
+		must(t, os.Chmod("/etc/nova/nova.conf", 0o640))
+		program := copyFor(t, filepath.Join(os.Getenv("VIRT_NETBOOT_BIN"), "virt-netboot"))
+		cmd := exec.Command(program, "doctor")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account(t, "nobody")}
+		out, err := cmd.Output()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			t.Errorf("it ends with %v, want status 1", err)
+		}
+		if line, _ := lineWith(string(out), "nova "); !strings.HasPrefix(line, "warning") || !strings.Contains(string(out), "run it as root") {
+			t.Errorf("it says:\n%s", out)
+		}
+	})
+}
+
+// wantFindings runs the doctor, compares, and returns what a person would read.
+func wantFindings(t *testing.T, l *lab.Lab, want findings) string {
+	t.Helper()
+	out, err := l.VirtNetboot(t.Context(), "doctor", "--json")
+	var results []struct{ Check, Level, Found, Remedy string }
+	if jsonErr := json.Unmarshal([]byte(out), &results); jsonErr != nil {
+		t.Fatalf("reading the doctor's answer: %v (%v)", jsonErr, err)
+	}
+	got, status := findings{}, 0
+	var text strings.Builder
+	for _, r := range results {
+		if r.Level == "ok" {
+			continue
+		}
+		if got[r.Check] != "failure" {
+			got[r.Check] = r.Level
+		}
+		status = max(status, map[string]int{"warning": 1, "failure": 2}[r.Level])
+		fmt.Fprintf(&text, "%s %s: %s\n→ %s\n", r.Level, r.Check, r.Found, r.Remedy)
+		if r.Remedy == "" {
+			t.Errorf("%s: %s: nothing to do about it", r.Check, r.Found)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s\n%s", diff, text.String())
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		status -= exit.ExitCode()
+	}
+	if status != 0 {
+		t.Errorf("the exit status is off by %d (%v)", status, err)
+	}
+	return text.String()
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put writes a file and the directories above it.
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+func installHook(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	must(t, l.InstallHook())
+	reloadLibvirtd(t)
+}
+
+// reloadLibvirtd is systemctl reload libvirtd, and waits for its end.
+func reloadLibvirtd(t *testing.T) {
+	t.Helper()
+	const leases = "/run/libvirt/network/nwfilter.leases" // made anew by each reload
+	before, err := os.Stat(leases)
+	must(t, err)
+	text, err := os.ReadFile("/run/libvirtd.pid")
+	must(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	must(t, err)
+	must(t, syscall.Kill(pid, syscall.SIGHUP))
+	await(t, func() error {
+		if after, err := os.Stat(leases); err != nil || os.SameFile(before, after) {
+			return fmt.Errorf("libvirtd has not reloaded (%v)", err)
+		}
+		return nil
+	})
+}
+
+// hookCalls is how many warnings the hook has logged.
+func hookCalls(t *testing.T, l *lab.Lab) int {
+	t.Helper()
+	entries, err := l.Journal(t.Context(), "OPERATION=prepare")
+	must(t, err)
+	return len(entries)
+}
+
+// mountOver puts an empty directory over one.
+func mountOver(t *testing.T, dir string) (unmount func()) {
+	t.Helper()
+	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"))
+	return func() { must(t, unix.Unmount(dir, 0)) }
+}
+
+// startNovaDnsmasq starts dnsmasq as nova-network does.
+func startNovaDnsmasq(t *testing.T, l *lab.Lab, conf string) (stop func()) {
+	t.Helper()
+	const bridge = "br100"
+	must(t, l.AddBridge(t.Context(), bridge))
+	if _, err := l.Command(t.Context(), "ip", "address", "replace", "10.0.0.1/24", "dev", bridge); err != nil {
+		t.Fatal(err)
+	}
+	put(t, "/var/lib/nova/networks/nova-br100.conf", "")
+	const pid = "/run/nova-br100.pid"
+	_ = os.Remove(pid) // of one before
+	stop = startProgram(t, "dnsmasq", "--keep-in-foreground", "--strict-order", "--bind-interfaces",
+		"--conf-file="+conf, "--pid-file="+pid, "--listen-address=10.0.0.1", "--except-interface=lo",
+		"--dhcp-range=10.0.0.0,static,120s", "--dhcp-hostsfile=/var/lib/nova/networks/nova-br100.conf", "--leasefile-ro")
+	await(t, func() error {
+		_, err := os.Stat(pid)
+		return err
+	})
+	return stop
+}
+
+// anotherHook installs a hook that the doctor does not know, and must not run.
+func anotherHook(t *testing.T, l *lab.Lab) func() {
+	t.Helper()
+	const trace = "/run/another-hook-ran"
+	must(t, l.InstallHookScript([]byte("#!/bin/sh\ntouch "+trace+"\n")))
+	reloadLibvirtd(t)
+	return func() {
+		if _, err := os.Stat(trace); err == nil {
+			t.Error("the doctor ran a program that it does not know")
+		}
+		installHook(t, l)
+	}
+}
+
+// agentElsewhere starts the agent in front of a libvirtd of its own, with a
+// configuration that the doctor does not read.
+func agentElsewhere(t *testing.T, l *lab.Lab) func() {
+	t.Helper()
+	must(t, l.StopAgent())
+	dir := t.TempDir()
+	other := filepath.Join(dir, "libvirt")
+	must(t, os.Mkdir(other, 0o755))
+	const mounts = "mount --bind $1/libvirt /run/libvirt && mount -t tmpfs none /var/lib/libvirt && exec libvirtd --pid-file $1/pid"
+	stopLibvirtd := startProgram(t, "unshare", "--mount", "sh", "-c", mounts, "sh", dir)
+	await(t, func() error {
+		_, err := os.Stat(filepath.Join(other, "libvirt-sock"))
+		return err
+	})
+	config := filepath.Join(dir, "config.yaml")
+	put(t, config, "gateway: {upstream: "+other+"/libvirt-sock}\nmetrics: {listen: ''}\nfiles: []\n")
+	stopAgent := startProgram(t, filepath.Join(os.Getenv("VIRT_NETBOOT_BIN"), "virt-netboot"), "agent", "--config", config)
+	await(t, func() error {
+		_, err := l.VirshGateway(t.Context(), "version")
+		return err
+	})
+	return func() {
+		stopAgent()
+		stopLibvirtd()
+		startAgent(t, l)
+	}
+}
+
+// startProgram starts a program that stop, or the end of the test, ends.
+func startProgram(t *testing.T, name string, args ...string) (stop func()) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	must(t, cmd.Start())
+	stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		_ = cmd.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// copyFor copies a program to where every user can run it.
+func copyFor(t *testing.T, program string) string {
+	t.Helper()
+	text, err := os.ReadFile(program)
+	must(t, err)
+	path := filepath.Join("/run", filepath.Base(program)+"-copy")
+	must(t, os.WriteFile(path, text, 0o755))
+	return path
+}
