@@ -1,0 +1,61 @@
+package probe
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+)
+
+// Offer is what a server answered to a request.
+type Offer struct {
+	// Client is what the request looked like, and MAC the address it came with.
+	Client Client `json:"client"`
+	MAC    string `json:"mac"`
+	// Server is the server's identifier (option 54), or where it sent none the
+	// address that its answer came from.
+	Server netip.Addr `json:"server"`
+	// OpenStack tells OpenStack's servers from the tenant's.
+	OpenStack bool `json:"openstack"`
+	// Address is what the server would give to the client, and Subnet what it lies
+	// in; no prefix where the server names no netmask.
+	Address netip.Addr   `json:"address"`
+	Subnet  netip.Prefix `json:"subnet"`
+	// BootFile is what to boot, a URL or a file on the TFTP server NextServer.
+	// Both are empty where the server names none.
+	BootFile   string     `json:"boot_file,omitempty"`
+	NextServer netip.Addr `json:"next_server"`
+}
+
+// readOffer reads a server's answer that came from an address. It is false for
+// what is no DHCPOFFER.
+func readOffer(m *dhcpv4.DHCPv4, from net.IP) (Offer, bool) {
+	if m.OpCode != dhcpv4.OpcodeBootReply || m.MessageType() != dhcpv4.MessageTypeOffer {
+		return Offer{}, false
+	}
+	o := Offer{
+		MAC:      m.ClientHWAddr.String(),
+		Server:   address(m.ServerIdentifier()),
+		Address:  address(m.YourIPAddr),
+		BootFile: m.BootFileNameOption(), // option 67, which wins over the header's field
+	}
+	if !o.Server.IsValid() {
+		o.Server = address(from)
+	}
+	if ones, bits := m.SubnetMask().Size(); bits == 32 && o.Address.IsValid() {
+		o.Subnet = netip.PrefixFrom(o.Address, ones).Masked()
+	}
+	if o.BootFile == "" {
+		o.BootFile = m.BootFileName
+	}
+	if next := address(m.ServerIPAddr); o.BootFile != "" && next.IsValid() && !next.IsUnspecified() {
+		o.NextServer = next
+	}
+	return o, true
+}
+
+// address is not valid where the message has none.
+func address(ip net.IP) netip.Addr {
+	a, _ := netip.AddrFromSlice(ip.To4())
+	return a
+}

@@ -1,0 +1,107 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Options say where and how to ask.
+type Options struct {
+	Bridge string
+	VLAN   uint16 // 0: the bridge's own
+	// Firmware is what iPXE is asked as; the boot file may depend on it.
+	Firmware Firmware
+	// Timeout is how long to wait for answers. A server may take its time: dnsmasq
+	// pings an address for 3 seconds before it offers it, ISC dhcpd for 1.
+	Timeout time.Duration
+	// HostsFile is dnsmasq's with the addresses of OpenStack's instances; empty is
+	// the one that [HostsFile] finds.
+	HostsFile string
+	// MAC is an instance's, to ask with besides the probe's own; empty is the
+	// first of the hosts file.
+	MAC net.HardwareAddr
+	// OpenStack are OpenStack's servers. Empty, they are found out: see Offer.
+	OpenStack []netip.Addr
+	// NoOpenStack says that there are none.
+	NoOpenStack bool
+	// Progress is told how long it will still take, several times a second; may be
+	// nil.
+	Progress func(left time.Duration)
+}
+
+// Report is what a probe found.
+type Report struct {
+	Bridge string `json:"bridge"`
+	VLAN   uint16 `json:"vlan,omitempty"`
+	// Verdict is that of the first of the findings.
+	Verdict  Verdict   `json:"verdict"`
+	Findings []Finding `json:"findings"`
+	Offers   []Offer   `json:"offers"`
+	// Asked are the MAC addresses that were asked with.
+	Asked []string `json:"asked"`
+	// HostsFile is the one that was read; empty when none was.
+	HostsFile string `json:"hosts_file,omitempty"`
+}
+
+// Run asks and judges the answers. An error means that it could not ask.
+func Run(ctx context.Context, o Options) (report Report, err error) {
+	if err := checkCapabilities(); err != nil {
+		return Report{}, err
+	}
+	evidence := Evidence{Bridge: o.Bridge, HostsFile: o.HostsFile, NoOpenStack: o.NoOpenStack}
+	if evidence.HostsFile == "" {
+		evidence.HostsFile = HostsFile("/", o.Bridge)
+	}
+	if evidence.HostsFile != "" {
+		if evidence.Hosts, err = readHosts(evidence.HostsFile); err != nil {
+			return Report{}, err
+		}
+	}
+	var node []netip.Addr
+	if len(o.OpenStack) == 0 && !o.NoOpenStack {
+		if node, err = nodeAddresses(); err != nil {
+			return Report{}, err
+		}
+	}
+	if err := removeLeftovers(); err != nil {
+		return Report{}, err
+	}
+	p, err := openPort(ctx, o.Bridge, o.VLAN)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+
+	macs := o.macs(p.mac, evidence.Hosts)
+	evidence.Offers, err = ask(ctx, p.inside, macs, o)
+	if err != nil {
+		return Report{}, fmt.Errorf("asking on %s: %w", o.Bridge, err)
+	}
+	if !o.NoOpenStack {
+		markOpenStack(evidence.Offers, o.OpenStack, node, evidence.Hosts)
+	}
+	report = Report{Bridge: o.Bridge, VLAN: o.VLAN, Findings: Judge(evidence), Offers: evidence.Offers, HostsFile: evidence.HostsFile}
+	report.Verdict = report.Findings[0].Verdict
+	for _, mac := range macs {
+		report.Asked = append(report.Asked, mac.String())
+	}
+	return report, nil
+}
+
+// macs are the addresses to ask with: the probe's own, as an instance that nobody
+// knows, and one that OpenStack's server knows.
+func (o Options) macs(own net.HardwareAddr, hosts []Host) []net.HardwareAddr {
+	if o.MAC != nil {
+		return []net.HardwareAddr{own, o.MAC}
+	}
+	if len(hosts) > 0 {
+		if known, err := net.ParseMAC(hosts[0].MAC); err == nil {
+			return []net.HardwareAddr{own, known}
+		}
+	}
+	return []net.HardwareAddr{own}
+}

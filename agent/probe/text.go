@@ -1,0 +1,120 @@
+package probe
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// dnsmasqLines are what OpenStack's dnsmasq needs.
+const dnsmasqLines = "dhcp-userclass=set:ipxe,iPXE and dhcp-ignore=tag:ipxe"
+
+func (e Evidence) right() Finding {
+	text := "only the tenant's server " + list(e.servers(IPXE)) + " answers iPXE, "
+	if ordinary := e.servers(Ordinary); len(ordinary) > 0 {
+		text += "only OpenStack's " + list(ordinary) + " answers ordinary clients"
+	} else {
+		text += "nobody answers ordinary clients"
+	}
+	return Finding{Verdict: Right, Text: text}
+}
+
+func (e Evidence) race() Finding {
+	openStack, tenant := e.from(IPXE, true), e.from(IPXE, false)
+	if len(openStack) == 0 {
+		return Finding{
+			Verdict: Race,
+			Text:    fmt.Sprintf("%s all answer iPXE: an instance boots from whichever is faster", list(servers(tenant))),
+			Do: "stop all of the tenant's servers but one" +
+				"; if one of them is OpenStack's, name it with --openstack-server",
+		}
+	}
+	return Finding{
+		Verdict: Race,
+		Text: fmt.Sprintf("both the tenant's server %s and OpenStack's %s answer iPXE: an instance boots from whichever is faster",
+			list(servers(tenant)), list(servers(openStack))),
+		Do: ignoreIPXE,
+	}
+}
+
+// ignoreIPXE is what cures an OpenStack server that answers iPXE.
+const ignoreIPXE = "put " + dnsmasqLines + " into the file that dnsmasq_config_file names in nova.conf or dhcp_agent.ini," +
+	" then kill that dnsmasq and restart nova-network or neutron-dhcp-agent, which starts it again"
+
+func (e Evidence) openStackOnly() Finding {
+	return Finding{
+		Verdict: OpenStackOnly,
+		Text: fmt.Sprintf("only OpenStack's server %s answers iPXE: an instance takes an address that leads to no boot file, and boots from its disk",
+			list(e.servers(IPXE))),
+		Do: ignoreIPXE,
+	}
+}
+
+func (e Evidence) nobody() Finding {
+	return Finding{
+		Verdict: Nobody,
+		Text:    "nobody answers iPXE: an instance waits for an address in vain, and then boots from its disk",
+		Do: fmt.Sprintf("start the tenant's DHCP server on a port of %s; if it runs, see that it answers the user class %q (DHCP option 77)"+
+			" and that no nwfilter or security group of its port drops its answers", e.Bridge, userClass),
+	}
+}
+
+func (e Evidence) answersOrdinary() Finding {
+	tenant := list(servers(e.from(Ordinary, false)))
+	return Finding{
+		Verdict: AnswersOrdinary,
+		Text:    fmt.Sprintf("the tenant's server %s answers ordinary clients: an instance that has booted may get an address that OpenStack does not know", tenant),
+		Do: fmt.Sprintf("let %s answer the user class %q (DHCP option 77) alone; if it is OpenStack's, name it with --openstack-server",
+			tenant, userClass),
+	}
+}
+
+func (e Evidence) oneSubnet() (Finding, bool) {
+	c, ok := e.clashes()
+	if !ok {
+		return Finding{}, false
+	}
+	f := Finding{
+		Verdict: OneSubnet,
+		Do:      fmt.Sprintf("give %s a subnet of its own, apart from every subnet of OpenStack's", c.offer.Server),
+	}
+	switch {
+	case c.taken != nil:
+		f.Text = fmt.Sprintf("the tenant's server %s offers %s, which %s gives to %s", c.offer.Server, c.offer.Address, e.HostsFile, c.taken)
+	case c.other.Address.IsValid():
+		f.Text = fmt.Sprintf("the tenant's server %s and OpenStack's %s both give addresses of %s: two instances may come to have the same",
+			c.offer.Server, c.other.Server, c.offer.Subnet)
+	default:
+		f.Text = fmt.Sprintf("the tenant's server %s gives addresses of %s, where %s has those of %d instances, such as %s",
+			c.offer.Server, c.offer.Subnet, e.HostsFile, len(c.hosts), c.hosts[0])
+	}
+	return f, true
+}
+
+func (e Evidence) unknown() Finding {
+	return Finding{
+		Verdict: Unknown,
+		Text: fmt.Sprintf("the tenant's server %s alone answers iPXE, but no server of OpenStack's answered the ordinary request: "+
+			"dnsmasq run by Nova or Neutron answers only the MAC addresses that it knows, so its silence towards iPXE proves nothing",
+			list(e.servers(IPXE))),
+		Do: "name its hosts file with --hostsfile, or an instance's MAC address with --mac, so that the probe asks as one that it knows;" +
+			" where there is no such server, say --openstack-server none",
+	}
+}
+
+// String is how a finding names an instance.
+func (h Host) String() string {
+	if h.Name == "" {
+		return fmt.Sprintf("%s (%s)", h.MAC, h.Address)
+	}
+	return fmt.Sprintf("%s (%s, %s)", h.Name, h.MAC, h.Address)
+}
+
+// list writes addresses as a person does.
+func list(all []netip.Addr) string {
+	words := make([]string, len(all))
+	for i, a := range all {
+		words[i] = a.String()
+	}
+	return strings.Join(words, " and ")
+}
