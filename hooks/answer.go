@@ -8,6 +8,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 )
 
 // answer is what a call results in.
@@ -16,6 +17,7 @@ type answer struct {
 	stdout []byte // the new document; empty means unchanged
 	stderr string // a line that reaches who asked for the start, when it is refused
 	log    []record
+	result hookreport.Result // for the agent
 }
 
 // record is a line for the log.
@@ -33,13 +35,20 @@ type door struct {
 
 // decide is the answer to a call whose document the rules could read.
 func decide(call Call, res domainxml.Result, d door) answer {
-	a := answer{}
+	a := answer{result: hookreport.Unchanged}
 	refused := call.Operation == Prepare && res.Changed() && deniable(res.Changes) && res.Rule.Unprepared == domainxml.UnpreparedDeny
 	switch {
 	case refused:
+		a.result = hookreport.Denied
 		a.status, a.stderr = 1, oneLine(refusal(call, res, d))
 	case res.Changed():
+		a.result = hookreport.Rewritten
 		a.stdout = res.Output
+		if call.Operation == Prepare {
+			a.result = hookreport.Unprepared
+		}
+	case len(res.Changes) > 0:
+		a.result = hookreport.Observed
 	}
 	for _, c := range res.Changes {
 		a.log = append(a.log, changeRecord(call, res, c, refused))
@@ -67,7 +76,10 @@ func deniable(changes []domainxml.Change) bool {
 // passed is the answer that leaves everything as it is, and says why.
 func passed(call Call, format string, args ...any) answer {
 	message := fmt.Sprintf("%s goes on unchanged at %s: ", call.Domain, call.Operation) + fmt.Sprintf(format, args...)
-	return answer{log: []record{{logrus.ErrorLevel, message, fields(call, domainxml.Result{})}}}
+	return answer{
+		log:    []record{{logrus.ErrorLevel, message, fields(call, domainxml.Result{})}},
+		result: hookreport.Passed,
+	}
 }
 
 func refusal(call Call, res domainxml.Result, d door) string {

@@ -7,6 +7,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 )
 
 func TestDecide(t *testing.T) {
@@ -37,10 +38,11 @@ func TestDecide(t *testing.T) {
 		res  domainxml.Result
 		want answer
 	}{
-		{"no rule", Prepare, result(nil, nil), answer{}},
-		{"nothing to change", Prepare, result(&deny, nil), answer{}},
-		{"nothing to change for the filter", Restore, result(&deny, nil), answer{}},
+		{"no rule", Prepare, result(nil, nil), answer{result: hookreport.Unchanged}},
+		{"nothing to change", Prepare, result(&deny, nil), answer{result: hookreport.Unchanged}},
+		{"nothing to change for the filter", Restore, result(&deny, nil), answer{result: hookreport.Unchanged}},
 		{"prepare warns", Prepare, result(&warn, changed), answer{
+			result: hookreport.Unprepared,
 			stdout: []byte("<domain/>"),
 			log: []record{
 				{logrus.WarnLevel, `vm starts as it is, it came in past the gateway: rule "default" wants boot order network, hd instead of hd`, field(Prepare, "default", "CHANGE", "boot-order")},
@@ -48,6 +50,7 @@ func TestDecide(t *testing.T) {
 			},
 		}},
 		{"prepare denies", Prepare, result(&deny, changed, kernel), answer{
+			result: hookreport.Denied,
 			status: 1,
 			stderr: `virt-netboot: domain vm may not start: rule "strict" wants boot order network, hd instead of hd, filterref nova base removed from interface fa:16:3e:50:43:cd; ` +
 				`define the domain again through the gateway socket /run/gw, or set unprepared: warn in that rule in /etc/c.yaml` + "\n",
@@ -58,19 +61,23 @@ func TestDecide(t *testing.T) {
 			},
 		}},
 		{"mode: observe denies nothing", Prepare, observed, answer{
+			result: hookreport.Observed,
 			log: []record{
 				{logrus.InfoLevel, `vm goes on unchanged at prepare (mode: observe): rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
 			},
 		}},
 		{"mode: observe filters nothing", Restore, observed, answer{
+			result: hookreport.Observed,
 			log: []record{
 				{logrus.InfoLevel, `vm goes on unchanged at restore (mode: observe): rule "strict" wants boot order network, hd instead of hd`, field(Restore, "strict", "CHANGE", "boot-order")},
 			},
 		}},
 		{"a warning alone never denies", Prepare, result(&deny, nil, kernel), answer{
-			log: []record{kernelRecord(Prepare, "strict")},
+			result: hookreport.Unchanged,
+			log:    []record{kernelRecord(Prepare, "strict")},
 		}},
 		{"the filter never denies", Migrate, result(&deny, changed[:1], kernel), answer{
+			result: hookreport.Rewritten,
 			stdout: []byte("<domain/>"),
 			log: []record{
 				{logrus.InfoLevel, "vm at migrate: boot order network, hd instead of hd", field(Migrate, "strict", "CHANGE", "boot-order")},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 )
 
 // DefaultTimeout leaves a slow machine half a second to start the hook and to
@@ -37,6 +38,8 @@ type Handler struct {
 	Timeout time.Duration
 	Exit    func(status int)
 	Log     *logrus.Logger
+	// Report tells the agent of a call, once the answer is out.
+	Report func(hookreport.Report)
 
 	Stdin          io.Reader // the domain's document
 	Stdout, Stderr io.Writer
@@ -128,6 +131,7 @@ func (h Handler) give(call Call, a answer) int {
 		// Without its line a refusal is still one.
 		_, _ = io.WriteString(h.Stderr, a.stderr)
 	}
+	h.Report(hookreport.Report{Operation: string(call.Operation), Result: a.result})
 	h.record(a.log)
 	return a.status
 }

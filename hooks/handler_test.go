@@ -10,16 +10,19 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 )
 
 // outcome is what libvirt and the log see of one call.
 type outcome struct {
 	stdout, stderr bytes.Buffer
 	log            *logtest.Hook
+	reports        []hookreport.Report
 }
 
 // handler is a Handler whose output is the outcome.
@@ -33,6 +36,7 @@ func handler(t testing.TB, config string, stdin io.Reader) (Handler, *outcome) {
 		Timeout:    time.Minute,
 		Exit:       func(int) { t.Error("gave up after a minute") },
 		Log:        log,
+		Report:     func(r hookreport.Report) { out.reports = append(out.reports, r) },
 		Stdin:      stdin,
 		Stdout:     &out.stdout,
 		Stderr:     &out.stderr,
@@ -73,22 +77,23 @@ func TestHandle(t *testing.T) {
 		wantStdout bool   // the rewritten document, or nothing
 		wantStderr string // a part of it; "" for nothing
 		wantLog    int    // lines
+		wantResult hookreport.Result
 	}{
-		{"prepare", Prepare, "none.yaml", "unprepared.xml", 0, true, "", 2},
-		{"prepare, nothing to do", Prepare, "none.yaml", "prepared.xml", 0, false, "", 0},
-		{"prepare, denied", Prepare, "deny.yaml", "unprepared.xml", 1, false, "domain instance-0000006c may not start", 2},
-		{"prepare, nothing to deny", Prepare, "deny.yaml", "prepared.xml", 0, false, "", 0},
-		{"prepare, a kernel is not denied", Prepare, "deny.yaml", "kernel.xml", 0, false, "", 1},
-		{"prepare, no rule", Prepare, "norules.yaml", "unprepared.xml", 0, false, "", 0},
-		{"prepare, not of QEMU", Prepare, "deny.yaml", "lxc.xml", 0, false, "", 0},
-		{"migrate", Migrate, "none.yaml", "unprepared.xml", 0, true, "", 2},
-		{"migrate, nothing to do", Migrate, "none.yaml", "prepared.xml", 0, false, "", 0},
-		{"migrate, never denied", Migrate, "deny.yaml", "unprepared.xml", 0, true, "", 2},
-		{"restore", Restore, "none.yaml", "unprepared.xml", 0, true, "", 2},
-		{"restore, a kernel", Restore, "none.yaml", "kernel.xml", 0, false, "", 1},
-		{"broken configuration", Prepare, "broken.yaml", "unprepared.xml", 0, false, "", 1},
-		{"unreadable configuration", Prepare, ".", "unprepared.xml", 0, false, "", 1},
-		{"not XML", Prepare, "deny.yaml", "deny.yaml", 0, false, "", 1},
+		{"prepare", Prepare, "none.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Unprepared},
+		{"prepare, nothing to do", Prepare, "none.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
+		{"prepare, denied", Prepare, "deny.yaml", "unprepared.xml", 1, false, "domain instance-0000006c may not start", 2, hookreport.Denied},
+		{"prepare, nothing to deny", Prepare, "deny.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
+		{"prepare, a kernel is not denied", Prepare, "deny.yaml", "kernel.xml", 0, false, "", 1, hookreport.Unchanged},
+		{"prepare, no rule", Prepare, "norules.yaml", "unprepared.xml", 0, false, "", 0, hookreport.Unchanged},
+		{"prepare, not of QEMU", Prepare, "deny.yaml", "lxc.xml", 0, false, "", 0, hookreport.Unchanged},
+		{"migrate", Migrate, "none.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
+		{"migrate, nothing to do", Migrate, "none.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
+		{"migrate, never denied", Migrate, "deny.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
+		{"restore", Restore, "none.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
+		{"restore, a kernel", Restore, "none.yaml", "kernel.xml", 0, false, "", 1, hookreport.Unchanged},
+		{"broken configuration", Prepare, "broken.yaml", "unprepared.xml", 0, false, "", 1, hookreport.Passed},
+		{"unreadable configuration", Prepare, ".", "unprepared.xml", 0, false, "", 1, hookreport.Passed},
+		{"not XML", Prepare, "deny.yaml", "deny.yaml", 0, false, "", 1, hookreport.Passed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h, out := handler(t, "testdata/"+c.config, strings.NewReader(read(t, c.document)))
@@ -110,6 +115,10 @@ func TestHandle(t *testing.T) {
 			if entries := out.log.AllEntries(); len(entries) != c.wantLog {
 				t.Errorf("%d lines in the log, want %d: %v", len(entries), c.wantLog, entries)
 			}
+			report := hookreport.Report{Operation: string(c.operation), Result: c.wantResult}
+			if diff := cmp.Diff([]hookreport.Report{report}, out.reports); diff != "" {
+				t.Errorf("reports (-want +got):\n%s", diff)
+			}
 		})
 	}
 }
@@ -126,7 +135,7 @@ func TestHandleOtherOperations(t *testing.T) {
 		if stdin.Len() != before {
 			t.Errorf("%s: read the document", o)
 		}
-		if n := out.stdout.Len() + out.stderr.Len() + len(out.log.AllEntries()); n > 0 {
+		if n := out.stdout.Len() + out.stderr.Len() + len(out.log.AllEntries()) + len(out.reports); n > 0 {
 			t.Errorf("%s: said %q, %q, %v", o, &out.stdout, &out.stderr, out.log.AllEntries())
 		}
 	}

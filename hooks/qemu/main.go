@@ -12,6 +12,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/hooks"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 	"github.com/virt-netboot/virt-netboot/internal/initrd"
 	"github.com/virt-netboot/virt-netboot/internal/journal"
 	"github.com/virt-netboot/virt-netboot/internal/version"
@@ -59,6 +60,7 @@ func handler() hooks.Handler {
 		Timeout:    hooks.DefaultTimeout,
 		Exit:       os.Exit,
 		Log:        log.Logger(),
+		Report:     func(r hookreport.Report) { r.Send(path.Join(root, hookreport.Socket)) },
 		Stdin:      os.Stdin,
 		Stdout:     os.Stdout,
 		Stderr:     os.Stderr,
