@@ -1,0 +1,65 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// Socket is where the agent answers.
+const Socket = "/run/virt-netboot/control.sock"
+
+// Serve answers at GET /status until the context ends. It closes the listener.
+func Serve(ctx context.Context, l net.Listener, status func() Status) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(status()) // fails only for who does not listen any more
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("answering on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// ErrNotRunning is what Get returns where nobody answers.
+var ErrNotRunning = errors.New("the agent does not run")
+
+// Get asks the agent that answers at socket.
+func Get(ctx context.Context, socket string) (Status, error) {
+	var d net.Dialer
+	client := http.Client{Transport: &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
+		DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/status", nil)
+	if err != nil {
+		return Status{}, err
+	}
+	resp, err := client.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return Status{}, fmt.Errorf("%w: nobody listens on %s", ErrNotRunning, socket)
+	case errors.Is(err, fs.ErrPermission):
+		return Status{}, fmt.Errorf("only root may ask the agent: %s: permission denied", socket)
+	case err != nil:
+		return Status{}, fmt.Errorf("asking the agent: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return Status{}, fmt.Errorf("asking the agent: it answers %s", resp.Status)
+	}
+	var s Status
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		return Status{}, fmt.Errorf("reading the agent's answer: %w", err)
+	}
+	return s, nil
+}

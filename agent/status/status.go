@@ -1,0 +1,65 @@
+// Package status is what an agent tells about its node, and how:
+//
+//	go status.Serve(ctx, listener, func() status.Status { … }) // the agent
+//	s, err := status.Get(ctx, status.Socket)                   // who asks it
+//
+// The answer is JSON over HTTP on a unix socket that only root may use:
+//
+//	curl --unix-socket /run/virt-netboot/control.sock http://localhost/status
+package status
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reload"
+	"github.com/virt-netboot/virt-netboot/agent/resync"
+)
+
+// Status is a node, as its agent sees it.
+type Status struct {
+	Version string    `json:"version"` // of the agent
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+
+	Config  reload.Status   `json:"config"`
+	Gateway Gateway         `json:"gateway"`
+	Files   []resync.Status `json:"files"`
+	reconcile.Status
+}
+
+// Gateway is where the gateway stands, and what it did.
+type Gateway struct {
+	Listen   []string `json:"listen"`   // paths of its sockets
+	Upstream string   `json:"upstream"` // path of libvirt's own
+	gateway.Stats
+}
+
+// Problems are what the agent cannot do although it should, each in a line. A
+// guest that cannot boot from the network for a reason of its own is none: that is
+// a warning of its domain.
+func (s Status) Problems() []string {
+	var all []string
+	if s.Config.Error != "" {
+		all = append(all, "the changed configuration is refused")
+	}
+	if !s.Libvirt.Connected {
+		all = append(all, "no connection to libvirt")
+	}
+	for _, f := range s.Files {
+		if f.State == resync.StateFailed {
+			all = append(all, fmt.Sprintf("%s could not be patched", f.Path))
+		}
+	}
+	for _, d := range s.Domains {
+		switch {
+		case !d.LeftAloneUntil.IsZero():
+			all = append(all, fmt.Sprintf("domain %s is left alone: somebody changes it back", d.Name))
+		case d.Error != "":
+			all = append(all, fmt.Sprintf("domain %s could not be brought in line", d.Name))
+		}
+	}
+	return all
+}

@@ -1,0 +1,62 @@
+// Package hookreport carries what the hook did at a call to the agent, which
+// counts it: the hook's own process is gone after a millisecond.
+package hookreport
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Socket is where the agent receives reports, one a datagram.
+const Socket = "/run/virt-netboot/hook.sock"
+
+// MaxSize is more than a report has.
+const MaxSize = 100
+
+// Result is what became of a call.
+type Result string
+
+// The results.
+const (
+	Unchanged  Result = "unchanged"  // there was nothing to change
+	Rewritten  Result = "rewritten"  // libvirt got another document
+	Unprepared Result = "unprepared" // it starts although it is not as its rule wants it
+	Denied     Result = "denied"     // so it may not start
+	Observed   Result = "observed"   // it would have been rewritten or denied, but for mode: observe
+	Passed     Result = "passed"     // it went on as it was, after an error
+)
+
+// Report is one call of the hook.
+type Report struct {
+	Operation string // libvirt's, such as prepare
+	Result    Result
+}
+
+// Send sends a report to the agent. It never waits, and nothing depends on it: an
+// agent that does not run, or is behind, misses it.
+func (r Report) Send(socket string) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	_ = unix.Sendto(fd, []byte(r.Operation+" "+string(r.Result)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: socket})
+}
+
+// Parse reads a datagram.
+func Parse(b []byte) (Report, error) {
+	operation, result, _ := strings.Cut(string(b), " ")
+	r := Report{operation, Result(result)}
+	switch operation {
+	case "prepare", "migrate", "restore":
+	default:
+		return Report{}, fmt.Errorf("%q is not the report of an operation that the hook handles", b)
+	}
+	switch r.Result {
+	case Unchanged, Rewritten, Unprepared, Denied, Observed, Passed:
+		return r, nil
+	}
+	return Report{}, fmt.Errorf("%q is not a report of the hook's", b)
+}
