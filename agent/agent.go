@@ -23,7 +23,7 @@ import (
 
 func newAgent() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "agent [--config FILE]",
+		Use:   "agent [--config FILE] [--only PART,...]",
 		Short: "Run the node agent",
 		Long: `Run the node agent, in the foreground, until SIGTERM or SIGINT. Calls under way
 are then finished first; a second signal ends it at once.
@@ -60,6 +60,11 @@ systemd service: journalctl -t virt-netboot. Elsewhere it goes to standard
 error. The service manager is told when the agent is ready, reloads and stops,
 and with WatchdogSec= that clients are still served (sd_notify, Type=notify).
 
+With --only it does part of this: gateway is the socket, reconcile the domains
+that libvirt has, files those of Nova's, metrics the address for Prometheus. So
+that each has the rights it needs and no more, virt-netboot.service runs all but
+the files, and virt-netboot-files.service the files.
+
 Exit status:
   0  ended by a signal
   1  the socket is taken or cannot be made, or it failed later
@@ -68,6 +73,7 @@ Exit status:
 		DisableFlagsInUseLine: true,
 	}
 	source := configFlag(cmd)
+	only := onlyFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := source.load()
 		if err != nil {
@@ -77,7 +83,9 @@ Exit status:
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
 		context.AfterFunc(ctx, stop)
-		if err := newParts(source.path, c, log).run(ctx); err != nil {
+		p := newParts(source.path, c, log)
+		p.only = *only
+		if err := p.run(ctx); err != nil {
 			log.WithError(err).Error("the agent stops")
 			return &failure{error: err, logged: true}
 		}
@@ -96,6 +104,7 @@ type parts struct {
 	gateway  *gateway.Server
 	domains  *reconcile.Reconciler
 	files    *files
+	only     selection // which of them run
 }
 
 // newParts makes the parts for the configuration c, which was read from path.
@@ -121,32 +130,47 @@ func (p *parts) run(ctx context.Context) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	var err error
-	if p.gateway.Listeners, err = gateway.Listen(start.Gateway.Listen); err != nil {
-		return err
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	ready := make(chan struct{})
-	p.gateway.Ready = func() {
-		p.log.Infof("virt-netboot %s listens on %s in front of %s", version.Version, p.gateway.Listeners[0].Addr(), p.gateway.Upstream())
+	started := func(what string) {
+		p.log.Infof("virt-netboot %s %s", version.Version, what)
 		p.manager.ready()
 		close(ready)
 	}
-	group.Go(func() error {
-		if err := p.gateway.Serve(ctx); err != nil {
-			return fmt.Errorf("gateway: %w", err)
+	alive := func(context.Context) error { return nil }
+	if p.only.has(partGateway) {
+		var err error
+		if p.gateway.Listeners, err = gateway.Listen(start.Gateway.Listen); err != nil {
+			return err
 		}
-		return nil
-	})
-	group.Go(func() error {
-		p.domains.Run(ctx)
-		return nil
-	})
-	group.Go(func() error { return p.files.run(ctx) })
-	group.Go(func() error {
-		serveMetrics(ctx, start.Metrics.Listen, p.registry, p.log)
-		return nil
-	})
+		p.gateway.Ready = func() {
+			started(fmt.Sprintf("listens on %s in front of %s", p.gateway.Listeners[0].Addr(), p.gateway.Upstream()))
+		}
+		alive = p.gateway.Check
+		group.Go(func() error {
+			if err := p.gateway.Serve(ctx); err != nil {
+				return fmt.Errorf("gateway: %w", err)
+			}
+			return nil
+		})
+	} else {
+		started("runs without the gateway: " + p.only.String())
+	}
+	if p.only.has(partReconcile) {
+		group.Go(func() error {
+			p.domains.Run(ctx)
+			return nil
+		})
+	}
+	if p.only.has(partFiles) {
+		group.Go(func() error { return p.files.run(ctx) })
+	}
+	if p.only.has(partMetrics) {
+		group.Go(func() error {
+			serveMetrics(ctx, start.Metrics.Listen, p.registry, p.log)
+			return nil
+		})
+	}
 	// Nobody tells the service manager anything before it knows of the start.
 	afterwards := func(run func() error) {
 		group.Go(func() error {
@@ -158,7 +182,7 @@ func (p *parts) run(ctx context.Context) error {
 			}
 		})
 	}
-	afterwards(func() error { return p.manager.watchdog(ctx, p.gateway.Check) })
+	afterwards(func() error { return p.manager.watchdog(ctx, alive) })
 	afterwards(func() error { p.config.Run(ctx, hangups); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
