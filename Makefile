@@ -18,12 +18,12 @@ build: ## bin/virt-netboot and bin/qemu-hook
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/qemu-hook ./hooks/qemu
 
 .PHONY: demo
-demo: packages build ## an instance of Nova's boots from the network, shown step by step
+demo: deps build ## an instance of Nova's boots from the network, shown step by step
 	@$(GO) run ./e2e/demo
 
 .PHONY: test
-test: packages build lint ## everything: linters, unit tests under the race detector, the lab
-	CGO_ENABLED=1 $(GOTESTSUM) --jsonfile bin/test.json -- -race -timeout 40m ./...
+test: deps build lint ## everything: linters, unit tests under the race detector, the lab
+	CGO_ENABLED=1 $(GOTESTSUM) --jsonfile bin/test.json -- -race -count=1 -timeout 60m ./...
 	@./e2e/left-out bin/test.json
 
 .PHONY: unit
@@ -44,13 +44,25 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 	$(GO) test ./internal/config -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
 .PHONY: bench
-bench: packages build ## speed against what people would use otherwise, as ratios
+bench: deps build ## speed against what people would use otherwise, as ratios
 	@$(GO) run ./e2e/bench
 
 .PHONY: packages
-packages:
+packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
+	@./packaging/build dist
+
+.PHONY: lint-packages
+lint-packages: deps packages ## shellcheck, lintian, rpmlint, systemd-analyze
+	@./packaging/lint dist
+
+.PHONY: test-packages
+test-packages: lint-packages ## the packages in a Debian 12 that systemd runs
+	$(GO) test -tags packages -count 1 -timeout 30m -v ./e2e/packages
+
+.PHONY: deps
+deps:
 	@./e2e/install-packages
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin demo
+	rm -rf bin demo dist

@@ -15,8 +15,8 @@ const (
 	kernelUnblocked                      // the same, once its cmdline is gone
 )
 
-// decideKernel is the kernel rule. A running guest's kernel is part of its
-// memory image: it stays whatever the rule says.
+// decideKernel is the kernel rule. A running guest keeps its kernel whatever the
+// rule says: see Active.
 func decideKernel(kernel, cmdline string, script bool, rule Rule, state State) kernelVerdict {
 	switch {
 	case kernel == "":

@@ -22,7 +22,8 @@ const (
 	// Inactive: the document is what the guest will start from.
 	Inactive State = iota
 	// Active: the guest runs and is only moved (migrate, restore). Its kernel
-	// and command line are part of its memory image and stay.
+	// and command line stay: it would come up without them, but its next reboot
+	// from the inside would boot something else.
 	Active
 	// Running: the guest runs here, and only what can change while it does is
 	// changed: the filterrefs.
