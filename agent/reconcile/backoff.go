@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// How long to wait before connecting to libvirt again: a restart takes less than
-// a second, and a daemon that is down should not be bothered more often than once
-// a minute.
+// How long to wait before connecting to libvirt again. A restart takes less than a
+// second, on a busy node a few; an attempt at a socket that is not there costs
+// next to nothing, and one at a daemon that hangs lasts CallTimeout by itself.
 const (
 	firstWait = 100 * time.Millisecond
-	maxWait   = time.Minute
+	maxWait   = 5 * time.Second
 )
 
 // backoff is the wait after so many failed attempts in a row, from 0: twice as
@@ -18,7 +18,7 @@ const (
 // rack do not come all at once.
 func backoff(failed int, rng *rand.Rand) time.Duration {
 	wait := maxWait
-	if failed < 10 {
+	if failed < 6 {
 		wait = min(firstWait<<failed, maxWait)
 	}
 	return wait - time.Duration(rng.Int64N(int64(wait/2)))
