@@ -107,6 +107,19 @@ func TestWithXML(t *testing.T) {
 	}
 }
 
+func TestAppendString(t *testing.T) {
+	for text, want := range map[string]string{
+		"":      "\x00\x00\x00\x00",
+		"a":     "\x00\x00\x00\x01a\x00\x00\x00",
+		"abcd":  "\x00\x00\x00\x04abcd",
+		"abcde": "\x00\x00\x00\x05abcde\x00\x00\x00",
+	} {
+		if got := string(appendString(nil, []byte(text))); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestParseErrorKeepsDocumentsOut(t *testing.T) {
 	reply := errorReply(header{}, "(domain_definition):3: bad\n<graphics passwd='secret'/>\n-----^")
 	if got := parseError(reply); got != "(domain_definition):3: bad" {

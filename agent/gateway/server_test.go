@@ -41,7 +41,9 @@ func TestDrain(t *testing.T) {
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- l.stop() }()
+	start := time.Now()
 	wantEOF(t, idle)
+	time.Sleep(3 * busyWait) // until the others have seen it too
 	if _, err := os.Stat(l.path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
 	}
@@ -56,6 +58,9 @@ func TestDrain(t *testing.T) {
 	wantEOF(t, upload)
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("it took %v although nothing was under way any more", d)
 	}
 }
 
