@@ -40,8 +40,8 @@ import (
 //	modes            PATH MODE
 //	links            PATH TARGET of symbolic links
 //
-// A file "virt-netboot's hook" becomes that program, "ROM" an option ROM. It is
-// 12:00:00.
+// A file "virt-netboot's hook" or "another Go program" becomes such a program,
+// "ROM" an option ROM. It is 12:00:00.
 func TestChecks(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil || len(paths) == 0 {
@@ -89,8 +89,10 @@ func newMachine(t *testing.T, archive *txtar.Archive, hook string) *machine {
 		case string(f.Data) == "ROM\n":
 			f.Data = []byte{0x55, 0xaa}
 		case string(f.Data) == "virt-netboot's hook\n":
-			m.do(os.MkdirAll(filepath.Dir(m.path(f.Name)), 0o755))
-			m.do(exec.Command("cp", hook, m.path(f.Name)).Run())
+			m.install(f.Name, hook)
+			continue
+		case string(f.Data) == "another Go program\n":
+			m.install(f.Name, "/proc/self/exe")
 			continue
 		}
 		m.write(f.Name, f.Data)
@@ -135,6 +137,13 @@ func (m *machine) path(name string) string { return filepath.Join(m.root, name) 
 func (m *machine) write(name string, data []byte) {
 	m.do(os.MkdirAll(filepath.Dir(m.path(name)), 0o755))
 	m.do(os.WriteFile(m.path(name), data, 0o644))
+}
+
+// install copies a program.
+func (m *machine) install(name, program string) {
+	text, err := os.ReadFile(program)
+	m.do(err)
+	m.write(name, text)
 }
 
 func (m *machine) do(err error) {

@@ -190,7 +190,8 @@ func statx(path string, flags int) (fileTimes, error) {
 }
 
 // systemdReload is when systemd last ran ExecReload= of a service: a property of
-// org.freedesktop.systemd1.Service with the times in µs.
+// org.freedesktop.systemd1.Service with the times in µs. It is the zero time where
+// it never has, and again after systemctl daemon-reload, which forgets it.
 func (h Host) systemdReload(ctx context.Context, service string) (time.Time, error) {
 	out, err := h.Run(ctx, "busctl", "--json=short", "get-property", "org.freedesktop.systemd1",
 		"/org/freedesktop/systemd1/unit/"+service+"_2eservice", "org.freedesktop.systemd1.Service", "ExecReload")

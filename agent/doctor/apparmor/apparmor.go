@@ -129,13 +129,9 @@ func (l *loader) include(name string, optional bool) error {
 // variable takes @{NAME} = VALUE… and @{NAME} += VALUE….
 func (l *loader) variable(line string) bool {
 	name, values, ok := strings.Cut(line, "=")
-	name, more := strings.CutSuffix(name, "+")
-	name = strings.TrimSpace(name)
+	name = strings.TrimSpace(strings.TrimSuffix(name, "+"))
 	if !ok || !strings.HasPrefix(name, "@{") || !strings.HasSuffix(name, "}") {
 		return false
-	}
-	if !more {
-		l.variables[name] = nil
 	}
 	for _, v := range strings.Fields(values) {
 		l.variables[name] = append(l.variables[name], strings.Trim(v, `"`))
