@@ -41,12 +41,12 @@ For this a port is put into the bridge, and taken away again. Nothing but
 DHCPDISCOVER is sent, so nobody gives out a lease.
 
 The verdicts:
-  right              the tenant's server alone answers iPXE, OpenStack's the rest
-  race               more than one server answers iPXE
-  openstack-only     OpenStack's server answers iPXE, and nobody else does
-  nobody             no server answers iPXE
-  answers-ordinary   the tenant's server answers ordinary clients
-  one-subnet         both servers give addresses of one subnet
+  right             the tenant's server alone answers iPXE, OpenStack's the rest
+  race              more than one server answers iPXE
+  openstack-only    OpenStack's server answers iPXE, and nobody else does
+  nobody            no server answers iPXE
+  answers-ordinary  the tenant's server answers ordinary clients
+  one-subnet        both servers give addresses of one subnet
 Several of the last five may be true at once.
 
 Which server is OpenStack's: one with an address of this node or of one of
@@ -162,8 +162,8 @@ func outcome(v probe.Verdict) error {
 
 // describeProbe is a report for a person: a line an offer, then what it means.
 func describeProbe(r probe.Report) []byte {
-	var b bytes.Buffer
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	var table, b bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "REQUEST\tAS\tANSWERED BY\t\tOFFERS\tBOOT FILE")
 	for _, mac := range r.Asked {
 		for _, client := range []probe.Client{probe.IPXE, probe.Ordinary} {
@@ -171,6 +171,10 @@ func describeProbe(r probe.Report) []byte {
 		}
 	}
 	w.Flush() // to memory
+	for line := range bytes.Lines(table.Bytes()) {
+		b.Write(bytes.TrimRight(line, " \n")) // an empty last column is spaces
+		b.WriteByte('\n')
+	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "\n%s: %s\n", f.Verdict, f.Text)
 		if f.Do != "" {

@@ -95,13 +95,19 @@ const (
 // startNeutron is Neutron's DHCP agent: a namespace of its own.
 func startNeutron(t *testing.T, l *lab.Lab, conf, hosts string) {
 	t.Helper()
-	addMachine(t, l, neutronNamespace, novaBridge, neutronDevice, neutronServer)
+	startNeutronAt(t, l, novaBridge, conf, writeIn(t, serverDir(t), "host", hosts))
+}
+
+// startNeutronAt is the same in any bridge, with the hosts in a file.
+func startNeutronAt(t *testing.T, l *lab.Lab, bridge, conf, hosts string) {
+	t.Helper()
+	addMachine(t, l, neutronNamespace, bridge, neutronDevice, neutronServer)
 	dir := serverDir(t)
 	startServer(t, neutronNamespace, dnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
 		"--no-hosts",
 		"--no-resolv",
 		"--pid-file="+filepath.Join(dir, "pid"),
-		"--dhcp-hostsfile="+writeIn(t, dir, "host", hosts),
+		"--dhcp-hostsfile="+hosts,
 		"--addn-hosts="+writeIn(t, dir, "addn_hosts", ""),
 		"--dhcp-optsfile="+writeIn(t, dir, "opts", ""),
 		"--dhcp-leasefile="+filepath.Join(dir, "leases"),
@@ -134,12 +140,17 @@ func startTenantDnsmasq(t *testing.T, namespace, conf string) string {
 
 func startTenantDhcpd(t *testing.T, namespace, conf string) string {
 	t.Helper()
+	leases := writeIn(t, serverDir(t), "dhcpd.leases", "")
+	startDhcpd(t, namespace, leases, conf)
+	return leases
+}
+
+func startDhcpd(t *testing.T, namespace, leases, conf string) *server {
+	t.Helper()
 	dir := serverDir(t)
-	leases := writeIn(t, dir, "dhcpd.leases", "")
-	startServer(t, namespace, "Server starting service.", "dhcpd", "-f", "-d", "-4",
+	return startServer(t, namespace, "Server starting service.", "dhcpd", "-f", "-d", "-4",
 		"-cf", writeIn(t, dir, "dhcpd.conf", conf), "-lf", leases, "-pf", filepath.Join(dir, "pid"),
 		"eth0")
-	return leases
 }
 
 func startTenantKea(t *testing.T, namespace, conf string) string {

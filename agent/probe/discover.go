@@ -36,18 +36,20 @@ var optionEncapsulated = dhcpv4.GenericOptionCode(175)
 type ipxe struct {
 	arch      iana.Arch
 	undi      [2]byte // version of the Universal Network Driver Interface
-	features  []byte  // what it can do, by option code
+	features  []byte  // what it can do (DHCP_EB_FEATURE_…)
 	vendorTag string
 }
+
+// pxeExt is the one feature with another value than 1, its version.
+const pxeExt = 0x10
 
 // ipxeOf describes the iPXE in the option ROMs of QEMU's virtio network card, as
 // Debian 12 ships them.
 func ipxeOf(f Firmware) ipxe {
-	// PXEEXT, ISCSI, AOE, HTTP, TFTP, DNS, …
 	if f == UEFI {
 		return ipxe{iana.EFI_X86_64, [2]byte{3, 10}, []byte{0x11, 0x12, 0x13, 0x15, 0x17, 0x24, 0x27, 0x29}, "PXEClient:Arch:00007:UNDI:003010"}
 	}
-	return ipxe{iana.INTEL_X86PC, [2]byte{2, 1}, []byte{0x10, 0x11, 0x12, 0x13, 0x15, 0x17, 0x18, 0x19, 0x22, 0x27, 0x29}, "PXEClient:Arch:00000:UNDI:002001"}
+	return ipxe{iana.INTEL_X86PC, [2]byte{2, 1}, []byte{pxeExt, 0x11, 0x12, 0x13, 0x15, 0x17, 0x18, 0x19, 0x21, 0x22, 0x27, 0x29}, "PXEClient:Arch:00000:UNDI:002001"}
 }
 
 // DiscoverIPXE is a DHCPDISCOVER (RFC 2131) like that of iPXE's option ROM under
@@ -106,7 +108,11 @@ func encapsulated(features []byte) []byte {
 		0xeb, 3, 1, 0, 0, // FEATURE_VERSION
 	}
 	for _, f := range features {
-		value = append(value, f, 1, 1)
+		version := byte(1)
+		if f == pxeExt {
+			version = 2
+		}
+		value = append(value, f, 1, version)
 	}
 	return value
 }

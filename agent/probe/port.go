@@ -106,6 +106,9 @@ func (p *port) connect(ctx context.Context, bridge *netlink.Bridge, vlan uint16)
 	ends := []netlink.Link{outside, p.veth}
 	if vlan != 0 {
 		tagged, err := p.joinVLAN(bridge, outside, vlan)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			return fmt.Errorf("joining VLAN %d: this kernel has no VLANs (module 8021q): %w", vlan, err)
+		}
 		if err != nil {
 			return fmt.Errorf("joining VLAN %d: %w", vlan, err)
 		}

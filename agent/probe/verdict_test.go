@@ -1,0 +1,158 @@
+package probe
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	ownMAC = "02:76:6e:00:00:01"
+	vmMAC  = "fa:16:3e:50:43:cd"
+)
+
+// offer is one of a server's, in its own /24.
+func offer(c Client, openStack bool, server, address string) Offer {
+	a := netip.MustParseAddr(address)
+	subnet, _ := a.Prefix(24)
+	return Offer{Client: c, MAC: ownMAC, Server: netip.MustParseAddr(server), OpenStack: openStack, Address: a, Subnet: subnet}
+}
+
+func TestJudge(t *testing.T) {
+	const openStack, tenant = true, false
+	tenantIPXE := offer(IPXE, tenant, "10.77.0.1", "10.77.0.100")
+	tenantIPXE2 := offer(IPXE, tenant, "10.78.0.1", "10.78.0.100")
+	tenantOrdinary := offer(Ordinary, tenant, "10.77.0.1", "10.77.0.101")
+	tenantInSubnet := offer(IPXE, tenant, "10.1.0.200", "10.1.0.201")
+	novaIPXE := offer(IPXE, openStack, "10.1.0.1", "10.1.0.3")
+	novaOrdinary := offer(Ordinary, openStack, "10.1.0.1", "10.1.0.3")
+	withoutMask := tenantInSubnet
+	withoutMask.Subnet = netip.Prefix{}
+	hosts := []Host{{MAC: vmMAC, Address: netip.MustParseAddr("10.1.0.3"), Name: "vm1.novalocal"}}
+	takenHosts := append(hosts[:1:1], Host{MAC: "fa:16:3e:00:00:02", Address: netip.MustParseAddr("10.1.0.201"), Name: "vm2.novalocal"})
+
+	for _, tc := range []struct {
+		name string
+		e    Evidence
+		want []Verdict
+		text string // of the last
+	}{
+		{
+			"right", Evidence{Offers: []Offer{novaOrdinary, tenantIPXE}}, []Verdict{Right},
+			"only the tenant's server 10.77.0.1 answers iPXE, only OpenStack's 10.1.0.1 answers ordinary clients",
+		},
+		{
+			"right, no OpenStack", Evidence{Offers: []Offer{tenantIPXE}, NoOpenStack: true}, []Verdict{Right},
+			"only the tenant's server 10.77.0.1 answers iPXE, nobody answers ordinary clients",
+		},
+		{
+			"unknown", Evidence{Offers: []Offer{tenantIPXE}}, []Verdict{Unknown},
+			"the tenant's server 10.77.0.1 alone answers iPXE, but no server of OpenStack's answered the ordinary request: dnsmasq run by Nova or Neutron answers only the MAC addresses that it knows, so its silence towards iPXE proves nothing",
+		},
+		{
+			"race", Evidence{Offers: []Offer{novaOrdinary, novaIPXE, tenantIPXE}}, []Verdict{Race},
+			"both the tenant's server 10.77.0.1 and OpenStack's 10.1.0.1 answer iPXE: an instance boots from whichever is faster",
+		},
+		{
+			"race, OpenStack's not heard by ordinary clients", Evidence{Offers: []Offer{novaIPXE, tenantIPXE}}, []Verdict{Race},
+			"both the tenant's server 10.77.0.1 and OpenStack's 10.1.0.1 answer iPXE: an instance boots from whichever is faster",
+		},
+		{
+			"race between the tenant's", Evidence{Offers: []Offer{novaOrdinary, tenantIPXE, tenantIPXE2}}, []Verdict{Race},
+			"10.77.0.1 and 10.78.0.1 all answer iPXE: an instance boots from whichever is faster",
+		},
+		{
+			"OpenStack's only", Evidence{Offers: []Offer{novaOrdinary, novaIPXE}}, []Verdict{OpenStackOnly},
+			"only OpenStack's server 10.1.0.1 answers iPXE: an instance takes an address that leads to no boot file, and boots from its disk",
+		},
+		{
+			"nobody", Evidence{Offers: []Offer{novaOrdinary}}, []Verdict{Nobody},
+			"nobody answers iPXE: an instance waits for an address in vain, and then boots from its disk",
+		},
+		{
+			"nobody at all", Evidence{}, []Verdict{Nobody},
+			"nobody answers iPXE: an instance waits for an address in vain, and then boots from its disk",
+		},
+		{
+			"answers ordinary clients", Evidence{Offers: []Offer{novaOrdinary, tenantIPXE, tenantOrdinary}}, []Verdict{AnswersOrdinary},
+			"the tenant's server 10.77.0.1 answers ordinary clients: an instance that has booted may get an address that OpenStack does not know",
+		},
+		{
+			"answers ordinary clients, nobody iPXE", Evidence{Offers: []Offer{novaOrdinary, tenantOrdinary}}, []Verdict{Nobody, AnswersOrdinary},
+			"the tenant's server 10.77.0.1 answers ordinary clients: an instance that has booted may get an address that OpenStack does not know",
+		},
+		{
+			"one subnet, by the offers", Evidence{Offers: []Offer{novaOrdinary, tenantInSubnet}}, []Verdict{OneSubnet},
+			"the tenant's server 10.1.0.200 and OpenStack's 10.1.0.1 both give addresses of 10.1.0.0/24: two instances may come to have the same",
+		},
+		{
+			"one subnet, by the hosts file", Evidence{Offers: []Offer{tenantInSubnet}, Hosts: hosts, HostsFile: "nova-br1.conf"}, []Verdict{OneSubnet},
+			"the tenant's server 10.1.0.200 gives addresses of 10.1.0.0/24, where nova-br1.conf has those of 1 instances, such as vm1.novalocal (fa:16:3e:50:43:cd, 10.1.0.3)",
+		},
+		{
+			"an address that is taken", Evidence{Offers: []Offer{novaOrdinary, tenantInSubnet}, Hosts: takenHosts, HostsFile: "nova-br1.conf"}, []Verdict{OneSubnet},
+			"the tenant's server 10.1.0.200 offers 10.1.0.201, which nova-br1.conf gives to vm2.novalocal (fa:16:3e:00:00:02, 10.1.0.201)",
+		},
+		{
+			"an address that is taken, in no subnet", Evidence{Offers: []Offer{novaOrdinary, withoutMask}, Hosts: takenHosts, HostsFile: "nova-br1.conf"}, []Verdict{OneSubnet},
+			"the tenant's server 10.1.0.200 offers 10.1.0.201, which nova-br1.conf gives to vm2.novalocal (fa:16:3e:00:00:02, 10.1.0.201)",
+		},
+		{
+			"hosts in another subnet", Evidence{Offers: []Offer{novaOrdinary, tenantIPXE}, Hosts: takenHosts}, []Verdict{Right},
+			"only the tenant's server 10.77.0.1 answers iPXE, only OpenStack's 10.1.0.1 answers ordinary clients",
+		},
+		{
+			"everything wrong", Evidence{Offers: []Offer{novaOrdinary, novaIPXE, tenantInSubnet, offer(Ordinary, tenant, "10.1.0.200", "10.1.0.202")}},
+			[]Verdict{Race, AnswersOrdinary, OneSubnet},
+			"the tenant's server 10.1.0.200 and OpenStack's 10.1.0.1 both give addresses of 10.1.0.0/24: two instances may come to have the same",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var got []Verdict
+			findings := Judge(tc.e)
+			for _, f := range findings {
+				got = append(got, f.Verdict)
+				if (f.Do == "") != (f.Verdict == Right) {
+					t.Errorf("%s: what to do is %q", f.Verdict, f.Do)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.text, findings[len(findings)-1].Text); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestMarkOpenStack: whose server is whose.
+func TestMarkOpenStack(t *testing.T) {
+	addr := netip.MustParseAddr
+	static := offer(IPXE, false, "10.1.0.9", "10.1.0.3")
+	static.MAC = vmMAC
+	hosts := []Host{{MAC: vmMAC, Address: addr("10.1.0.3")}}
+	other := offer(IPXE, false, "10.77.0.1", "10.1.0.3")
+	for _, tc := range []struct {
+		name        string
+		offer       Offer
+		named, node []netip.Addr
+		hosts       []Host
+		want        bool
+	}{
+		{"nothing is known", other, nil, nil, nil, false},
+		{"an address of the node", other, nil, []netip.Addr{addr("192.0.2.1"), addr("10.77.0.1")}, nil, true},
+		{"an address of another", other, nil, []netip.Addr{addr("192.0.2.1")}, nil, false},
+		{"named", other, []netip.Addr{addr("10.77.0.1")}, nil, nil, true},
+		{"another is named, though this is the node's", other, []netip.Addr{addr("10.1.0.1")}, []netip.Addr{addr("10.77.0.1")}, nil, false},
+		{"offers what the hosts file says", static, nil, nil, hosts, true},
+		{"offers it to somebody else", other, nil, nil, hosts, false},
+	} {
+		offers := []Offer{tc.offer}
+		markOpenStack(offers, tc.named, tc.node, tc.hosts)
+		if offers[0].OpenStack != tc.want {
+			t.Errorf("%s: OpenStack's is %v", tc.name, offers[0].OpenStack)
+		}
+	}
+}

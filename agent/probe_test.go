@@ -1,0 +1,58 @@
+package main
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/agent/probe"
+)
+
+func TestDescribeProbe(t *testing.T) {
+	addr, subnet := netip.MustParseAddr, netip.MustParsePrefix
+	report := probe.Report{
+		Asked: []string{"02:76:6e:00:00:01", "fa:16:3e:50:43:cd"},
+		Offers: []probe.Offer{
+			{Client: probe.Ordinary, MAC: "fa:16:3e:50:43:cd", OpenStack: true, Server: addr("10.1.0.1"), Address: addr("10.1.0.3"), Subnet: subnet("10.1.0.0/24")},
+			{Client: probe.IPXE, MAC: "02:76:6e:00:00:01", Server: addr("10.77.0.1"), Address: addr("10.77.0.100"), Subnet: subnet("10.77.0.0/24"), BootFile: "http://10.77.0.1/bios.ipxe", NextServer: addr("10.77.0.1")},
+			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.1"), Address: addr("10.77.0.101"), BootFile: "/boot.ipxe", NextServer: addr("10.77.0.1")},
+		},
+		Findings: []probe.Finding{
+			{Verdict: probe.Race, Text: "both answer", Do: "stop one"},
+			{Verdict: probe.OneSubnet, Text: "one subnet", Do: "use another"},
+		},
+	}
+	want := `REQUEST   AS                 ANSWERED BY               OFFERS          BOOT FILE
+ipxe      02:76:6e:00:00:01  10.77.0.1    tenant's     10.77.0.100/24  http://10.77.0.1/bios.ipxe
+ordinary  02:76:6e:00:00:01  nobody
+ipxe      fa:16:3e:50:43:cd  10.77.0.1    tenant's     10.77.0.101     tftp://10.77.0.1/boot.ipxe
+ordinary  fa:16:3e:50:43:cd  10.1.0.1     OpenStack's  10.1.0.3/24     none
+
+race: both answer
+  to do: stop one
+
+one-subnet: one subnet
+  to do: use another
+`
+	if diff := cmp.Diff(want, string(describeProbe(report))); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestOutcome: the exit statuses that probe --help promises.
+func TestOutcome(t *testing.T) {
+	for verdict, want := range map[probe.Verdict]int{
+		probe.Right: exitOK, probe.Unknown: exitInput,
+		probe.Race: exitFailure, probe.OpenStackOnly: exitFailure, probe.Nobody: exitFailure,
+		probe.AnswersOrdinary: exitFailure, probe.OneSubnet: exitFailure,
+	} {
+		err := outcome(verdict)
+		if got := status(err); got != want {
+			t.Errorf("%s: exit status %d, want %d", verdict, got, want)
+		}
+		if message := explain(err); (message != "") != (verdict == probe.Unknown) {
+			t.Errorf("%s: %q is written besides the findings", verdict, message)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"github.com/virt-netboot/virt-netboot/agent/probe"
+	"github.com/virt-netboot/virt-netboot/e2e/lab"
+)
+
+// TestProbeAsksLikeIPXE holds the probe's request against that of the iPXE that
+// this machine's QEMU runs, under BIOS and under UEFI.
+func TestProbeAsksLikeIPXE(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, _ *lab.Lab) {
+		for firmware, args := range map[probe.Firmware][]string{
+			probe.BIOS: nil,
+			probe.UEFI: {"-bios", "/usr/share/ovmf/OVMF.fd"},
+		} {
+			t.Run(string(firmware), func(t *testing.T) {
+				real := firstRequest(t, args)
+				ours, err := probe.DiscoverIPXE(real.ClientHWAddr, firmware)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// Its own option tells what it was built with, which may change.
+				real.DeleteOption(optionIPXE)
+				ours.DeleteOption(optionIPXE)
+				if diff := cmp.Diff(real.Options, ours.Options); diff != "" {
+					t.Errorf("-real iPXE +probe:\n%s", diff)
+				}
+			})
+		}
+	})
+}
+
+// firstRequest is the first DHCP message of a QEMU that boots from the network.
+func firstRequest(t *testing.T, firmware []string) *dhcpv4.DHCPv4 {
+	t.Helper()
+	capture := filepath.Join(t.TempDir(), "capture")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // emulated, beside others
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append([]string{
+		"-accel", "tcg", "-m", "256", "-display", "none", "-nic", "none",
+		"-netdev", "user,id=net0,restrict=on",
+		"-object", "filter-dump,id=dump0,netdev=net0,file=" + capture,
+		"-device", "virtio-net-pci,netdev=net0,bootindex=1",
+	}, firmware...)...)
+	cmd.Stderr = t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	var request *dhcpv4.DHCPv4
+	err := lab.Await(ctx, func() (err error) {
+		file, err := os.ReadFile(capture)
+		if err != nil {
+			return err
+		}
+		request, err = findRequest(file)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return request
+}
+
+// findRequest looks for a DHCPv4 message from a client in a capture file: UEFI
+// begins with IPv6.
+func findRequest(file []byte) (*dhcpv4.DHCPv4, error) {
+	const fileHeader, packetHeader, ethernet, ipv4, udp = 24, 16, 14, 20, 8
+	for len(file) > 0 {
+		at := fileHeader + packetHeader
+		if len(file) < at {
+			break
+		}
+		size := int(file[fileHeader+8]) | int(file[fileHeader+9])<<8 // captured bytes of the packet
+		if len(file) < at+size {
+			break
+		}
+		packet := file[at : at+size]
+		if size > ethernet+ipv4+udp && packet[12] == 8 && packet[13] == 0 && packet[23] == 17 && packet[37] == dhcpv4.ServerPort {
+			return dhcpv4.FromBytes(packet[ethernet+ipv4+udp:])
+		}
+		file = file[packetHeader+size:]
+	}
+	return nil, errors.New("no request of DHCP's in the capture yet")
+}
