@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -145,6 +146,29 @@ func TestRevertTransient(t *testing.T) {
 		}
 		if info := virsh(t, l, "dominfo", g.Name); !strings.Contains(info, "Persistent:     no") {
 			t.Errorf("the transient domain has become persistent:\n%s", info)
+		}
+	})
+}
+
+// TestUnknownDomain: the others are done, and the exit status says that one was
+// not.
+func TestUnknownDomain(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		g := novaGuest(t, l, "image-raw-filterref")
+		virsh(t, l, "define", g.File)
+		out, err := l.VirtNetboot(t.Context(), "apply", "nobody", g.Name)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			t.Errorf("apply ends with %v, want exit status 1", err)
+		}
+		if want := "nobody: libvirt has no domain of this name or UUID"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want %q", err, want)
+		}
+		if !strings.Contains(out, g.Name+": boot order network, hd instead of hd\n") {
+			t.Errorf("apply says only %q", out)
+		}
+		if err := inLine(t, l, g.Name); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -1,0 +1,76 @@
+package libvirt
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDialNobody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "libvirt-sock")
+	_, err := Dial(t.Context(), path)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+		t.Errorf("the error is %v, want that nobody is at %s", err, path)
+	}
+}
+
+// TestDialHung: a daemon that accepts and never answers ends with the context.
+func TestDialHung(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "libvirt-sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, ErrNoAnswer)
+	defer cancel()
+	began := time.Now()
+	_, err = Dial(ctx, path)
+	for _, want := range []error{ErrClosed, ErrNoAnswer} {
+		if !errors.Is(err, want) {
+			t.Errorf("the error is %v, want it to be %v", err, want)
+		}
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestDialGone: a daemon that hangs up while we ask.
+func TestDialGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "libvirt-sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = conn.Read(make([]byte, 4))
+		conn.Close()
+	}()
+	if _, err = Dial(t.Context(), path); !errors.Is(err, ErrClosed) || errors.Is(err, ErrNoAnswer) {
+		t.Errorf("the error is %v, want %v", err, ErrClosed)
+	}
+}
+
+func TestUUID(t *testing.T) {
+	const uuid = "7e1b2a3c-0000-4000-8000-00000000abcd"
+	parsed, ok := parseUUID(strings.ToUpper(uuid))
+	if !ok || formatUUID(parsed) != uuid {
+		t.Errorf("%s is read as %s, %t", uuid, formatUUID(parsed), ok)
+	}
+	for _, name := range []string{"", "instance-00000001", uuid[1:], uuid + "0", "7e1b2a3c-0000-4000-8000-00000000abcg", "7e1b2a3c00000-4000-8000-00000000abcd"} {
+		if _, ok := parseUUID(name); ok {
+			t.Errorf("%q is taken for a UUID", name)
+		}
+	}
+}
