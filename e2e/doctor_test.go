@@ -100,7 +100,14 @@ func illnesses() []illness {
 // TestDoctor causes each failure on a healthy node. The doctor must find it, must
 // find nothing else than what it entails, and be content once it is mended.
 func TestDoctor(t *testing.T) {
-	lab.Run(t, lab.Options{Hook: true, Config: doctorConfig}, func(t *testing.T, l *lab.Lab) {
+	options := lab.Options{
+		Hook:   true,
+		Config: doctorConfig,
+		// As on a real machine, where two libvirts have one UUID.
+		LibvirtdConf: "host_uuid = \"6c61622d-0000-4000-8000-000000000002\"\n",
+	}
+	lab.Run(t, options, func(t *testing.T, l *lab.Lab) {
+		virsh(t, l, "define", novaGuest(t, l, "image-raw-filterref").File)
 		startAgent(t, l)
 		put(t, "/etc/nova/nova.conf", novaPointed)
 		put(t, "/etc/nova/dnsmasq.conf", ignoreIPXE)
@@ -360,7 +367,7 @@ func agentElsewhere(t *testing.T, l *lab.Lab) func() {
 	dir := t.TempDir()
 	other := filepath.Join(dir, "libvirt")
 	must(t, os.Mkdir(other, 0o755))
-	const mounts = "mount --bind $1/libvirt /run/libvirt && mount -t tmpfs none /var/lib/libvirt && exec libvirtd --pid-file $1/pid"
+	const mounts = "mount --bind $1/libvirt /run/libvirt && mount -t tmpfs none /var/lib/libvirt && mount -t tmpfs none /etc/libvirt/qemu && exec libvirtd --pid-file $1/pid"
 	stopLibvirtd := startProgram(t, "unshare", "--mount", "sh", "-c", mounts, "sh", dir)
 	await(t, func() error {
 		_, err := os.Stat(filepath.Join(other, "libvirt-sock"))
