@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// parking waits for connections on which nothing happens, with one thread for
-// all of them.
+// parking waits for connections on which nothing happens, and for those beyond
+// maxBusy, with one thread for all of them.
 //
 // A busy connection waits in poll(2) on a thread of its own, which the kernel
 // wakes directly; by way of Go's network poller each step of a call would take
-// two wake-ups. But a thread for each of thousands of idle clients would be
-// waste, and Go ends a program that has 10,000.
+// two wake-ups. But a thread for each of thousands of clients would be waste, and
+// Go ends a program that has 10,000.
 type parking struct {
 	epoll int
 	wake  int // an eventfd that ends run

@@ -12,8 +12,9 @@ const (
 	// busyWait is how long a connection waits on a thread of its own before it is
 	// parked with the idle ones.
 	busyWait = 100 * time.Millisecond
-	// maxBusy is how many connections wait that way at once.
-	maxBusy = 512
+	// maxBusy is how many connections wait that way at once. Where more are busy
+	// a thread for each makes them slower, not faster.
+	maxBusy = 8
 
 	// turn and turns keep Go's monitor (sysmon in runtime/proc.go) calm. A
 	// goroutine that makes nothing but system calls loses its P after 10 ms,
@@ -30,31 +31,27 @@ func (c *conn) wait(ctx context.Context) ([2]unix.PollFd, error) {
 		interest(c.client, &c.calls, &c.replies),
 		interest(c.libvirt, &c.replies, &c.calls),
 	}
-	if n, err := c.poll(fds[:], ctx.Err() != nil); n > 0 || err != nil {
+	draining := ctx.Err() != nil
+	n, err := c.waitBusy(fds[:])
+	if n > 0 || err != nil || draining {
 		return fds, err
-	}
-	if ctx.Err() != nil {
-		return fds, nil
 	}
 	c.calls.release()
 	c.replies.release()
-	if err := c.srv.parking.wait(ctx, fds[:], c.patience()); err != nil {
-		return fds, err
-	}
-	_, err := poll(fds[:], 0)
+	_, err = c.park(ctx, fds[:], c.patience())
 	return fds, err
 }
 
-// poll waits on a thread of its own, unless too many do.
-func (c *conn) poll(fds []unix.PollFd, draining bool) (int, error) {
-	if c.srv.busy.Add(1) > maxBusy && !draining {
-		c.srv.busy.Add(-1)
-		return poll(fds, 0)
-	}
-	defer c.srv.busy.Add(-1)
+// waitBusy waits as long as something is likely to happen soon. That is so short
+// that no context needs to end it.
+func (c *conn) waitBusy(fds []unix.PollFd) (int, error) {
 	timeout := busyWait
 	if d := c.patience(); d > 0 {
 		timeout = min(timeout, d)
+	}
+	defer c.srv.busy.Add(-1)
+	if c.srv.busy.Add(1) > maxBusy {
+		return c.park(context.Background(), fds, timeout)
 	}
 	if c.waits++; c.waits%turns == 0 {
 		runtime.Gosched()
@@ -66,6 +63,14 @@ func (c *conn) poll(fds []unix.PollFd, draining bool) (int, error) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// park waits among the idle ones.
+func (c *conn) park(ctx context.Context, fds []unix.PollFd, timeout time.Duration) (int, error) {
+	if err := c.srv.parking.wait(ctx, fds, timeout); err != nil {
+		return 0, err
+	}
+	return poll(fds, 0)
 }
 
 func poll(fds []unix.PollFd, timeout time.Duration) (int, error) {
