@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -25,18 +26,29 @@ func connect(ctx context.Context, c config.Config) (*libvirt.Conn, error) {
 	return conn, nil
 }
 
-// domainArgs takes DOMAIN... or --all, and not both.
-func domainArgs(all *bool) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		switch {
-		case *all && len(args) > 0:
-			return fmt.Errorf("--all goes without a DOMAIN")
-		case !*all && len(args) == 0:
-			return fmt.Errorf("name a DOMAIN, or say --all")
-		}
-		return nil
-	}
+// targets are what a command line of revert or apply names.
+type targets struct {
+	all, files bool
 }
+
+func (sel *targets) addFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&sel.all, "all", false, "every domain that libvirt has")
+	cmd.Flags().BoolVar(&sel.files, "files", false, "the files that the configuration names; libvirt is asked only where there is a DOMAIN or --all too")
+}
+
+// check takes DOMAIN... or --all, or --files without them.
+func (sel *targets) check(_ *cobra.Command, args []string) error {
+	switch {
+	case sel.all && len(args) > 0:
+		return errors.New("--all goes without a DOMAIN")
+	case !sel.all && !sel.files && len(args) == 0:
+		return errors.New("name a DOMAIN, or say --all or --files")
+	}
+	return nil
+}
+
+// domains reports whether domains are named.
+func (sel *targets) domains(args []string) bool { return sel.all || len(args) > 0 }
 
 // allDomains are the UUIDs of all domains, in the order of their names.
 func allDomains(ctx context.Context, conn *libvirt.Conn) ([]string, error) {

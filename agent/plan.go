@@ -23,7 +23,8 @@ func newPlan() *cobra.Command {
 		Long: `Show what the agent would change on this node with this configuration: a diff a
 domain of its definition, and one of the interfaces of its running guest; then
 what waits for the next start, and what still keeps a domain from booting from
-the network. Nothing is changed.
+the network. Nothing is changed. With mode: observe it shows what mode: enforce
+would do.
 
 Passwords and other secrets are shown as ***.
 
@@ -50,6 +51,7 @@ Exit status:
 			return err
 		}
 		defer conn.Close()
+		c.Mode = config.ModeEnforce // what observing shows in the log is to be seen here
 		p, err := newPlanned(cmd.Context(), conn, newRewriter(c))
 		if err != nil {
 			return &failure{error: err}

@@ -1,16 +1,18 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 )
 
 func newRevert() *cobra.Command {
-	var all bool
+	var sel targets
 	cmd := &cobra.Command{
-		Use:   "revert [--config FILE] DOMAIN...|--all",
-		Short: "Put back what was taken from domains",
+		Use:   "revert [--config FILE] [--files] [DOMAIN...|--all]",
+		Short: "Put back what was taken from domains and files",
 		Long: `Put back what the rules have taken from each DOMAIN, a name or a UUID: its boot
 order, its kernel with its command line, the filters of its interfaces. Filters
 come back on a running guest at once; the rest waits for its next start, and is
@@ -20,25 +22,35 @@ What was taken is kept in the domain's own <metadata>. The domain is marked
 there: the agent and the hook leave it alone from then on, until virt-netboot
 apply.
 
+With --files, the stock files come back that the agent has patched, and a marker
+beside each has them left alone until virt-netboot apply --files.
+
 This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 
 Exit status:
-  0  every domain is as it was before
-  1  a domain is unknown, or libvirt refused; the others are done
+  0  every domain and file is as it was before
+  1  a domain is unknown, libvirt refused, or a file failed; the rest is done
   2  libvirt cannot be reached, or the configuration cannot be read`,
 		Example: `  virt-netboot revert instance-00000001
-  virt-netboot revert --all`,
-		Args:                  usage(domainArgs(&all)),
+  virt-netboot revert --all --files`,
+		Args:                  usage(sel.check),
 		DisableFlagsInUseLine: true,
 	}
 	source := configFlag(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "every domain that libvirt has")
+	sel.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := source.load()
 		if err != nil {
 			return err
 		}
-		return settling{decide: reconcile.Revert, none: "left alone already"}.command(cmd, c, args)
+		var files, domains error
+		if sel.files {
+			files = revertFiles(cmd, c)
+		}
+		if sel.domains(args) {
+			domains = settling{decide: reconcile.Revert, none: "left alone already"}.command(cmd, c, args)
+		}
+		return errors.Join(files, domains)
 	}
 	return cmd
 }

@@ -201,6 +201,10 @@ func TestPlan(t *testing.T) {
 		if all := text + virtNetboot(t, l, "plan", "--json"); strings.Contains(all, "S3cret") {
 			t.Errorf("plan shows the password:\n%s", all)
 		}
+		observe := writeFile(t, "config.yaml", "mode: observe\nrules: [{name: default}]\n")
+		if observed := virtNetboot(t, l, "plan", "--config", observe); observed != text {
+			t.Errorf("with mode: observe the plan is another (-enforce +observe):\n%s", cmp.Diff(text, observed))
+		}
 		if after := dumps(t, l, g.Name, kernel.Name); before != after {
 			t.Errorf("plan has changed something (-before +after):\n%s", cmp.Diff(before, after))
 		}
