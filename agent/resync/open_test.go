@@ -31,8 +31,16 @@ func TestSnapshotIsUndisturbed(t *testing.T) {
 			}()
 			time.Sleep(100 * time.Millisecond)
 		}, errBusy},
-		{"not by one who renames another over it", func(t *testing.T, path string) {
+		{"not by one who renames it", func(t *testing.T, path string) {
 			if err := os.Rename(path, path+"~"); err != nil {
+				t.Error(err)
+			}
+		}, errBusy},
+		{"not by one who renames another over it", func(t *testing.T, path string) {
+			if err := os.WriteFile(path+".new", []byte("CONTENT"), 0o600); err != nil {
+				t.Error(err)
+			}
+			if err := os.Rename(path+".new", path); err != nil {
 				t.Error(err)
 			}
 		}, errBusy},

@@ -36,7 +36,7 @@ func (r *run) report(t *target, before Status, out outcome) {
 			log.Warn(n)
 		}
 	}
-	if now.Todo != "" {
+	if out.wrote && now.Todo != "" {
 		log.Warn(now.Todo)
 	}
 }

@@ -34,6 +34,7 @@ type Status struct {
 	Error string `json:"error,omitempty"`
 	// Notes are facts about the file, such as which instances it does not reach.
 	Notes []edit.Note `json:"notes,omitempty"`
-	// Todo is what an operator must do for the last change to take effect.
+	// Todo is what an operator must do, once after Changed, for the change to take
+	// effect; whether it has been done is not known.
 	Todo string `json:"todo,omitempty"`
 }

@@ -47,10 +47,10 @@ func (t *target) unchanged() bool {
 
 // learn takes in what came of a look at the file.
 func (t *target) learn(out outcome, err error, now time.Time) {
-	changed := t.status.Changed
+	before := t.status
 	t.status = newStatus(t.File, out, err, now)
 	if !out.wrote {
-		t.status.Changed = changed
+		t.status.Changed, t.status.Todo = before.Changed, before.Todo
 	}
 	t.settled = out.identity
 	var content *edit.Error

@@ -23,8 +23,8 @@ type Result struct {
 
 // Note is one remark about a text.
 type Note struct {
-	Line int // of the input, from 1
-	Text string
+	Line int    `json:"line"` // of the input, from 1
+	Text string `json:"text"`
 }
 
 func (n Note) String() string { return fmt.Sprintf("line %d: %s", n.Line, n.Text) }
