@@ -39,10 +39,7 @@ func (r *rewrite) editBoot() {
 	if slices.Equal(want, r.os.BootDevices) {
 		return
 	}
-	r.taken.boot = &[]string{}
-	for _, b := range r.os.BootDevices {
-		*r.taken.boot = append(*r.taken.boot, b.Dev)
-	}
+	r.takeBoot()
 	change := Change{Kind: ChangeBootOrder, From: names(r.os.BootDevices), To: names(want)}
 	if len(r.boots) == 0 {
 		change.From = bootDisk
@@ -65,6 +62,14 @@ func (r *rewrite) editBoot() {
 		case want[i] != r.os.BootDevices[i]:
 			r.edits.setAttribute(el.attribute("dev"), want[i].Dev)
 		}
+	}
+}
+
+// takeBoot records the boot devices as they are.
+func (r *rewrite) takeBoot() {
+	r.taken.boot = &[]string{}
+	for _, b := range r.os.BootDevices {
+		*r.taken.boot = append(*r.taken.boot, b.Dev)
 	}
 }
 

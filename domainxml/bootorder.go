@@ -9,15 +9,15 @@ import (
 )
 
 // networkFirstOrder is the boot rule for <boot order='…'/> on devices: given
-// the devices that have one, from the first to boot to the last, with the
-// interface in front, it returns their new numbers. The interface gets 1; the
-// others keep their order and, where it is free, their number.
-func networkFirstOrder(devices []libvirtxml.DomainDeviceBoot) []uint {
+// the devices from the first to boot to the last, with the interfaces that try
+// the network in front, it returns their new numbers. The interfaces get 1 and
+// on; the others keep their order and, where it is free, their number.
+func networkFirstOrder(interfaces int, devices []libvirtxml.DomainDeviceBoot) []uint {
 	orders := make([]uint, len(devices))
 	last := uint(0)
 	for i, d := range devices {
 		last++
-		if i > 0 && d.Order > last {
+		if i >= interfaces && d.Order > last {
 			last = d.Order
 		}
 		orders[i] = last
@@ -25,32 +25,83 @@ func networkFirstOrder(devices []libvirtxml.DomainDeviceBoot) []uint {
 	return orders
 }
 
-// editBootOrder moves the interface to the front of the devices. An interface
-// that is among them already is the one that the domain wants to boot from;
-// otherwise it is the first, as with <boot dev='network'/>.
-func (r *rewrite) editBootOrder() {
-	devices := byOrder(r.ordered)
-	if devices[0].device.name == "interface" || len(r.interfaces) == 0 {
+// editBootOrder moves the chosen interfaces to the front of the devices that
+// have a boot order.
+func (r *rewrite) editBootOrder(chosen []nic) {
+	is := byOrder(r.ordered)
+	var want []orderedDevice
+	for _, n := range chosen {
+		want = append(want, r.orderedDevice(n.element))
+	}
+	for _, d := range is {
+		if !hasDevice(want, d.device) {
+			want = append(want, d)
+		}
+	}
+	if slices.EqualFunc(is, want, func(a, b orderedDevice) bool { return a.device == b.device }) {
 		return
 	}
-	from := labels(devices)
-	at := slices.IndexFunc(devices, func(d orderedDevice) bool { return d.device.name == "interface" })
-	boot := orderedDevice{device: r.interfaces[0].element, label: r.label(r.interfaces[0].element, 1)}
-	if at >= 0 {
-		boot = devices[at]
-		devices = slices.Delete(devices, at, at+1)
-	}
-	devices = slices.Insert(devices, 0, boot)
-	r.writeOrder(devices)
-	r.changed(boot.device.start, Change{Kind: ChangeBootOrder, From: from, To: labels(devices)})
+	r.writeOrder(len(chosen), want)
+	r.changed(chosen[0].element.start, Change{Kind: ChangeBootOrder, From: labels(is), To: labels(want)})
 }
 
-func (r *rewrite) writeOrder(devices []orderedDevice) {
+// replaceBoot says with <boot order='…'/> on devices what <boot dev='…'/> cannot:
+// the chosen interfaces first, then the devices that libvirt would have tried
+// (qemuProcessPrepareDeviceBootorder in src/qemu/qemu_process.c).
+func (r *rewrite) replaceBoot(chosen []nic) {
+	boot := r.os.BootDevices
+	if len(boot) == 0 {
+		boot = []libvirtxml.DomainBootDevice{{Dev: bootDisk}}
+	}
+	var want []orderedDevice
+	for _, n := range chosen {
+		want = append(want, r.orderedDevice(n.element))
+	}
+	for _, b := range boot {
+		if dev := r.firstDisk(b.Dev); dev != nil && !hasDevice(want, dev) {
+			want = append(want, r.orderedDevice(dev))
+		}
+	}
+	r.takeBoot()
+	for _, el := range r.boots {
+		r.edits.remove(el)
+	}
+	r.writeOrder(len(chosen), want)
+	r.changed(r.osElement.start, Change{Kind: ChangeBootOrder, From: names(boot), To: labels(want)})
+}
+
+// firstDisk is the disk that <boot dev='…'/> names, nil without one.
+func (r *rewrite) firstDisk(boot string) *element {
+	kinds := map[string][]string{bootDisk: {"", "disk", "lun"}, "cdrom": {"cdrom"}, "fd": {"floppy"}}
+	for _, disk := range r.doc.root.child("devices").all("disk") {
+		if slices.Contains(kinds[boot], r.doc.attr(disk, "device")) {
+			return disk
+		}
+	}
+	return nil
+}
+
+// orderedDevice is a device with its boot order, if it has one.
+func (r *rewrite) orderedDevice(dev *element) orderedDevice {
+	for _, d := range r.ordered {
+		if d.device == dev {
+			return d
+		}
+	}
+	return orderedDevice{device: dev, label: r.label(dev, r.doc.deviceID(dev).number)}
+}
+
+func hasDevice(devices []orderedDevice, dev *element) bool {
+	return slices.ContainsFunc(devices, func(d orderedDevice) bool { return d.device == dev })
+}
+
+// writeOrder writes the devices' new numbers; the first of them are interfaces.
+func (r *rewrite) writeOrder(interfaces int, devices []orderedDevice) {
 	boots := make([]libvirtxml.DomainDeviceBoot, len(devices))
 	for i, d := range devices {
 		boots[i] = d.boot
 	}
-	for i, order := range networkFirstOrder(boots) {
+	for i, order := range networkFirstOrder(interfaces, boots) {
 		value := strconv.FormatUint(uint64(order), 10)
 		switch d := devices[i]; {
 		case d.element == nil:

@@ -28,6 +28,7 @@ func TestCorpus(t *testing.T) {
 	replace := domainxml.Filterref{Action: domainxml.FilterrefReplace, Filter: "virt-netboot-relaxed"}
 	rules := map[string]func(*domainxml.Rule){
 		"default": func(*domainxml.Rule) {},
+		"all":     func(r *domainxml.Rule) { r.BootNIC.All = true },
 		"drop":    func(r *domainxml.Rule) { r.Kernel = domainxml.KernelDrop },
 		"replace": func(r *domainxml.Rule) { r.Filterref = replace },
 		"keep": func(r *domainxml.Rule) {

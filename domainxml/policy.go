@@ -22,6 +22,8 @@ type Rule struct {
 	Match Match
 	// Boot is the wanted boot order.
 	Boot Boot
+	// BootNIC is which interfaces try the network.
+	BootNIC BootNIC
 	// Filterref is what becomes of the nwfilter references of the interfaces.
 	Filterref Filterref
 	// Kernel is what becomes of a kernel that libvirt would boot directly.

@@ -80,13 +80,17 @@ func (d *document) deviceName(dev *element) string {
 // device finds a device again, nil when it is gone.
 func (d *document) device(id deviceID) *element {
 	same := d.root.child("devices").all(id.kind)
+	var there *element
+	if 0 < id.number && id.number <= len(same) {
+		there = same[id.number-1]
+	}
+	if there != nil && (id.name == "" || strings.EqualFold(d.deviceName(there), id.name)) {
+		return there // also where another one has its name
+	}
 	for _, dev := range same {
 		if id.name != "" && strings.EqualFold(d.deviceName(dev), id.name) {
 			return dev
 		}
-	}
-	if id.name == "" && 0 < id.number && id.number <= len(same) {
-		return same[id.number-1]
 	}
 	return nil
 }

@@ -96,6 +96,8 @@ const (
 	WarningKernel WarningKind = "kernel"
 	// WarningNoInterface: the domain has no network interface.
 	WarningNoInterface WarningKind = "no-interface"
+	// WarningNoBootNIC: it has interfaces, but none that the rule's boot_nic fits.
+	WarningNoBootNIC WarningKind = "no-boot-nic"
 	// WarningROMOff: the option ROM of the interface that would boot is off, and
 	// iPXE is in that ROM.
 	WarningROMOff WarningKind = "option-rom-off"
@@ -122,6 +124,8 @@ func (w Warning) String() string {
 		return fmt.Sprintf("boots kernel %s%s directly: the boot order is ignored and iPXE never runs; set kernel: drop in its rule to boot it from the network", w.Kernel, with)
 	case WarningNoInterface:
 		return "has no network interface to boot from"
+	case WarningNoBootNIC:
+		return "has no network interface that boot_nic of its rule fits; its boot order stays"
 	case WarningROMOff:
 		return fmt.Sprintf("interface %s has its option ROM off (<rom>), where iPXE is; it cannot boot from the network", w.Interface)
 	}

@@ -1,6 +1,7 @@
 package domainxml_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -15,8 +16,15 @@ import (
 // TestRevertCorpus rewrites every document and puts it back: libvirtxml must
 // read the same as from the original.
 func TestRevertCorpus(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		t.Run(fmt.Sprintf("boot_nic all=%v", all), func(t *testing.T) { revertCorpus(t, all) })
+	}
+}
+
+func revertCorpus(t *testing.T, all bool) {
 	rule := domainxml.DefaultRule()
 	rule.Kernel = domainxml.KernelDrop
+	rule.BootNIC.All = all
 	r := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
 	reverted := 0
 	for _, dir := range []string{corpus.Libvirt, corpus.Nova} {

@@ -150,11 +150,16 @@ func (r *rewrite) editDomain() {
 // editBootDevices applies the boot rule in the notation that the domain uses.
 // With both notations at once libvirt refuses the domain, so it is left alone.
 func (r *rewrite) editBootDevices() {
+	chosen := r.bootNICs()
 	switch {
-	case len(r.ordered) == 0 && validBoots(r.boots):
+	case len(chosen) == 0 && len(r.interfaces) > 0:
+		r.warned(Warning{Kind: WarningNoBootNIC})
+	case len(r.ordered) == 0 && validBoots(r.boots) && r.osBootSuffices(chosen):
 		r.editBoot()
-	case len(r.boots) == 0 && validOrder(r.ordered):
-		r.editBootOrder()
+	case len(r.ordered) == 0 && validBoots(r.boots):
+		r.replaceBoot(chosen)
+	case len(r.boots) == 0 && validOrder(r.ordered) && len(chosen) > 0:
+		r.editBootOrder(chosen)
 	}
 }
 

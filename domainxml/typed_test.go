@@ -26,7 +26,7 @@ func applyTyped(d *libvirtxml.Domain, rule domainxml.Rule) {
 		d.OS.Kernel, d.OS.Initrd, d.OS.Cmdline, d.OS.Shim = "", "", "", ""
 	}
 	if rule.Boot != domainxml.BootKeep {
-		applyTypedBoot(d)
+		applyTypedBoot(d, rule)
 	}
 }
 
@@ -40,11 +40,14 @@ func applyTypedFilterref(n *libvirtxml.DomainInterface, rule domainxml.Filterref
 	}
 }
 
-func applyTypedBoot(d *libvirtxml.Domain) {
+func applyTypedBoot(d *libvirtxml.Domain, rule domainxml.Rule) {
 	orders := typedOrders(d.Devices)
 	switch {
 	case len(orders) > 0 && len(d.OS.BootDevices) > 0:
 		return // libvirt refuses the domain
+	case rule.BootNIC.All && d.Devices != nil && len(d.Devices.Interfaces) > 0 &&
+		(len(orders) > 0 || len(d.Devices.Interfaces) > 1):
+		applyTypedAll(d, orders)
 	case len(orders) > 0:
 		applyTypedOrder(d.Devices, orders)
 	case len(d.OS.BootDevices) == 0:
@@ -58,13 +61,7 @@ func applyTypedBoot(d *libvirtxml.Domain) {
 }
 
 func applyTypedOrder(l *libvirtxml.DomainDeviceList, orders []**libvirtxml.DomainDeviceBoot) {
-	slices.SortFunc(orders, func(a, b **libvirtxml.DomainDeviceBoot) int { return int((*a).Order) - int((*b).Order) })
-	for i, o := range orders {
-		if (*o).Order == 0 || i > 0 && (*o).Order == (*orders[i-1]).Order {
-			return // libvirt refuses the domain
-		}
-	}
-	if len(l.Interfaces) == 0 {
+	if !typedOrdersValid(orders) || len(l.Interfaces) == 0 {
 		return
 	}
 	front := &l.Interfaces[0].Boot
@@ -117,4 +114,63 @@ func typedOrders(l *libvirtxml.DomainDeviceList) []**libvirtxml.DomainDeviceBoot
 		add(&l.RedirDevs[i].Boot)
 	}
 	return orders
+}
+
+// typedOrdersValid sorts the orders; libvirt refuses a domain where one is 0 or
+// there twice.
+func typedOrdersValid(orders []**libvirtxml.DomainDeviceBoot) bool {
+	slices.SortFunc(orders, func(a, b **libvirtxml.DomainDeviceBoot) int { return int((*a).Order) - int((*b).Order) })
+	for i, o := range orders {
+		if (*o).Order == 0 || i > 0 && (*o).Order == (*orders[i-1]).Order {
+			return false
+		}
+	}
+	return true
+}
+
+// applyTypedAll numbers all interfaces, then what has an order or is the first
+// disk of its kind for <boot dev='…'/>.
+func applyTypedAll(d *libvirtxml.Domain, orders []**libvirtxml.DomainDeviceBoot) {
+	if !typedOrdersValid(orders) {
+		return
+	}
+	next := uint(1)
+	number := func(b **libvirtxml.DomainDeviceBoot, atLeast uint) {
+		if *b == nil {
+			*b = &libvirtxml.DomainDeviceBoot{}
+		}
+		(*b).Order = max(next, atLeast)
+		next = (*b).Order + 1
+	}
+	rest := slices.DeleteFunc(slices.Clone(orders), func(o **libvirtxml.DomainDeviceBoot) bool {
+		return slices.ContainsFunc(d.Devices.Interfaces, func(n libvirtxml.DomainInterface) bool { return n.Boot == *o })
+	})
+	for i := range d.Devices.Interfaces {
+		number(&d.Devices.Interfaces[i].Boot, 0)
+	}
+	for _, o := range rest {
+		number(o, (*o).Order)
+	}
+	if len(orders) > 0 {
+		return
+	}
+	boots := d.OS.BootDevices
+	if len(boots) == 0 {
+		boots = []libvirtxml.DomainBootDevice{{Dev: "hd"}}
+	}
+	for _, b := range boots {
+		i := slices.IndexFunc(d.Devices.Disks, func(disk libvirtxml.DomainDisk) bool {
+			switch b.Dev {
+			case "hd":
+				return disk.Device == "" || disk.Device == "disk" || disk.Device == "lun"
+			case "fd":
+				return disk.Device == "floppy"
+			}
+			return disk.Device == b.Dev
+		})
+		if i >= 0 && d.Devices.Disks[i].Boot == nil {
+			number(&d.Devices.Disks[i].Boot, 0)
+		}
+	}
+	d.OS.BootDevices = nil
 }

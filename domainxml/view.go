@@ -23,6 +23,7 @@ type nic struct {
 	libvirtxml.DomainInterface
 	element *element
 	label   string // the MAC address, or "#1" for the first
+	bridge  string // its <source bridge='…'>
 }
 
 // orderedDevice is a device with a <boot order='…'/> of its own.
@@ -67,7 +68,7 @@ func (v *view) readOS() {
 }
 
 func newNIC(doc *document, el *element, number int) nic {
-	n := nic{element: el, label: "#" + strconv.Itoa(number)}
+	n := nic{element: el, label: "#" + strconv.Itoa(number), bridge: doc.attr(el.child("source"), "bridge")}
 	if mac := doc.attr(el.child("mac"), "address"); mac != "" {
 		n.MAC = &libvirtxml.DomainInterfaceMAC{Address: mac}
 		n.label = mac

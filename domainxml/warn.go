@@ -8,28 +8,13 @@ func (r *rewrite) warnNoInterface() {
 	}
 }
 
-// warnROM warns when the interface that would boot does not load its option ROM.
+// warnROM warns when an interface that would boot does not load its option ROM.
 func (r *rewrite) warnROM() {
-	if len(r.interfaces) == 0 {
-		return
-	}
-	if n := r.bootInterface(); romOff(n.ROM) {
-		r.warned(Warning{Kind: WarningROMOff, Interface: n.label})
-	}
-}
-
-// bootInterface is the interface that tries the network: the first with a boot
-// order of its own, otherwise the first.
-func (r *rewrite) bootInterface() nic {
-	boot, lowest := r.interfaces[0], uint(0)
-	for _, n := range r.interfaces {
-		for _, d := range r.ordered {
-			if d.device == n.element && (lowest == 0 || d.boot.Order < lowest) {
-				boot, lowest = n, d.boot.Order
-			}
+	for _, n := range r.bootNICs() {
+		if romOff(n.ROM) {
+			r.warned(Warning{Kind: WarningROMOff, Interface: n.label})
 		}
 	}
-	return boot
 }
 
 func romOff(rom *libvirtxml.DomainROM) bool {

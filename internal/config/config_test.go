@@ -323,3 +323,35 @@ func TestPolicyObserves(t *testing.T) {
 		}
 	}
 }
+
+func TestParseBootNIC(t *testing.T) {
+	for _, c := range []struct {
+		yaml string
+		want domainxml.BootNIC
+		err  string
+	}{
+		{"first", domainxml.BootNIC{}, ""},
+		{"all", domainxml.BootNIC{All: true}, ""},
+		{`{bridge: "br2*"}`, domainxml.BootNIC{Bridge: "br2*"}, ""},
+		{`{mac: "fa:16:*"}`, domainxml.BootNIC{MAC: "fa:16:*"}, ""},
+		{"second", domainxml.BootNIC{}, `"second" is not one of first, all, {bridge: GLOB}, {mac: GLOB}`},
+		{`{bridge: a, mac: b}`, domainxml.BootNIC{}, "must be one of first, all"},
+		{`{}`, domainxml.BootNIC{}, "must be one of first, all"},
+		{`{bridge: "["}`, domainxml.BootNIC{}, "is not a glob"},
+	} {
+		cfg, err := Parse("c.yaml", []byte("rules:\n- boot_nic: "+c.yaml+"\n"))
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: error %v, want %q", c.yaml, err, c.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.yaml, err)
+			continue
+		}
+		if got := cfg.Rules[0].BootNIC; got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.yaml, got, c.want)
+		}
+	}
+}

@@ -68,11 +68,29 @@ func (d *decoder) rule(n ast.Node, r *domainxml.Rule) {
 		{"name", d.checked(&r.Name, nil)},
 		{"match", func(n ast.Node) { d.match(n, &r.Match) }},
 		{"boot", d.unmarshal(&r.Boot)},
+		{"boot_nic", d.bootNIC(&r.BootNIC)},
 		{"filterref", d.unmarshal(&r.Filterref)},
 		{"kernel", d.unmarshal(&r.Kernel)},
 		{"ipxe_kernel", d.boolean(&r.IPXEKernel)},
 		{"unprepared", d.unmarshal(&r.Unprepared)},
 	})
+}
+
+// bootNIC takes a text, or a mapping with a glob for the bridge or the address.
+func (d *decoder) bootNIC(b *domainxml.BootNIC) func(ast.Node) {
+	return func(n ast.Node) {
+		if _, text := n.(ast.ScalarNode); text {
+			d.unmarshal(b)(n)
+			return
+		}
+		seen := d.mapping(n, []field{
+			{"bridge", d.checked(&b.Bridge, checkGlob)},
+			{"mac", d.checked(&b.MAC, checkGlob)},
+		})
+		if seen != nil && len(seen) != 1 {
+			d.fail(n, "must be one of first, all, {bridge: GLOB}, {mac: GLOB}")
+		}
+	}
 }
 
 func (d *decoder) match(n ast.Node, m *domainxml.Match) {
