@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
@@ -18,12 +20,13 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/resync"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
 func newAgent() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "agent [--config FILE] [--only PART,...]",
+		Use:   "agent [--config FILE] [--only PART,...] [--run-dir DIR]",
 		Short: "Run the node agent",
 		Long: `Run the node agent, in the foreground, until SIGTERM or SIGINT. Calls under way
 are then finished first; a second signal ends it at once.
@@ -73,7 +76,7 @@ Exit status:
 		DisableFlagsInUseLine: true,
 	}
 	source := configFlag(cmd)
-	only := onlyFlag(cmd)
+	only, dir := onlyFlag(cmd), runDirFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := source.load()
 		if err != nil {
@@ -84,7 +87,7 @@ Exit status:
 		defer stop()
 		context.AfterFunc(ctx, stop)
 		p := newParts(source.path, c, log)
-		p.only = *only
+		p.only, p.dir = *only, *dir
 		if err := p.run(ctx); err != nil {
 			log.WithError(err).Error("the agent stops")
 			return &failure{error: err, logged: true}
@@ -104,7 +107,10 @@ type parts struct {
 	gateway  *gateway.Server
 	domains  *reconcile.Reconciler
 	files    *files
+	hook     *hookCalls
 	only     selection // which of them run
+	dir      string    // where the sockets are that the hook and virt-netboot status use
+	started  time.Time
 }
 
 // newParts makes the parts for the configuration c, which was read from path.
@@ -114,12 +120,14 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 		manager:  manager{log},
 		config:   reload.New(path, c, log),
 		registry: newRegistry(),
+		started:  time.Now(),
 	}
 	p.config.Around(p.manager.reloading)
 	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
 	p.domains = p.newReconciler(c)
 	p.gateway = p.newGateway(c)
 	p.files = newFiles(p.config, resync.NewMetrics(p.registry), log)
+	p.hook = newHookCalls(p.registry, log)
 	registerConfig(p.registry, p.config)
 	return p
 }
@@ -170,7 +178,15 @@ func (p *parts) run(ctx context.Context) error {
 			serveMetrics(ctx, start.Metrics.Listen, p.registry, p.log)
 			return nil
 		})
+		group.Go(func() error {
+			p.hook.run(ctx, filepath.Join(p.dir, filepath.Base(hookreport.Socket)))
+			return nil
+		})
 	}
+	group.Go(func() error {
+		p.serveControl(ctx)
+		return nil
+	})
 	// Nobody tells the service manager anything before it knows of the start.
 	afterwards := func(run func() error) {
 		group.Go(func() error {

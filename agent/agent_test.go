@@ -49,7 +49,11 @@ func TestAgentNotifies(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- newParts(path, c, quiet()).run(ctx) }()
+	go func() {
+		p := newParts(path, c, quiet())
+		p.dir = dir
+		done <- p.run(ctx)
+	}()
 
 	expect(t, manager, `^READY=1$`)
 	client, err := net.Dial("unix", c.Gateway.Listen)

@@ -19,7 +19,7 @@ import (
 const (
 	exitOK      = 0
 	exitFailure = 1 // what was asked for could not be done
-	exitInput   = 2 // a command line, a document or a configuration that cannot be read
+	exitInput   = 2 // a command line, a document or a configuration that cannot be read, a libvirt that cannot be reached
 )
 
 func main() {
@@ -41,19 +41,21 @@ network answer them.
 
 The rules in ` + config.DefaultPath + ` say which instances, and
 what becomes of their nwfilter and their kernel. The agent applies them to every
-domain that is defined or created through its socket.
+domain that is defined or created through its socket, and to those that libvirt
+has already.
 
 Exit status:
   0  what was asked for is done
   1  it could not be done: a socket is taken, an output cannot be written
-  2  the command line, a document or the configuration cannot be read`,
+  2  the command line, a document or the configuration cannot be read; libvirt
+     cannot be reached`,
 		Version:       version.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("virt-netboot {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newAgent(), newCheck(), newRewrite())
+	root.AddCommand(newAgent(), newApply(), newCheck(), newDoctor(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus())
 	return root
 }
 
@@ -79,11 +81,14 @@ func (u *usageError) Unwrap() error { return u.err }
 
 func status(err error) int {
 	var failed *failure
+	var diagnosed diagnosis
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &failed):
 		return exitFailure
+	case errors.As(err, &diagnosed):
+		return int(diagnosed)
 	}
 	return exitInput
 }
@@ -93,8 +98,9 @@ func status(err error) int {
 func explain(err error) string {
 	var mistakes config.Errors
 	var failed *failure
+	var diagnosed diagnosis
 	switch {
-	case err == nil, errors.As(err, &failed) && failed.logged:
+	case err == nil, errors.As(err, &failed) && failed.logged, errors.As(err, &diagnosed):
 		return ""
 	case errors.As(err, &mistakes):
 		return mistakes.Detail()

@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
 )
 
 // The parts that virt-netboot agent --only names.
 const (
-	partGateway   = "gateway"
-	partReconcile = "reconcile"
-	partFiles     = "files"
+	partGateway   = nodestatus.PartGateway
+	partReconcile = nodestatus.PartReconcile
+	partFiles     = nodestatus.PartFiles
 	partMetrics   = "metrics"
 )
 
@@ -20,7 +22,17 @@ const (
 // with the names in a list.
 type selection []string
 
-func (s *selection) has(part string) bool { return len(*s) == 0 || slices.Contains(*s, part) }
+func (s *selection) has(part string) bool { return slices.Contains(s.parts(), part) }
+
+// parts are the names of those that run.
+func (s *selection) parts() []string {
+	if len(*s) == 0 {
+		return allParts()
+	}
+	return *s
+}
+
+func allParts() []string { return []string{partGateway, partReconcile, partFiles, partMetrics} }
 
 func (s *selection) String() string { return strings.Join(*s, ",") }
 
@@ -29,7 +41,7 @@ func (s *selection) Type() string { return "PART,..." }
 
 // Set reads the flag's value.
 func (s *selection) Set(list string) error {
-	known := []string{partGateway, partReconcile, partFiles, partMetrics}
+	known := allParts()
 	for part := range strings.SplitSeq(list, ",") {
 		if !slices.Contains(known, part) {
 			return fmt.Errorf("%q is no part of the agent: name some of %s", part, strings.Join(known, ", "))

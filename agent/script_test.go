@@ -25,6 +25,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"within":  within,
+			"appears": appears,
 			"metrics": metrics,
 		},
 		RequireExplicitExec: true,
@@ -57,6 +58,21 @@ func within(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: within FILE REGEXP")
 	}
 	wait(ts, args[0], args[1])
+}
+
+// appears FILE: it is there within ten seconds.
+func appears(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: appears FILE")
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Lstat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not appear within 10 s", args[0])
+		}
+	}
 }
 
 // metrics FILE REGEXP: the metrics, at the address that the log in the file

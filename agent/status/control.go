@@ -8,12 +8,18 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"path/filepath"
 	"syscall"
 	"time"
 )
 
-// Socket is where the agent answers.
-const Socket = "/run/virt-netboot/control.sock"
+// Dir is where the sockets are on a node: Socket, and FilesSocket of an agent that
+// only keeps files patched.
+const (
+	Dir         = "/run/virt-netboot"
+	Socket      = "control.sock"
+	FilesSocket = "control-files.sock"
+)
 
 // Serve answers at GET /status until the context ends. It closes the listener.
 func Serve(ctx context.Context, l net.Listener, status func() Status) error {
@@ -28,6 +34,24 @@ func Serve(ctx context.Context, l net.Listener, status func() Status) error {
 		return fmt.Errorf("answering on %s: %w", l.Addr(), err)
 	}
 	return nil
+}
+
+// Node asks the agent of a node, whose sockets are in dir. Where its files are
+// another agent's part, it asks that one for them.
+func Node(ctx context.Context, dir string) (Status, error) {
+	s, err := Get(ctx, filepath.Join(dir, Socket))
+	if err != nil || s.Has(PartFiles) {
+		return s, err
+	}
+	files, err := Get(ctx, filepath.Join(dir, FilesSocket))
+	switch {
+	case errors.Is(err, ErrNotRunning):
+		return s, nil
+	case err != nil:
+		return s, err
+	}
+	s.Files, s.Parts = files.Files, append(s.Parts, files.Parts...)
+	return s, nil
 }
 
 // ErrNotRunning is what Get returns where nobody answers.
@@ -49,7 +73,7 @@ func Get(ctx context.Context, socket string) (Status, error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return Status{}, fmt.Errorf("%w: nobody listens on %s", ErrNotRunning, socket)
 	case errors.Is(err, fs.ErrPermission):
-		return Status{}, fmt.Errorf("only root may ask the agent: %s: permission denied", socket)
+		return Status{}, fmt.Errorf("only root may ask the agent: %w", &fs.PathError{Op: "connect", Path: socket, Err: fs.ErrPermission})
 	case err != nil:
 		return Status{}, fmt.Errorf("asking the agent: %w", err)
 	}

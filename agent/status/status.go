@@ -1,7 +1,7 @@
 // Package status is what an agent tells about its node, and how:
 //
 //	go status.Serve(ctx, listener, func() status.Status { … }) // the agent
-//	s, err := status.Get(ctx, status.Socket)                   // who asks it
+//	s, err := status.Node(ctx, status.Dir)                     // who asks it
 //
 // The answer is JSON over HTTP on a unix socket that only root may use:
 //
@@ -10,6 +10,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
@@ -23,6 +24,8 @@ type Status struct {
 	Version string    `json:"version"` // of the agent
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
+	// Parts are those of the agent that run. What the others would know is zero.
+	Parts []string `json:"parts"`
 
 	Config  reload.Status   `json:"config"`
 	Gateway Gateway         `json:"gateway"`
@@ -37,6 +40,16 @@ type Gateway struct {
 	gateway.Stats
 }
 
+// The parts whose status is told.
+const (
+	PartGateway   = "gateway"
+	PartReconcile = "reconcile"
+	PartFiles     = "files"
+)
+
+// Has reports whether a part of the agent runs.
+func (s Status) Has(part string) bool { return slices.Contains(s.Parts, part) }
+
 // Problems are what the agent cannot do although it should, each in a line. A
 // guest that cannot boot from the network for a reason of its own is none: that is
 // a warning of its domain.
@@ -45,7 +58,7 @@ func (s Status) Problems() []string {
 	if s.Config.Error != "" {
 		all = append(all, "the changed configuration is refused")
 	}
-	if !s.Libvirt.Connected {
+	if s.Has(PartReconcile) && !s.Libvirt.Connected {
 		all = append(all, "no connection to libvirt")
 	}
 	for _, f := range s.Files {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/internal/hookreport"
+	"github.com/virt-netboot/virt-netboot/internal/unixsocket"
+)
+
+// hookCalls counts the calls of libvirt's hook, which reports each.
+type hookCalls struct {
+	calls *prometheus.CounterVec
+	last  prometheus.Gauge
+	log   *logrus.Logger
+}
+
+func newHookCalls(registry *prometheus.Registry, log *logrus.Logger) *hookCalls {
+	h := &hookCalls{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "virt_netboot_hook_calls_total",
+			Help: "Calls of libvirt's hook, by operation and what became of them: unchanged, rewritten, unprepared, denied, observed, passed.",
+		}, []string{"operation", "result"}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "virt_netboot_hook_last_call_timestamp_seconds",
+			Help: "When the hook last reported a call; 0 if it never did.",
+		}),
+		log: log,
+	}
+	registry.MustRegister(h.calls, h.last)
+	return h
+}
+
+// run receives reports on a socket until the context ends. Without it nothing is
+// counted, which nobody's instance depends on.
+func (h *hookCalls) run(ctx context.Context, socket string) {
+	conn, err := unixsocket.ListenPacket(socket)
+	if err != nil {
+		h.log.WithError(err).Error("the hook's calls are not counted")
+		return
+	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	b := make([]byte, hookreport.MaxSize)
+	for {
+		n, err := conn.Read(b)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			h.log.WithError(err).Error("the hook's calls are not counted any more")
+			return
+		}
+		h.count(b[:n])
+	}
+}
+
+func (h *hookCalls) count(report []byte) {
+	r, err := hookreport.Parse(report)
+	if err != nil {
+		h.log.WithError(err).Debug("a report that is not counted")
+		return
+	}
+	h.calls.WithLabelValues(r.Operation, string(r.Result)).Inc()
+	h.last.SetToCurrentTime()
+}
