@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/doctor"
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
+	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
@@ -27,6 +29,7 @@ Nothing is changed.
   config               the configuration is valid
   hook-installed       libvirt's hook is virt-netboot's, of the same version
   hook-found           the running libvirt has found it
+  agent                the agent runs, of the same version
   libvirt              libvirt answers on its own socket
   gateway              the gateway answers, in front of that very libvirt
   nova                 Nova connects to the gateway
@@ -35,6 +38,7 @@ Nothing is changed.
   dnsmasq              OpenStack's running DHCP servers ignore iPXE
   nwfilter             libvirt has the nwfilters that rules name
   files                Nova's files are patched
+  reconcile            the agent looks at all domains every few minutes
 
 What only root can see is a warning for others.
 
@@ -46,6 +50,7 @@ Exit status:
 		DisableFlagsInUseLine: true,
 	}
 	source := configFlag(cmd)
+	dir := runDirFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON array of the results: check, level, found, remedy")
 	cmd.Flags().Var(&paint, "color", "colour the results: auto, always or never; auto is a terminal without NO_COLOR")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -56,6 +61,9 @@ Exit status:
 			DefaultUpstream: gateway.DefaultUpstream,
 			Version:         version.Version,
 			HookProgram:     hookProgram(),
+			Agent: func(ctx context.Context) (nodestatus.Status, error) {
+				return nodestatus.Node(ctx, *dir)
+			},
 		}
 		results := d.Examine(cmd.Context())
 		out := cmd.OutOrStdout()

@@ -53,7 +53,7 @@ func illnesses() []illness {
 				return func() { installHook(t, l) }
 			}},
 		{"another hook", findings{"hook-installed": "failure"}, "is another program", anotherHook},
-		{"gateway down", findings{"gateway": "failure"}, "nobody listens at " + lab.GatewaySocket,
+		{"agent down", findings{"agent": "failure", "gateway": "failure", "reconcile": "warning"}, "nobody listens at " + lab.GatewaySocket,
 			func(t *testing.T, l *lab.Lab) func() {
 				must(t, l.StopAgent())
 				return func() { startAgent(t, l) }
@@ -151,7 +151,7 @@ func TestDoctorDnsmasq(t *testing.T) {
 func TestDoctorFiles(t *testing.T) {
 	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
 		put(t, "/etc/nova/dnsmasq.conf", "log-dhcp\n")
-		wantFindings(t, l, findings{"gateway": "failure", "files": "failure"})
+		wantFindings(t, l, findings{"agent": "failure", "gateway": "failure", "files": "failure", "reconcile": "warning"})
 		startAgent(t, l)
 		await(t, func() error {
 			if text, err := os.ReadFile("/etc/nova/dnsmasq.conf"); !strings.Contains(string(text), ignoreIPXE) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -49,14 +50,12 @@ type Doctor struct {
 	// DefaultUpstream returns the socket that an empty gateway.upstream stands
 	// for, and that libvirt's clients use unless told otherwise.
 	DefaultUpstream func() string
-	// Version is the agent's, which the hook must have too.
+	// Version is this program's, which the hook and the agent must have too.
 	Version string
 	// HookProgram is the path of the qemu-hook to install.
 	HookProgram string
-	// LastReconcile returns when the agent has last brought all domains in line,
-	// the zero time for never; an error means that no agent answers. nil leaves
-	// this check out.
-	LastReconcile func(context.Context) (time.Time, error)
+	// Agent asks the agent; see status.Node.
+	Agent func(context.Context) (status.Status, error)
 }
 
 // Examine makes all checks, in an order in which a cause comes before what it
@@ -94,6 +93,7 @@ func checks() []check {
 		{"config", false, checkConfig},
 		{"hook-installed", false, checkHookInstalled},
 		{"hook-found", false, checkHookFound},
+		{"agent", false, checkAgent},
 		{"libvirt", true, checkLibvirt},
 		{"gateway", true, checkGateway},
 		{"nova", true, checkNova},
@@ -114,6 +114,8 @@ type node struct {
 	// daemon is libvirt as it answers on its own socket.
 	daemon    Daemon
 	daemonErr error
+	agent     status.Status
+	agentErr  error
 }
 
 func (d Doctor) newNode(ctx context.Context) *node {
@@ -122,6 +124,7 @@ func (d Doctor) newNode(ctx context.Context) *node {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	n.daemon, n.daemonErr = d.describe(ctx, n.upstream())
+	n.agent, n.agentErr = d.Agent(ctx)
 	return n
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/doctor"
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -32,6 +33,7 @@ import (
 //	config           the configuration; without it the defaults
 //	libvirt          libvirt's answers, as in fakeLibvirt; without it a plain one
 //	gateway          the same through the gateway; without it nobody listens
+//	agent            the agent's status; without it it answers that all is well
 //	run/NAME         what the program NAME prints
 //	proc/PID/cmdline a process's arguments, with spaces between them
 //	proc/PID/environ its environment, a variable a line
@@ -198,6 +200,7 @@ func (m *machine) doctor() doctor.Doctor {
 		},
 		ConfigPath:      "/etc/virt-netboot/config.yaml",
 		DefaultUpstream: func() string { return "/run/libvirt/libvirt-sock" },
+		Agent:           m.agent,
 		Version:         "devel",
 		HookProgram:     "/usr/lib/virt-netboot/qemu-hook",
 	}
@@ -228,6 +231,24 @@ func (m *machine) libvirt(_ context.Context, socket string) (doctor.Libvirt, err
 		m.do(json.Unmarshal([]byte(text), &f))
 	}
 	return f, nil
+}
+
+// agent is what the agent answers: the status of the part "agent" in place of one
+// with which all is well.
+func (m *machine) agent(context.Context) (status.Status, error) {
+	s := status.Status{Version: "devel", PID: 9, Started: m.at("11:00:00"), Parts: []string{status.PartGateway, status.PartReconcile}}
+	s.Gateway.Upstream = "/run/libvirt/libvirt-sock"
+	s.LastReconcile = m.at("11:58:00")
+	switch text := strings.TrimSpace(m.parts["agent"]); text {
+	case "":
+	case "nobody":
+		return status.Status{}, fmt.Errorf("%w: nobody listens on /run/virt-netboot/control.sock", status.ErrNotRunning)
+	case "denied":
+		return status.Status{}, fs.ErrPermission
+	default:
+		m.do(json.Unmarshal([]byte(text), &s))
+	}
+	return s, nil
 }
 
 // text are the results of a check as the part "want" has them.

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestJudgeSight: what the traces of a daemon mean.
@@ -139,30 +137,4 @@ func TestLastCall(t *testing.T) {
 // answering is a machine on which every program prints the same.
 func answering(out string, err error) Host {
 	return Host{Run: func(context.Context, string, ...string) ([]byte, error) { return []byte(out), err }}
-}
-
-// TestJudgeReconcile: how old the last reconcile may be.
-func TestJudgeReconcile(t *testing.T) {
-	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	type verdict struct {
-		Level  Level
-		Remedy string
-	}
-	for _, c := range []struct {
-		name string
-		last time.Time
-		err  error
-		want verdict
-	}{
-		{"just now", now, nil, verdict{OK, ""}},
-		{"a while ago", now.Add(-maxAge), nil, verdict{OK, ""}},
-		{"long ago", now.Add(-maxAge - time.Second), nil, verdict{Failure, "journalctl -t virt-netboot"}},
-		{"never", time.Time{}, nil, verdict{Warning, "journalctl -t virt-netboot"}},
-		{"no agent", time.Time{}, errors.New("refused"), verdict{Failure, "systemctl start virt-netboot"}},
-	} {
-		r := judgeReconcile(c.last, c.err, now)
-		if diff := cmp.Diff(c.want, verdict{r.Level, r.Remedy}); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", c.name, diff)
-		}
-	}
 }

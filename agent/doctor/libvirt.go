@@ -12,6 +12,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -144,6 +145,8 @@ func checkGateway(ctx context.Context, n *node) []Result {
 		return one(failure("start libvirt first", "it passes nothing on, as libvirt does not answer: %v", err))
 	case err != nil:
 		return one(failure("systemctl restart virt-netboot", "%v", err))
+	case n.agentErr == nil && n.agent.Has(status.PartGateway) && n.agent.Gateway.Upstream != n.upstream():
+		return one(failure("systemctl restart virt-netboot", "%s is in front of another libvirt than that of %s: of %s", socket, n.upstream(), n.agent.Gateway.Upstream))
 	case n.daemonErr != nil:
 		return one(failure("systemctl restart virt-netboot", "%s is in front of another libvirt than that of %s, which does not answer", socket, n.upstream()))
 	}
