@@ -1,0 +1,124 @@
+package domainxml
+
+import "bytes"
+
+func (p *parser) startTag() error {
+	e := p.newElement()
+	*e = element{start: p.at, parent: p.open, name: nameAt(p.str, p.at+1)}
+	if e.name == "" {
+		return p.fail(p.at, "a < that begins no tag")
+	}
+	if p.open == nil && p.root != nil {
+		return p.fail(p.at, "a second root element <%s>", e.name)
+	}
+	if p.deep++; p.deep > maxDepth {
+		return p.fail(p.at, "elements nested more than %d deep", maxDepth)
+	}
+	p.at += 1 + len(e.name)
+	closed, err := p.attributes(e)
+	if err != nil {
+		return err
+	}
+	p.attach(e)
+	e.body, e.bodyEnd, e.end = p.at, p.at, p.at
+	if closed {
+		p.deep--
+		return nil
+	}
+	p.open = e
+	return nil
+}
+
+// newElement takes one from a slab: a document has hundreds.
+func (p *parser) newElement() *element {
+	if len(p.slab) == 0 {
+		p.slab = make([]element, 64)
+	}
+	e := &p.slab[0]
+	p.slab = p.slab[1:]
+	return e
+}
+
+func (p *parser) attach(e *element) {
+	if p.open == nil {
+		p.root = e
+		return
+	}
+	p.open.children = append(p.open.children, e)
+}
+
+// attributes reads up to and including the > of a start tag, and reports
+// whether it was a />.
+func (p *parser) attributes(e *element) (closed bool, err error) {
+	for {
+		before := p.at
+		p.space()
+		switch rest := p.src[p.at:]; {
+		case len(rest) == 0:
+			return false, p.fail(e.start, "the tag <%s has no >", e.name)
+		case rest[0] == '>':
+			p.at++
+			return false, nil
+		case hasPrefix(rest, "/>"):
+			p.at += 2
+			return true, nil
+		case p.at == before:
+			return false, p.fail(p.at, "no space before an attribute of <%s>", e.name)
+		}
+		if err := p.attribute(e); err != nil {
+			return false, err
+		}
+	}
+}
+
+func (p *parser) attribute(e *element) error {
+	name := nameAt(p.str, p.at)
+	if name == "" {
+		return p.fail(p.at, "not an attribute of <%s>", e.name)
+	}
+	if e.attribute(name) != nil {
+		return p.fail(p.at, "attribute %s of <%s> is there twice", name, e.name)
+	}
+	p.at += len(name)
+	p.space()
+	if !p.eat('=') {
+		return p.fail(p.at, "attribute %s of <%s> has no =", name, e.name)
+	}
+	p.space()
+	if p.at == len(p.src) || p.src[p.at] != '\'' && p.src[p.at] != '"' {
+		return p.fail(p.at, "the value of attribute %s of <%s> is not in quotes", name, e.name)
+	}
+	quote := p.src[p.at]
+	p.at++
+	n := bytes.IndexByte(p.src[p.at:], quote)
+	if n < 0 {
+		return p.fail(p.at, "the value of attribute %s of <%s> has no end", name, e.name)
+	}
+	value := p.src[p.at : p.at+n]
+	if i := bytes.IndexByte(value, '<'); i >= 0 {
+		return p.fail(p.at+i, "a < in the value of attribute %s of <%s>", name, e.name)
+	}
+	if err := p.checkText(p.at, value); err != nil {
+		return err
+	}
+	e.attrs = append(e.attrs, attribute{name: name, start: p.at, end: p.at + n})
+	p.at += n + 1
+	return nil
+}
+
+func (p *parser) endTag() error {
+	name := nameAt(p.str, p.at+2)
+	if p.open == nil || name != p.open.name {
+		return p.fail(p.at, "</%s> closes nothing that is open", name)
+	}
+	p.open.bodyEnd = p.at
+	p.at += 2 + len(name)
+	p.space()
+	if !p.eat('>') {
+		return p.fail(p.at, "the tag </%s has no >", name)
+	}
+	p.open.end = p.at
+	p.open = p.open.parent
+	p.deep--
+	return nil
+}
