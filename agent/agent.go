@@ -129,6 +129,7 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 	p.files = newFiles(p.config, resync.NewMetrics(p.registry), log)
 	p.hook = newHookCalls(p.registry, log)
 	registerConfig(p.registry, p.config)
+	p.registry.MustRegister(newDomainCollector(p.domains.Status))
 	return p
 }
 

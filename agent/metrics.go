@@ -70,5 +70,3 @@ func truth(b bool) float64 {
 	}
 	return 0
 }
-
-func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

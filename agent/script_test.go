@@ -2,12 +2,13 @@ package main
 
 import (
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"within":  within,
 			"appears": appears,
+			"hook":    hook,
 			"metrics": metrics,
 		},
 		RequireExplicitExec: true,
@@ -75,21 +77,44 @@ func appears(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// metrics FILE REGEXP: the metrics, at the address that the log in the file
-// tells, have it.
-func metrics(ts *testscript.TestScript, neg bool, args []string) {
+// hook SOCKET REPORT: the hook sends a report.
+func hook(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: metrics FILE REGEXP")
+		ts.Fatalf("usage: hook SOCKET REPORT")
+	}
+	agent, err := net.Dial("unixgram", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer agent.Close()
+	_, err = agent.Write([]byte(args[1]))
+	ts.Check(err)
+}
+
+// metrics FILE REGEXP: the metrics, at the address that the log in the file
+// tells, come to have it, or with ! not to have it, within ten seconds.
+func metrics(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: [!] metrics FILE REGEXP")
 	}
 	url := wait(ts, args[0], `http://[0-9.:]+/metrics`)
+	re := regexp.MustCompile(`(?m)` + args[1])
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		text := get(ts, url)
+		if re.MatchString(text) != neg {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is wrong about %s:\n%s", url, args[1], text)
+		}
+	}
+}
+
+func get(ts *testscript.TestScript, url string) string {
 	resp, err := http.Get(url)
 	ts.Check(err)
 	defer resp.Body.Close()
-	var b strings.Builder
-	ts.Check(resp.Write(&b))
-	if !regexp.MustCompile(`(?m)` + args[1]).MatchString(b.String()) {
-		ts.Fatalf("%s does not have %s:\n%s", url, args[1], b.String())
-	}
+	b, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	return string(b)
 }
 
 // wait returns what of the file matches.

@@ -7,13 +7,14 @@
 // A changed file is validated first. One with a mistake is refused, with its line
 // and a caret in the log, and the configuration before it stays. So it does when
 // the file is taken away: without a file the agent would all at once touch every
-// domain.
+// domain. An empty file counts as one that is gone.
 package reload
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -103,15 +104,21 @@ func (c *Configuration) reload(asked bool) {
 }
 
 func (c *Configuration) read() (config.Config, error) {
+	if info, err := os.Stat(c.path); err == nil && info.Size() == 0 && !c.byDefault() {
+		return config.Config{}, fmt.Errorf("%s is empty, as it is while somebody writes it; put a comment into it to run with the defaults", c.path)
+	}
 	now, err := config.Read(c.path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return now, err
 	}
-	if byDefault := config.Default(); reflect.DeepEqual(c.Current(), byDefault) {
-		return byDefault, nil
+	if c.byDefault() {
+		return config.Default(), nil
 	}
 	return now, fmt.Errorf("%w; put the file back, or restart the agent to run with the defaults", err)
 }
+
+// byDefault reports whether the defaults are in force.
+func (c *Configuration) byDefault() bool { return reflect.DeepEqual(c.Current(), config.Default()) }
 
 // known reports whether there is nothing new about the file.
 func (c *Configuration) known(now config.Config, err error) bool {

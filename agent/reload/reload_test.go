@@ -51,7 +51,7 @@ func start(t *testing.T, path string, prepare func(dir string)) subject {
 		stop()
 		<-done
 	})
-	time.Sleep(2 * settle) // its first look is over
+	time.Sleep(3 * settle) // its first look is over
 	return s
 }
 
@@ -187,6 +187,8 @@ func TestRefused(t *testing.T) {
 
 	remove(t, s.dir, "config.yaml")
 	s.expectError("put the file back")
+	write(t, s.dir, "config.yaml", "")
+	s.expectError("config.yaml is empty")
 	write(t, s.dir, "config.yaml", "mode: enforce\n")
 	s.expect(config.ModeEnforce)
 	if after := s.Status(); after.Error != "" || !after.Loaded.After(before.Loaded) {

@@ -20,7 +20,7 @@ const (
 // Run reloads the file after each signal on hangups, and when it changes, until
 // the context ends.
 func (c *Configuration) Run(ctx context.Context, hangups <-chan os.Signal) {
-	w := watch{Configuration: c, due: time.NewTimer(0)} // it may have changed since it was read
+	w := watch{Configuration: c, due: time.NewTimer(settle)} // for what has changed since it was read
 	defer w.inotify.Close()
 	defer w.due.Stop()
 	for {

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
+)
+
+// domainCollector tells Prometheus of the domains what virt-netboot status tells a
+// person.
+type domainCollector struct {
+	status func() reconcile.Status
+
+	domains, connected, last, duration *prometheus.Desc
+}
+
+func newDomainCollector(status func() reconcile.Status) *domainCollector {
+	return &domainCollector{
+		status: status,
+		domains: prometheus.NewDesc("virt_netboot_domains",
+			"Domains of libvirt by state: failed, left-alone, reverted, would-change, unmatched, pending, warned, in-line.",
+			[]string{"state"}, nil),
+		connected: prometheus.NewDesc("virt_netboot_libvirt_connected",
+			"Whether the agent is connected to libvirt.", nil, nil),
+		last: prometheus.NewDesc("virt_netboot_reconcile_last_success_timestamp_seconds",
+			"When all domains had been looked at last; 0 before the first time.", nil, nil),
+		duration: prometheus.NewDesc("virt_netboot_reconcile_duration_seconds",
+			"How long that took.", nil, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *domainCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.domains, c.connected, c.last, c.duration} {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
+	s := c.status()
+	counts := map[nodestatus.State]int{}
+	for _, d := range s.Domains {
+		counts[nodestatus.StateOf(d)]++
+	}
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	for _, state := range nodestatus.States() {
+		gauge(c.domains, float64(counts[state]), string(state))
+	}
+	gauge(c.connected, truth(s.Libvirt.Connected))
+	gauge(c.last, seconds(s.LastReconcile))
+	gauge(c.duration, s.Duration.Seconds())
+}
+
+// seconds is a time as Prometheus has it, 0 for never.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
