@@ -34,7 +34,7 @@ func LocalHost() Host {
 
 func run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	// As a person without root may have it, whose PATH lacks it.
+	// What it prints is read, so it must not be translated.
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
