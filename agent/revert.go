@@ -11,7 +11,7 @@ import (
 func newRevert() *cobra.Command {
 	var sel targets
 	cmd := &cobra.Command{
-		Use:   "revert [--config FILE] [--files] [DOMAIN...|--all]",
+		Use:   "revert [--config FILE] [--files [--unmarked]] [DOMAIN...|--all]",
 		Short: "Put back what was taken from domains and files",
 		Long: `Put back what the rules have taken from each DOMAIN, a name or a UUID: its boot
 order, its kernel with its command line, the filters of its interfaces. Filters
@@ -23,7 +23,9 @@ there: the agent and the hook leave it alone from then on, until virt-netboot
 apply.
 
 With --files, the stock files come back that the agent has patched, and a marker
-beside each has them left alone until virt-netboot apply --files.
+beside each has them left alone until virt-netboot apply --files. --unmarked goes
+without the marker, for when virt-netboot is removed: an agent that runs would
+patch them again.
 
 This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 
@@ -38,6 +40,7 @@ Exit status:
 	}
 	source := configFlag(cmd)
 	sel.addFlags(cmd)
+	unmarked := cmd.Flags().Bool("unmarked", false, "leave no marker beside the files")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := source.load()
 		if err != nil {
@@ -45,7 +48,7 @@ Exit status:
 		}
 		var files, domains error
 		if sel.files {
-			files = revertFiles(cmd, c)
+			files = revertFiles(cmd, c, *unmarked)
 		}
 		if sel.domains(args) {
 			domains = settling{decide: reconcile.Revert, none: "left alone already"}.command(cmd, c, args)

@@ -12,13 +12,19 @@ import (
 )
 
 // revertFiles puts the stock files back. It goes on after one that fails.
-func revertFiles(cmd *cobra.Command, c config.Config) error {
+func revertFiles(cmd *cobra.Command, c config.Config, unmarked bool) error {
 	return eachFile(cmd, c, func(w io.Writer, f config.File) error {
 		r, err := resync.Revert(cmd.Context(), f)
 		if err != nil {
 			return err
 		}
 		what := "was never changed; left alone from now on"
+		if unmarked {
+			if err := resync.Release(f); err != nil {
+				return err
+			}
+			what = "was never changed"
+		}
 		if r.Restored {
 			what = "stock file put back"
 		}
