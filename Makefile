@@ -52,7 +52,7 @@ packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
 	@./packaging/build dist
 
 .PHONY: lint-packages
-lint-packages: deps packages ## shellcheck, lintian, rpmlint, systemd-analyze
+lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-analyze
 	@./packaging/lint dist
 
 .PHONY: test-packages
@@ -62,6 +62,10 @@ test-packages: lint-packages ## the packages in a Debian 12 that systemd runs
 .PHONY: deps
 deps:
 	@./e2e/install-packages
+
+.PHONY: packages-deps
+packages-deps:
+	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container
 
 .PHONY: clean
 clean: ## remove what was built
