@@ -33,11 +33,12 @@ func defaultRewriter() domainxml.Rewriter {
 	return domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
 }
 
-// meddler is libvirt with somebody who does something after the n-th reading.
+// meddler is libvirt with somebody who does something after the n-th reading, and
+// after the n-th definition where n is negative.
 type meddler struct {
 	*libvirt.Conn
-	reads  int
-	meddle map[int]func()
+	reads, defines int
+	meddle         map[int]func()
 }
 
 func (m *meddler) Read(ctx context.Context, domain string) (libvirt.State, error) {
@@ -49,6 +50,15 @@ func (m *meddler) Read(ctx context.Context, domain string) (libvirt.State, error
 	return s, err
 }
 
+func (m *meddler) Define(ctx context.Context, d libvirt.Domain, document []byte) error {
+	err := m.Conn.Define(ctx, d, document)
+	m.defines++
+	if f := m.meddle[-m.defines]; f != nil {
+		f()
+	}
+	return err
+}
+
 func enforce(lv reconcile.Libvirt) reconcile.Settler {
 	return reconcile.Settler{
 		Libvirt: lv,
@@ -57,21 +67,25 @@ func enforce(lv reconcile.Libvirt) reconcile.Settler {
 }
 
 // TestDefinitionMoved has somebody edit a domain between the reconciler's reading
-// and its writing: both changes must be there at the end.
+// and its writing, and right after that: both changes must be there at the end.
 func TestDefinitionMoved(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")
-		virsh(t, l, "define", g.File)
 		edited := writeFile(t, "edited.xml", strings.Replace(g.Document, "<vcpu>1</vcpu>", "<vcpu>3</vcpu>", 1))
-		m := &meddler{Conn: dial(t), meddle: map[int]func(){1: func() { virsh(t, l, "define", edited) }}}
-		if _, err := enforce(m).Settle(t.Context(), g.Name); err != nil {
-			t.Fatal(err)
-		}
-		if err := inLine(t, l, g.Name); err != nil {
-			t.Error(err)
-		}
-		if got := dumpxml(t, l, g.Name, "--inactive").VCPU.Value; got != 3 {
-			t.Errorf("the definition has %d vcpus, somebody has set 3", got)
+		for name, when := range map[string]int{"after the first reading": 1, "after the definition": -1} {
+			t.Run(name, func(t *testing.T) {
+				virsh(t, l, "define", g.File)
+				m := &meddler{Conn: dial(t), meddle: map[int]func(){when: func() { virsh(t, l, "define", edited) }}}
+				if _, err := enforce(m).Settle(t.Context(), g.Name); err != nil {
+					t.Fatal(err)
+				}
+				if err := inLine(t, l, g.Name); err != nil {
+					t.Error(err)
+				}
+				if got := dumpxml(t, l, g.Name, "--inactive").VCPU.Value; got != 3 {
+					t.Errorf("the definition has %d vcpus, somebody has set 3", got)
+				}
+			})
 		}
 	})
 }

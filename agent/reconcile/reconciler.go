@@ -17,7 +17,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -88,12 +87,6 @@ type entry struct {
 	said     string    // what the log said last
 }
 
-// pass is one look at all domains.
-type pass struct {
-	began time.Time
-	left  map[string]bool
-}
-
 // New returns a reconciler that does nothing before it is Run.
 func New(o Options) *Reconciler {
 	if o.Observe == nil {
@@ -129,66 +122,7 @@ func (r *Reconciler) Reverted(uuid string) bool {
 	return e != nil && e.reverted
 }
 
-// Run keeps the domains in line until the context ends. Where libvirt is down it
-// waits for it.
-func (r *Reconciler) Run(ctx context.Context) {
-	rng := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-	failed := 0
-	for {
-		whole, err := r.connected(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if whole {
-			failed = 0
-		}
-		wait := backoff(failed, rng)
-		failed++
-		r.lost(err, wait)
-		select {
-		case <-r.Clock.After(wait):
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// lost notes that there is no connection, and logs it once.
-func (r *Reconciler) lost(err error, wait time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	level := logrus.WarnLevel
-	if r.status.Libvirt.Error == err.Error() {
-		level = logrus.DebugLevel
-	}
-	now := LibvirtStatus{Since: r.status.Libvirt.Since, Error: err.Error()}
-	if r.status.Libvirt.Connected || now.Since.IsZero() {
-		now.Since = r.Clock.Now()
-	}
-	r.status.Libvirt = now
-	r.Log.WithError(err).Logf(level, "domains are not kept in line without libvirt; the next attempt is in %v", wait.Round(time.Millisecond))
-}
-
-// connected works for as long as one connection lasts. It reports whether all
-// domains could be looked at in that time.
-func (r *Reconciler) connected(ctx context.Context) (whole bool, err error) {
-	conn, err := r.Connect(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	began := r.Clock.Now()
-	r.mu.Lock()
-	r.status.Libvirt = LibvirtStatus{Connected: true, Since: began, Version: conn.Version()}
-	r.mu.Unlock()
-	r.Log.Infof("connected to libvirt %s", conn.Version())
-
-	err = r.serve(ctx, conn)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.status.LastReconcile.After(began), err
-}
-
+// serve looks at domains until the connection or the context ends.
 func (r *Reconciler) serve(ctx context.Context, conn Connection) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// Events first: what happens during the first look at all is not missed.
@@ -216,61 +150,6 @@ func (r *Reconciler) serve(ctx context.Context, conn Connection) error {
 		group.Go(func() error { return r.work(ctx, conn, q) })
 	}
 	return group.Wait()
-}
-
-// passes has all domains looked at, again and again.
-func (r *Reconciler) passes(ctx context.Context, conn Connection, q *queue) error {
-	for {
-		if err := r.all(ctx, conn, q); err != nil {
-			return err
-		}
-		select {
-		case <-r.Clock.After(Interval):
-		case <-r.changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// all queues the domains that there are, and those that there were.
-func (r *Reconciler) all(ctx context.Context, conn Connection, q *queue) error {
-	began := r.Clock.Now()
-	domains, err := conn.Domains(ctx)
-	if err != nil {
-		return err
-	}
-	uuids := make(map[string]bool, len(domains))
-	for _, d := range domains {
-		uuids[d.UUID] = true
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for uuid, e := range r.domains {
-		if e.seen {
-			uuids[uuid] = true
-		}
-	}
-	r.pass = pass{began: began, left: uuids}
-	r.tick("")
-	for uuid := range uuids {
-		q.add(uuid, false)
-	}
-	return nil
-}
-
-// tick takes a domain off the current pass, and notes when that was the last.
-func (r *Reconciler) tick(uuid string) {
-	if r.pass.left == nil {
-		return
-	}
-	delete(r.pass.left, uuid)
-	if len(r.pass.left) > 0 {
-		return
-	}
-	r.status.LastReconcile = r.Clock.Now()
-	r.status.Duration = r.status.LastReconcile.Sub(r.pass.began)
-	r.pass = pass{}
 }
 
 // work looks at what is queued until the connection or the context ends.
