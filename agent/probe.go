@@ -87,15 +87,19 @@ func (f *probeFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return &usageError{cmd, err}
 	}
-	if stderr := cmd.ErrOrStderr(); isTerminal(stderr) {
+	const wipe = "\r\x1b[K"
+	stderr, shown := cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr())
+	if shown {
 		opts.Progress = func(left time.Duration) {
-			fmt.Fprintf(stderr, "\r\x1b[Kasking on %s, %.0f s left", opts.Bridge, left.Seconds())
+			fmt.Fprintf(stderr, wipe+"asking on %s, %.0f s left", opts.Bridge, left.Seconds())
 		}
-		defer fmt.Fprint(stderr, "\r\x1b[K")
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	report, err := probe.Run(ctx, opts)
+	if shown {
+		fmt.Fprint(stderr, wipe)
+	}
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("interrupted: %w", err)
 	}

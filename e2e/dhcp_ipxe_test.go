@@ -79,7 +79,7 @@ func firstRequest(t *testing.T, firmware []string) *dhcpv4.DHCPv4 {
 // findRequest looks for a DHCPv4 message from a client in a capture file: UEFI
 // begins with IPv6.
 func findRequest(file []byte) (*dhcpv4.DHCPv4, error) {
-	const fileHeader, packetHeader, ethernet, ipv4, udp = 24, 16, 14, 20, 8
+	const fileHeader, packetHeader = 24, 16
 	for len(file) > 0 {
 		at := fileHeader + packetHeader
 		if len(file) < at {
@@ -90,10 +90,19 @@ func findRequest(file []byte) (*dhcpv4.DHCPv4, error) {
 			break
 		}
 		packet := file[at : at+size]
-		if size > ethernet+ipv4+udp && packet[12] == 8 && packet[13] == 0 && packet[23] == 17 && packet[37] == dhcpv4.ServerPort {
-			return dhcpv4.FromBytes(packet[ethernet+ipv4+udp:])
+		if request, err := requestIn(packet); err == nil {
+			return request, nil
 		}
 		file = file[packetHeader+size:]
 	}
 	return nil, errors.New("no request of DHCP's in the capture yet")
+}
+
+// requestIn reads the DHCPv4 message of a client in an Ethernet frame.
+func requestIn(frame []byte) (*dhcpv4.DHCPv4, error) {
+	const ethernet, ipv4, udp = 14, 20, 8
+	if len(frame) < ethernet+ipv4+udp || frame[12] != 8 || frame[13] != 0 || frame[23] != 17 || frame[37] != dhcpv4.ServerPort {
+		return nil, errors.New("not to a DHCPv4 server")
+	}
+	return dhcpv4.FromBytes(frame[ethernet+ipv4+udp:])
 }

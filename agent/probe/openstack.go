@@ -33,6 +33,9 @@ func markOpenStack(offers []Offer, named, node []netip.Addr, hosts []Host) {
 	}
 }
 
+// errNoNamespace is a file without the namespace that it once stood for.
+var errNoNamespace = errors.New("no network namespace")
+
 // nodeAddresses are the IPv4 addresses of this network namespace and those of
 // Neutron's DHCP servers.
 func nodeAddresses() ([]netip.Addr, error) {
@@ -52,6 +55,9 @@ func nodeAddresses() ([]netip.Addr, error) {
 	}
 	for _, path := range namespaces {
 		there, err := namespaceAddresses(path)
+		if errors.Is(err, errNoNamespace) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("listing the addresses of Neutron's DHCP server in %s (name it with --openstack-server): %w", path, err)
 		}
@@ -108,6 +114,9 @@ func namespaceAddresses(path string) ([]netip.Addr, error) {
 func namespaceID(fd int) (int, error) {
 	const none, any = -1, -1
 	id, err := netlink.GetNetNsIdByFd(fd)
+	if errors.Is(err, unix.EINVAL) {
+		return none, errNoNamespace
+	}
 	if err != nil || id != none {
 		return id, err
 	}

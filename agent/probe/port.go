@@ -81,11 +81,10 @@ func newPort(bridge *netlink.Bridge) (*port, error) {
 	p := &port{mark: m, inside: name, mac: append(net.HardwareAddr{0x02, 'v', 'n'}, id[:]...)}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.HardwareAddr = name, p.mac
-	// A bridge takes the smallest of its ports' MTUs and of their MAC addresses.
-	// It must not change under the instances that use it.
-	attrs.MTU = bridge.MTU
 	veth := netlink.NewVeth(attrs)
 	veth.PeerName = name + portSuffix
+	// A bridge takes the smallest of its ports' MTUs and of their MAC addresses.
+	// It must not change under the instances that use it.
 	veth.PeerMTU = uint32(bridge.MTU)
 	veth.PeerHardwareAddr = append(net.HardwareAddr{0xfe, 'v', 'n'}, id[:]...)
 	if err := netlink.LinkAdd(veth); err != nil {

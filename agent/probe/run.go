@@ -52,7 +52,7 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	if err := checkCapabilities(); err != nil {
 		return Report{}, err
 	}
-	evidence := Evidence{Bridge: o.Bridge, HostsFile: o.HostsFile, NoOpenStack: o.NoOpenStack}
+	evidence := Evidence{Network: o.network(), HostsFile: o.HostsFile, NoOpenStack: o.NoOpenStack}
 	if evidence.HostsFile == "" {
 		evidence.HostsFile = HostsFile("/", o.Bridge)
 	}
@@ -90,6 +90,14 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 		report.Asked = append(report.Asked, mac.String())
 	}
 	return report, nil
+}
+
+// network is where to ask, in words.
+func (o Options) network() string {
+	if o.VLAN == 0 {
+		return o.Bridge
+	}
+	return fmt.Sprintf("VLAN %d of %s", o.VLAN, o.Bridge)
 }
 
 // macs are the addresses to ask with: the probe's own, as an instance that nobody

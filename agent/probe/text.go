@@ -54,8 +54,8 @@ func (e Evidence) nobody() Finding {
 	return Finding{
 		Verdict: Nobody,
 		Text:    "nobody answers iPXE: an instance waits for an address in vain, and then boots from its disk",
-		Do: fmt.Sprintf("start the tenant's DHCP server on a port of %s; if it runs, see that it answers the user class %q (DHCP option 77)"+
-			" and that no nwfilter or security group of its port drops its answers", e.Bridge, userClass),
+		Do: fmt.Sprintf("start the tenant's DHCP server on %s; if it runs, see that it answers the user class %q (DHCP option 77)"+
+			" and that no nwfilter or security group of its port drops its answers", e.Network, userClass),
 	}
 }
 

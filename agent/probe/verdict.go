@@ -29,8 +29,9 @@ const (
 
 // Evidence is what a verdict is founded on.
 type Evidence struct {
-	Bridge string
-	Offers []Offer
+	// Network is where was asked, in words.
+	Network string
+	Offers  []Offer
 	// Hosts are the addresses that OpenStack's server has for its instances, and
 	// HostsFile where they were read.
 	Hosts     []Host
