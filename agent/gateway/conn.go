@@ -21,8 +21,11 @@ type conn struct {
 
 	// awaited are replies that the gateway has something to do with.
 	awaited map[replyKey]awaited
-	// kept is the size of the original calls in awaited.
+	// kept is the size of the documents in awaited.
 	kept int
+	// sent is what to log once the calls have gone to libvirt, which need not wait
+	// for the log.
+	sent []func()
 	// device is the call that waits for the document of its domain.
 	device *deviceCall
 	// serial is the client's latest.
@@ -60,7 +63,9 @@ func (c *conn) run(ctx context.Context) error {
 			return fmt.Errorf("from libvirt: %w", err)
 		}
 		c.checkPause()
-		if err := c.calls.advance(clientReady); err != nil {
+		err := c.calls.advance(clientReady)
+		c.logSent()
+		if err != nil {
 			return fmt.Errorf("from the client: %w", err)
 		}
 		if c.calls.done() && c.replies.done() {
@@ -84,6 +89,13 @@ func (c *conn) run(ctx context.Context) error {
 		clientReady = fds[0].Revents&^unix.POLLOUT != 0
 		libvirtReady = fds[1].Revents&^unix.POLLOUT != 0
 	}
+}
+
+func (c *conn) logSent() {
+	for _, log := range c.sent {
+		log()
+	}
+	c.sent = nil
 }
 
 // idle reports whether no call waits for its answer and no stream is open.

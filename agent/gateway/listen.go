@@ -111,14 +111,21 @@ func removeStale(path string) error {
 	return nil
 }
 
+// Direct is where libvirt's daemon listens while the gateway has its usual path
+// (virt-netboot takeover).
+func Direct(usual string) string { return usual + "-direct" }
+
 // DefaultUpstream is where libvirt's QEMU driver listens: virtqemud's socket if
-// it is there, else libvirtd's.
+// it is there, else libvirtd's. One that was moved aside for the gateway comes
+// first.
 func DefaultUpstream() string {
-	const virtqemud = "/run/libvirt/virtqemud-sock"
-	if _, err := os.Stat(virtqemud); err == nil {
-		return virtqemud
+	const virtqemud, libvirtd = "/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock"
+	for _, path := range []string{Direct(virtqemud), Direct(libvirtd), virtqemud} {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
 	}
-	return "/run/libvirt/libvirt-sock"
+	return libvirtd
 }
 
 // follow gives our own sockets the mode and group of libvirt's, whenever that

@@ -3,6 +3,7 @@ package gateway
 import (
 	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
@@ -32,21 +33,28 @@ func changes(res domainxml.Result) string {
 	return strings.Join(s, "; ")
 }
 
-// report logs and counts what the policy made of a call.
+// outcome is what the policy made of a call, as a metric's label.
+func outcome(res domainxml.Result) string {
+	switch {
+	case res.Changed():
+		return resultRewritten
+	case len(res.Changes) > 0:
+		return resultObserved
+	}
+	return resultUnchanged
+}
+
+// report logs what the policy made of a call.
 func (c *conn) report(proc Procedure, res domainxml.Result) {
 	log := c.log.WithFields(callFields(proc, res))
 	for _, w := range res.Warnings {
 		log.WithField("WARNING", string(w.Kind)).Warnf("domain %s %s", res.Domain.Name, w)
 	}
-	switch {
-	case res.Changed():
-		c.count(proc, resultRewritten)
+	switch outcome(res) {
+	case resultRewritten:
 		log.Infof("domain %s rewritten on its way to libvirt: %s", res.Domain.Name, changes(res))
-	case len(res.Changes) > 0:
-		c.count(proc, resultObserved)
+	case resultObserved:
 		log.Infof("domain %s goes on unchanged (mode: observe); it would be rewritten: %s", res.Domain.Name, changes(res))
-	default:
-		c.count(proc, resultUnchanged)
 	}
 }
 
@@ -65,9 +73,23 @@ func (c *conn) refused(reply message, a awaited) {
 	if len(a.original.bytes) > 0 {
 		what = "it is sent again as the client wrote it"
 	}
-	c.log.WithFields(callFields(reply.head.proc, a.result)).
+	c.log.WithFields(callFields(reply.head.proc, a.result)).WithField("DIFF", refusedDiff(a)).
 		Warnf("libvirt refused domain %s as rewritten (%s); %s: %s",
 			a.result.Domain.Name, changes(a.result), what, parseError(reply))
+}
+
+// refusedDiff is what libvirt did not take, with the secrets of both documents
+// hidden.
+func refusedDiff(a awaited) string {
+	before, err := domainxml.Redact(a.document)
+	if err != nil {
+		return "not shown: " + err.Error()
+	}
+	after, err := domainxml.Redact(a.result.Output)
+	if err != nil {
+		return "not shown: " + err.Error()
+	}
+	return string(diff.Diff("as the client wrote it", before, "as rewritten", after))
 }
 
 func (c *conn) count(proc Procedure, result string) {

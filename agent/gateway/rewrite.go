@@ -22,8 +22,10 @@ type awaited struct {
 	// lookup: the reply to a call of the gateway's own, which the client must
 	// not see.
 	lookup bool
-	// original is the call before it was rewritten, and result what was done to it.
+	// original is the call before it was rewritten, for sending it again; document
+	// is the domain or device in it, and result what was done to that.
 	original message
+	document []byte
 	result   domainxml.Result
 }
 
@@ -119,7 +121,7 @@ func (c *conn) found(domain []byte, err error) {
 
 // forward sends a call on, rewritten if the policy wants it so.
 func (c *conn) forward(call xmlCall, rewrite func(domainxml.Rewriter) (domainxml.Result, error)) {
-	res, err := recovered(func() (domainxml.Result, error) { return rewrite(c.srv.Rewriter()) })
+	res, err := rewrite(c.srv.Rewriter())
 	if err == nil && len(res.Output) > maxString {
 		err = fmt.Errorf("rewritten it would have %d bytes, where libvirt's limit is %d", len(res.Output), maxString)
 	}
@@ -128,31 +130,22 @@ func (c *conn) forward(call xmlCall, rewrite func(domainxml.Rewriter) (domainxml
 		c.calls.insert(call.message)
 		return
 	}
-	c.report(call.head.proc, res)
+	c.count(call.head.proc, outcome(res))
+	c.sent = append(c.sent, func() { c.report(call.head.proc, res) })
 	if !res.Changed() {
 		c.calls.insert(call.message)
 		return
 	}
 	key := replyKey{call.head.proc, call.head.serial}
-	c.await(key, awaited{original: call.message, result: res})
+	c.await(key, awaited{original: call.message, document: call.xml, result: res})
 	c.calls.insert(call.withXML(res.Output))
-}
-
-// recovered turns a panic into an error: the call goes on unchanged then.
-func recovered(rewrite func() (domainxml.Result, error)) (res domainxml.Result, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("a bug in the rules: %v", p)
-		}
-	}()
-	return rewrite()
 }
 
 // await keeps what is needed to send the original call again.
 func (c *conn) await(key replyKey, a awaited) {
 	if old, reused := c.awaited[key]; reused {
 		closeFDs(old.original.fds)
-		c.kept -= len(old.original.bytes)
+		c.kept -= len(old.document)
 	}
 	if c.srv.OnRefusal != nil && c.srv.OnRefusal() == RefusalError {
 		a.original = message{head: a.original.head}
@@ -163,7 +156,7 @@ func (c *conn) await(key replyKey, a awaited) {
 		a.original = message{head: a.original.head}
 	}
 	a.original.fds = fds
-	c.kept += len(a.original.bytes)
+	c.kept += len(a.document)
 	c.awaited[key] = a
 }
 
@@ -225,7 +218,7 @@ func (o replyObserver) taken(m message) {
 		return
 	}
 	closeFDs(m.fds)
-	o.kept -= len(a.original.bytes)
+	o.kept -= len(a.document)
 	delete(o.awaited, key)
 	o.calls.insert(a.original)
 }
@@ -250,7 +243,7 @@ func (c *conn) answer(domain []byte, err error) {
 func (c *conn) settle(key replyKey) {
 	a := c.awaited[key]
 	closeFDs(a.original.fds)
-	c.kept -= len(a.original.bytes)
+	c.kept -= len(a.document)
 	delete(c.awaited, key)
 }
 

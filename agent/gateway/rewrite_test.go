@@ -121,12 +121,18 @@ func TestOtherProgramsPass(t *testing.T) {
 
 func TestPanicPassesUnchanged(t *testing.T) {
 	l := newLab(t, func(s *Server) {
-		s.Rewriter = func() domainxml.Rewriter { panic("no policy") }
+		s.Rewriter = func() domainxml.Rewriter {
+			return domainxml.Rewriter{
+				Policy:     domainxml.DefaultPolicy(),
+				ReadInitrd: func(string, int) ([]byte, error) { panic("no initrd") },
+			}
+		}
 	})
 	client, libvirt := l.connect(t)
-	write(t, client, frameOf(define, defineArgs(domainDoc)))
-	wantFrame(t, libvirt, frameOf(define, defineArgs(domainDoc)))
-	l.logged(t, "a bug in the rules: no policy")
+	doc := strings.Replace(domainDoc, "<type>hvm</type>", "<type>hvm</type><kernel>/k</kernel><initrd>/i</initrd>", 1)
+	write(t, client, frameOf(define, defineArgs(doc)))
+	wantFrame(t, libvirt, frameOf(define, defineArgs(doc)))
+	l.logged(t, "fault in a rule: no initrd")
 }
 
 func TestCreateWithFiles(t *testing.T) {
@@ -229,6 +235,9 @@ func TestRefusedIsSentAgainAsItWas(t *testing.T) {
 	write(t, libvirt, okReply(createWithFiles, domainArg()))
 	wantFrame(t, client, okReply(createWithFiles, domainArg()))
 	wantCalls(t, l, createWithFiles.proc, resultRefused, 1)
+	if d, _ := l.logged(t, "libvirt refused").Data["DIFF"].(string); !strings.Contains(d, "-      <filterref filter='nova-base'/>") {
+		t.Errorf("the diff of what libvirt refused:\n%s", d)
+	}
 	if e := l.logged(t, "libvirt refused"); e.Level != logrus.WarnLevel || !strings.HasSuffix(e.Message, "unsupported configuration") {
 		t.Errorf("logged %v %q", e.Level, e.Message)
 	}

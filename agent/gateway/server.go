@@ -195,11 +195,19 @@ func (s *Server) closeListeners() {
 	}
 }
 
+// upstream is where libvirt listens. While its socket is restarted, the usual path
+// is all that there is, and may be the gateway's own.
 func (s *Server) upstream() string {
-	if s.Upstream == nil {
-		return DefaultUpstream()
+	path := DefaultUpstream()
+	if s.Upstream != nil {
+		path = s.Upstream()
 	}
-	return s.Upstream()
+	for _, l := range s.Listeners {
+		if !l.own && l.Addr().String() == path {
+			return Direct(path)
+		}
+	}
+	return path
 }
 
 func (s *Server) drainTimeout() time.Duration {
