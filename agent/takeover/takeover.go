@@ -1,0 +1,140 @@
+// Package takeover puts the gateway on the socket that libvirt's clients use
+// anyway, and takes it away from there again: Nova, virsh and virt-manager then go
+// through it with no change to them.
+//
+// Drop-ins for systemd move the socket of libvirtd or virtqemud aside, to PATH-direct, and give virt-netboot.socket the usual path beside its own. Guests run
+// on meanwhile; libvirt's daemon is restarted once, since it cannot be told of a
+// new socket.
+//
+//	state, err := takeover.Look(ctx, upstream)
+//	plan, err := takeover.Enable(state)
+//	err = plan.Run(ctx, takeover.Host{})
+package takeover
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway"
+)
+
+// Daemon is one of libvirt's that has the QEMU driver.
+type Daemon struct {
+	Name string // of its units
+	Path string // the socket of its clients
+}
+
+// Daemons are those that the gateway can stand in front of, in the order in which
+// clients try them.
+func Daemons() []Daemon {
+	return []Daemon{
+		{Name: "virtqemud", Path: "/run/libvirt/virtqemud-sock"},
+		{Name: "libvirtd", Path: "/run/libvirt/libvirt-sock"},
+	}
+}
+
+// socket is the unit that listens on Path.
+func (d Daemon) socket() string { return d.Name + ".socket" }
+
+// units are all that hold the daemon's sockets, and the daemon.
+func (d Daemon) units() []string {
+	return []string{d.socket(), d.Name + "-ro.socket", d.Name + "-admin.socket", d.Name + "-tcp.socket", d.Name + "-tls.socket", d.Name + ".service"}
+}
+
+// dropIn is the file that moves the daemon's socket.
+func (d Daemon) dropIn() string {
+	return "/etc/systemd/system/" + d.socket() + ".d/50-virt-netboot.conf"
+}
+
+// The gateway's units, and the file that gives its socket the usual path.
+const (
+	gatewaySocket  = "virt-netboot.socket"
+	gatewayService = "virt-netboot.service"
+	gatewayDropIn  = "/etc/systemd/system/virt-netboot.socket.d/50-takeover.conf"
+)
+
+// State is what a takeover depends on.
+type State struct {
+	Active []string // the units that are active, of those that Look asks for
+	Files  []string // the drop-ins that are there
+	// Upstream is gateway.upstream of the configuration.
+	Upstream string
+	// Bypassed are the paths that lead to libvirt past an agent that did not start.
+	Bypassed []string
+}
+
+// Enabled returns the daemon whose usual path the gateway has, or is to have.
+func (s State) Enabled() (Daemon, bool) {
+	for _, d := range Daemons() {
+		if slices.Contains(s.Files, d.dropIn()) {
+			return d, true
+		}
+	}
+	return Daemon{}, false
+}
+
+// Enable returns what puts the gateway on the usual path. The error says why that
+// cannot be.
+func Enable(s State) (Plan, error) {
+	if s.Upstream != "" {
+		return Plan{}, fmt.Errorf("gateway.upstream is %s: remove it from the configuration, the takeover decides where libvirt is", s.Upstream)
+	}
+	d, there := s.Enabled()
+	if !there {
+		i := slices.IndexFunc(Daemons(), func(d Daemon) bool { return slices.Contains(s.Active, d.socket()) })
+		if i < 0 {
+			return Plan{}, errors.New("neither virtqemud.socket nor libvirtd.socket is active: start the one that this node uses (systemctl enable --now libvirtd.socket)")
+		}
+		d = Daemons()[i]
+	}
+	return Plan{
+		Steps: []Step{
+			write(d.dropIn(), moved(d)),
+			write(gatewayDropIn, taken(d)),
+			systemctl("daemon-reload"),
+			systemctl(append([]string{"try-restart"}, d.units()...)...),
+			systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
+			systemctl("restart", gatewaySocket, gatewayService),
+			connect(d.Path),
+		},
+		Rollback: release(d),
+	}, nil
+}
+
+// Disable returns what gives libvirt its usual path back; nothing where it has it.
+// There is no error.
+func Disable(s State) (Plan, error) {
+	var p Plan
+	for _, d := range Daemons() {
+		if slices.Contains(s.Files, d.dropIn()) {
+			p.Steps = append(p.Steps, release(d)...)
+		}
+	}
+	return p, nil
+}
+
+// release goes on where a step fails: each brings libvirt nearer to its clients.
+func release(d Daemon) []Step {
+	return []Step{
+		remove(gatewayDropIn),
+		remove(d.dropIn()),
+		systemctl("daemon-reload"),
+		systemctl("stop", gatewayService, gatewaySocket),
+		systemctl(append([]string{"try-restart"}, d.units()...)...),
+		remove(gateway.Direct(d.Path)),
+		systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
+		systemctl("start", gatewaySocket, gatewayService).unchecked(),
+		connect(d.Path),
+	}
+}
+
+func moved(d Daemon) string {
+	return "# Made by virt-netboot takeover enable, removed by virt-netboot takeover disable.\n" +
+		"[Socket]\nListenStream=\nListenStream=" + gateway.Direct(d.Path) + "\n"
+}
+
+func taken(d Daemon) string {
+	return "# Made by virt-netboot takeover enable, removed by virt-netboot takeover disable.\n" +
+		"[Socket]\nListenStream=" + d.Path + "\n"
+}
