@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 )
 
 const (
@@ -80,6 +81,10 @@ func gatewayReady() error {
 	}
 	return nil
 }
+
+// ReloadAgent sends the agent SIGHUP, as systemctl reload does, and does not wait
+// for what comes of it.
+func (l *Lab) ReloadAgent() error { return l.agent.cmd.Process.Signal(syscall.SIGHUP) }
 
 // StopAgent stops the agent as systemctl stop does. The error is how it ended: not
 // with status 0, or with a race that it found in itself.
