@@ -11,7 +11,7 @@ import (
 // with an nwfilter that nobody has defined.
 const refusable = "rules:\n  - name: typing error\n    filterref: replace:no-such-filter\n"
 
-const secret = "f1ddlest1ck"
+const secret = "f1ddle5k"
 
 // TestRefusedRewriteStillGivesTheInstance creates an instance whose rewritten
 // form libvirt does not take.
