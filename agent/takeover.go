@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +32,7 @@ answers afterwards; where it does not, enable puts everything back.
 
 An agent that fails to start three times within a minute is gone past: then
 virt-netboot-bypass.service makes the usual path a symbolic link to PATH-direct.
-systemctl restart virt-netboot ends that.
+systemctl reset-failed virt-netboot && systemctl restart virt-netboot ends that.
 
 Exit status:
   0  done, or so already
@@ -73,6 +76,8 @@ func newTakeoverChange(use, short string, plan func(takeover.State) (takeover.Pl
 		if *dryRun {
 			return printPlan(cmd.OutOrStdout(), p)
 		}
+		// Half of it may be worse than nothing; systemctl is not to be interrupted either.
+		signal.Ignore(os.Interrupt, syscall.SIGTERM)
 		if err := p.Run(cmd.Context(), takeover.Host{}); err != nil {
 			return &failure{error: fmt.Errorf("takeover %s: %w", use, err)}
 		}

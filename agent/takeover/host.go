@@ -25,7 +25,7 @@ func Look(ctx context.Context, upstream string) (State, error) {
 	s := State{Upstream: upstream}
 	var units []string
 	for _, d := range Daemons() {
-		units = append(units, d.socket())
+		units = append(append(units, d.sockets()...), d.service())
 		if there(d.dropIn()) {
 			s.Files = append(s.Files, d.dropIn())
 			if info, err := os.Lstat(d.Path); err == nil && info.Mode().Type() == fs.ModeSymlink {
@@ -36,7 +36,6 @@ func Look(ctx context.Context, upstream string) (State, error) {
 	if there(gatewayDropIn) {
 		s.Files = append(s.Files, gatewayDropIn)
 	}
-	units = append(units, gatewaySocket, gatewayService)
 	// It exits with 3 when one is not active.
 	out, err := exec.CommandContext(ctx, "systemctl", append([]string{"is-active"}, units...)...).Output()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {

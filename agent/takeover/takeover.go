@@ -37,9 +37,11 @@ func Daemons() []Daemon {
 // socket is the unit that listens on Path.
 func (d Daemon) socket() string { return d.Name + ".socket" }
 
-// units are all that hold the daemon's sockets, and the daemon.
-func (d Daemon) units() []string {
-	return []string{d.socket(), d.Name + "-ro.socket", d.Name + "-admin.socket", d.Name + "-tcp.socket", d.Name + "-tls.socket", d.Name + ".service"}
+func (d Daemon) service() string { return d.Name + ".service" }
+
+// sockets are all the units that the daemon's sockets are in.
+func (d Daemon) sockets() []string {
+	return []string{d.socket(), d.Name + "-ro.socket", d.Name + "-admin.socket", d.Name + "-tcp.socket", d.Name + "-tls.socket"}
 }
 
 // dropIn is the file that moves the daemon's socket.
@@ -89,16 +91,18 @@ func Enable(s State) (Plan, error) {
 		d = Daemons()[i]
 	}
 	return Plan{
-		Steps: []Step{
-			write(d.dropIn(), moved(d)),
-			write(gatewayDropIn, taken(d)),
-			systemctl("daemon-reload"),
-			systemctl(append([]string{"try-restart"}, d.units()...)...),
-			systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
-			systemctl("restart", gatewaySocket, gatewayService),
-			connect(d.Path),
-		},
-		Rollback: release(d),
+		Steps: slices.Concat(
+			[]Step{write(d.dropIn(), moved(d)), write(gatewayDropIn, taken(d))},
+			s.stop(d),
+			[]Step{systemctl("daemon-reload")},
+			s.start(d),
+			[]Step{
+				systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
+				systemctl("restart", gatewaySocket, gatewayService),
+				connect(d.Path),
+			},
+		),
+		Rollback: s.release(d),
 	}, nil
 }
 
@@ -108,25 +112,55 @@ func Disable(s State) (Plan, error) {
 	var p Plan
 	for _, d := range Daemons() {
 		if slices.Contains(s.Files, d.dropIn()) {
-			p.Steps = append(p.Steps, release(d)...)
+			p.Steps = append(p.Steps, s.release(d)...)
 		}
 	}
 	return p, nil
 }
 
 // release goes on where a step fails: each brings libvirt nearer to its clients.
-func release(d Daemon) []Step {
+func (s State) release(d Daemon) []Step {
+	return slices.Concat(
+		[]Step{remove(gatewayDropIn), remove(d.dropIn()), systemctl("stop", gatewayService, gatewaySocket)},
+		s.stop(d),
+		[]Step{systemctl("daemon-reload"), remove(gateway.Direct(d.Path))},
+		s.start(d),
+		[]Step{
+			systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
+			systemctl("start", gatewaySocket, gatewayService).unchecked(),
+			connect(d.Path),
+		},
+	)
+}
+
+// stop stops the sockets first, or one of them starts the daemon again. Only then
+// may systemd read the drop-ins, or it loses the sockets that it has open.
+func (s State) stop(d Daemon) []Step {
 	return []Step{
-		remove(gatewayDropIn),
-		remove(d.dropIn()),
-		systemctl("daemon-reload"),
-		systemctl("stop", gatewayService, gatewaySocket),
-		systemctl(append([]string{"try-restart"}, d.units()...)...),
-		remove(gateway.Direct(d.Path)),
-		systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
-		systemctl("start", gatewaySocket, gatewayService).unchecked(),
-		connect(d.Path),
+		systemctl(append([]string{"stop"}, s.activeSockets(d)...)...),
+		systemctl("stop", d.service()),
 	}
+}
+
+// start starts what was active before. A socket cannot be started beside the daemon.
+func (s State) start(d Daemon) []Step {
+	steps := []Step{systemctl(append([]string{"start"}, s.activeSockets(d)...)...)}
+	if slices.Contains(s.Active, d.service()) {
+		steps = append(steps, systemctl("start", d.service()))
+	}
+	return steps
+}
+
+// activeSockets are the daemon's that it has open; the one that moves is always
+// among them.
+func (s State) activeSockets(d Daemon) []string {
+	units := []string{d.socket()}
+	for _, unit := range d.sockets()[1:] {
+		if slices.Contains(s.Active, unit) {
+			units = append(units, unit)
+		}
+	}
+	return units
 }
 
 func moved(d Daemon) string {

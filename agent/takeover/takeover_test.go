@@ -26,12 +26,20 @@ func steps(list []Step) []string {
 	return lines
 }
 
+// activeOf are the units of a daemon that runs and has two sockets.
+func activeOf(daemon string) []string {
+	return []string{daemon + ".socket", daemon + "-ro.socket", daemon + ".service"}
+}
+
 func enabling(daemon, path string) []string {
 	return []string{
 		"cat >/etc/systemd/system/" + daemon + ".socket.d/50-virt-netboot.conf <<EOF",
 		"cat >/etc/systemd/system/virt-netboot.socket.d/50-takeover.conf <<EOF",
+		"systemctl stop " + daemon + ".socket " + daemon + "-ro.socket",
+		"systemctl stop " + daemon + ".service",
 		"systemctl daemon-reload",
-		restart(daemon),
+		"systemctl start " + daemon + ".socket " + daemon + "-ro.socket",
+		"systemctl start " + daemon + ".service",
 		"systemctl reset-failed virt-netboot.socket virt-netboot.service",
 		"systemctl restart virt-netboot.socket virt-netboot.service",
 		"virsh -c 'qemu+unix:///system?socket=" + path + "' version",
@@ -42,22 +50,17 @@ func releasing(daemon, path string) []string {
 	return []string{
 		"rm -f /etc/systemd/system/virt-netboot.socket.d/50-takeover.conf",
 		"rm -f /etc/systemd/system/" + daemon + ".socket.d/50-virt-netboot.conf",
-		"systemctl daemon-reload",
 		"systemctl stop virt-netboot.service virt-netboot.socket",
-		restart(daemon),
+		"systemctl stop " + daemon + ".socket " + daemon + "-ro.socket",
+		"systemctl stop " + daemon + ".service",
+		"systemctl daemon-reload",
 		"rm -f " + path + "-direct",
+		"systemctl start " + daemon + ".socket " + daemon + "-ro.socket",
+		"systemctl start " + daemon + ".service",
 		"systemctl reset-failed virt-netboot.socket virt-netboot.service",
 		"systemctl start virt-netboot.socket virt-netboot.service",
 		"virsh -c 'qemu+unix:///system?socket=" + path + "' version",
 	}
-}
-
-func restart(daemon string) string {
-	line := "systemctl try-restart"
-	for _, unit := range []string{".socket", "-ro.socket", "-admin.socket", "-tcp.socket", "-tls.socket", ".service"} {
-		line += " " + daemon + unit
-	}
-	return line
 }
 
 func TestEnable(t *testing.T) {
@@ -68,10 +71,16 @@ func TestEnable(t *testing.T) {
 		want, rollback []string
 		err            string
 	}{
-		{"libvirtd", State{Active: []string{"libvirtd.socket"}}, enabling("libvirtd", virtd), releasing("libvirtd", virtd), ""},
-		{"virtqemud beside libvirtd", State{Active: []string{"libvirtd.socket", "virtqemud.socket"}}, enabling("virtqemud", qemud), releasing("virtqemud", qemud), ""},
-		{"once more, while the socket is down", State{Files: []string{virtdDropIn, gatewayDropIn}}, enabling("libvirtd", virtd), releasing("libvirtd", virtd), ""},
-		{"once more, with the other daemon's socket up", State{Active: []string{"virtqemud.socket"}, Files: []string{virtdDropIn}}, enabling("libvirtd", virtd), releasing("libvirtd", virtd), ""},
+		{"libvirtd", State{Active: activeOf("libvirtd")}, enabling("libvirtd", virtd), releasing("libvirtd", virtd), ""},
+		{"virtqemud beside libvirtd", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...)}, enabling("virtqemud", qemud), releasing("virtqemud", qemud), ""},
+		{
+			"once more, while the socket is down", State{Active: []string{"libvirtd-ro.socket", "libvirtd.service"}, Files: []string{virtdDropIn, gatewayDropIn}},
+			enabling("libvirtd", virtd), releasing("libvirtd", virtd), "",
+		},
+		{
+			"once more, with the other daemon's socket up", State{Active: append(activeOf("virtqemud"), "libvirtd-ro.socket", "libvirtd.service"), Files: []string{virtdDropIn}},
+			enabling("libvirtd", virtd), releasing("libvirtd", virtd), "",
+		},
 		{"no libvirt", State{}, nil, nil, "neither virtqemud.socket nor libvirtd.socket is active"},
 		{"an upstream of its own", State{Active: []string{"libvirtd.socket"}, Upstream: virtd}, nil, nil, "gateway.upstream is /run/libvirt/libvirt-sock: remove it"},
 	} {
@@ -90,6 +99,23 @@ func TestEnable(t *testing.T) {
 	}
 }
 
+// TestIdleDaemon: one that nobody needs has ended, and is not started either.
+func TestIdleDaemon(t *testing.T) {
+	p, err := Enable(State{Active: []string{"libvirtd.socket", "libvirtd-admin.socket"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var starts []string
+	for _, line := range steps(p.Steps) {
+		if strings.HasPrefix(line, "systemctl start ") {
+			starts = append(starts, line)
+		}
+	}
+	if diff := cmp.Diff([]string{"systemctl start libvirtd.socket libvirtd-admin.socket"}, starts); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestDisable(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -97,9 +123,9 @@ func TestDisable(t *testing.T) {
 		want  []string
 	}{
 		{"not enabled", State{Active: []string{"libvirtd.socket"}}, nil},
-		{"libvirtd", State{Files: []string{virtdDropIn, gatewayDropIn}}, releasing("libvirtd", "/run/libvirt/libvirt-sock")},
-		{"virtqemud", State{Files: []string{qemudDropIn, gatewayDropIn}}, releasing("virtqemud", "/run/libvirt/virtqemud-sock")},
-		{"both, as nobody should have it", State{Files: []string{qemudDropIn, virtdDropIn}}, slices.Concat(
+		{"libvirtd", State{Active: activeOf("libvirtd"), Files: []string{virtdDropIn, gatewayDropIn}}, releasing("libvirtd", "/run/libvirt/libvirt-sock")},
+		{"virtqemud", State{Active: activeOf("virtqemud"), Files: []string{qemudDropIn, gatewayDropIn}}, releasing("virtqemud", "/run/libvirt/virtqemud-sock")},
+		{"both, as nobody should have it", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...), Files: []string{qemudDropIn, virtdDropIn}}, slices.Concat(
 			releasing("virtqemud", "/run/libvirt/virtqemud-sock"), releasing("libvirtd", "/run/libvirt/libvirt-sock"))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
