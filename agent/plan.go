@@ -51,7 +51,6 @@ Exit status:
 			return err
 		}
 		defer conn.Close()
-		c.Mode = config.ModeEnforce // what observing shows in the log is to be seen here
 		p, err := newPlanned(cmd.Context(), conn, newRewriter(c))
 		if err != nil {
 			return &failure{error: err}

@@ -122,3 +122,32 @@ func TestInspect(t *testing.T) {
 		})
 	}
 }
+
+func TestPending(t *testing.T) {
+	const kernel, withCmdline = `<kernel>/k</kernel>`, `<kernel>/k</kernel><cmdline>c</cmdline>`
+	for name, c := range map[string]struct {
+		live, definition string
+		want             []domainxml.Change
+	}{
+		"the same": {`<boot dev='hd'/>`, `<boot dev='hd'/>`, nil},
+		"boot order": {
+			`<boot dev='hd'/>`, `<boot dev='network'/><boot dev='hd'/>`,
+			[]domainxml.Change{{Kind: domainxml.ChangeBootOrder, From: "hd", To: "network, hd"}},
+		},
+		"kernel dropped":   {withCmdline, ``, []domainxml.Change{{Kind: domainxml.ChangeKernelDropped, From: "/k"}}},
+		"kernel restored":  {``, withCmdline, []domainxml.Change{{Kind: domainxml.ChangeKernelRestored, To: "/k"}}},
+		"cmdline removed":  {withCmdline, kernel, []domainxml.Change{{Kind: domainxml.ChangeCmdlineRemoved, From: "c"}}},
+		"cmdline restored": {kernel, withCmdline, []domainxml.Change{{Kind: domainxml.ChangeCmdlineRestored, To: "c"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := func(os string) []byte { return []byte(`<domain type='kvm'><os><type>hvm</type>` + os + `</os></domain>`) }
+			got, err := domainxml.Pending(doc(c.live), doc(c.definition))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

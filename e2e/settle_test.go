@@ -213,6 +213,14 @@ func TestFight(t *testing.T) {
 		if wanted := r.of(t, g.Name).Wanted; len(wanted) != 2 {
 			t.Errorf("the status says that the rules want %q", wanted)
 		}
+		// Nor does an event change that; the other domain shows when it was looked at.
+		other := novaGuest(t, l, "two-nics-two-filters")
+		virsh(t, l, "define", g.File)
+		virsh(t, l, "define", other.File)
+		await(t, func() error { return inLine(t, l, other.Name) })
+		if err := inLine(t, l, g.Name); err == nil {
+			t.Errorf("the domain that is left alone was changed at an event")
+		}
 		r.later.Store(int64(61 * time.Minute))
 		virsh(t, l, "define", g.File)
 		await(t, func() error { return inLine(t, l, g.Name) })
