@@ -145,8 +145,13 @@ func makeRun() error {
 	return makeDirs(0o755, "/run/libvirt", "/run/lock", "/run/netns", "/run/systemd/journal")
 }
 
-// makeEtc names the machine.
+// makeEtc names the machine, and forgets a virt-netboot or a Nova of the host's.
 func makeEtc() error {
+	for _, dir := range []string{filepath.Dir(ConfigPath), "/etc/nova"} {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
 	for path, text := range map[string]string{
 		"/etc/machine-id": machineID + "\n",
 		"/etc/hostname":   hostname + "\n",
