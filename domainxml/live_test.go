@@ -140,7 +140,9 @@ func TestPending(t *testing.T) {
 		"cmdline restored": {kernel, withCmdline, []domainxml.Change{{Kind: domainxml.ChangeCmdlineRestored, To: "c"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			doc := func(os string) []byte { return []byte(`<domain type='kvm'><os><type>hvm</type>` + os + `</os></domain>`) }
+			doc := func(os string) []byte {
+				return []byte(`<domain type='kvm'><os><type>hvm</type>` + os + `</os></domain>`)
+			}
 			got, err := domainxml.Pending(doc(c.live), doc(c.definition))
 			if err != nil {
 				t.Fatal(err)
