@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestSnapshotIsUndisturbed(t *testing.T) {
@@ -64,44 +62,5 @@ func TestSnapshotIsUndisturbed(t *testing.T) {
 				t.Errorf("undisturbed() = %v, want %v", err, tt.want)
 			}
 		})
-	}
-}
-
-func TestTrail(t *testing.T) {
-	root, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{"a/b", "c"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for link, target := range map[string]string{
-		"a/b/up": "../../c/f", "l": "a", "abs": filepath.Join(root, "a/b"), "loop": "loop",
-	} {
-		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for path, want := range map[string][]string{
-		"a/b/f":      {"a", "a/b", "a/b/f"},
-		"none/b/f":   {"none", "none/b", "none/b/f"},
-		"l/b/f":      {"l", "a", "a/b", "a/b/f"},
-		"a/b/up":     {"a", "a/b", "a/b/up", "a", ".", "c", "c/f"},
-		"abs/../b/f": {"abs", ".", "a", "a/b", "a", "a/b", "a/b/f"},
-	} {
-		var got []string
-		for _, p := range trail(root + "/" + path) {
-			if rel, err := filepath.Rel(root, p); err == nil && rel[0] != '.' || p == root && len(got) > 0 {
-				got = append(got, rel)
-			}
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", path, diff)
-		}
-	}
-	if n := len(trail(filepath.Join(root, "loop"))); n > 100 {
-		t.Errorf("%d paths in a loop", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/pathwatch"
 )
 
 // target is one file that is kept patched, and what is known of it.
@@ -34,7 +35,7 @@ func (t *target) concerns(path string) bool {
 
 // findTrail must run before the file is looked at, so that no change is missed.
 func (t *target) findTrail() []string {
-	t.trail = append(trail(t.Path), t.Path+markerSuffix)
+	t.trail = append(pathwatch.Trail(t.Path), t.Path+markerSuffix)
 	return t.trail
 }
 

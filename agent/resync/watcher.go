@@ -12,6 +12,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/pathwatch"
 )
 
 // Watcher keeps files patched. Its fields must not change once Run runs.
@@ -45,7 +46,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		}
 		r.targets = append(r.targets, newTarget(f, r.timing))
 	}
-	defer r.notifier.close()
+	defer r.inotify.Close()
 	return r.loop(ctx)
 }
 
@@ -74,10 +75,10 @@ func (w *Watcher) Status() []Status {
 // run is the watcher at work. Only its own goroutine touches it.
 type run struct {
 	*Watcher
-	timing   Timing
-	targets  []*target
-	notifier notifier
-	polling  string // why the files are polled, "" while they are not
+	timing  Timing
+	targets []*target
+	inotify pathwatch.Watcher
+	polling string // why the files are polled, "" while they are not
 }
 
 func (r *run) loop(ctx context.Context) error {
@@ -100,9 +101,9 @@ func (r *run) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case event := <-r.notifier.events:
+		case event := <-r.inotify.Events:
 			r.touch(event)
-		case err := <-r.notifier.errors:
+		case err := <-r.inotify.Errors:
 			// Most of all the queue's overflow: any event may have been lost.
 			r.Log.WithError(err).Warn("inotify lost events; looking at all files")
 			r.lookAtAll()
@@ -193,7 +194,7 @@ func (r *run) publish() {
 
 // watch arms inotify for a file.
 func (r *run) watch(t *target) {
-	if err := r.notifier.watch(t.findTrail()); err != nil {
+	if err := r.inotify.Watch(t.findTrail()); err != nil {
 		r.polling = err.Error()
 	}
 }
