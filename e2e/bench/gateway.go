@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
@@ -40,9 +41,10 @@ func paths() []path {
 
 // gateway times libvirt's own client over each path to a real libvirtd.
 func (b bench) gateway(ctx context.Context) error {
-	if err := b.lab.StartAgent(ctx); err != nil {
+	if err := b.lab.StartAgent(ctx, "--only", status.PartGateway); err != nil {
 		return err
 	}
+	defer func() { _ = b.lab.StopAgent() }()
 	pool, err := os.MkdirTemp(lab.InstancesDir, "bench")
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func measure(ctx context.Context, root string) error {
 	parts := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"hook", b.hook}, {"gateway", b.gateway}}
+	}{{"hook", b.hook}, {"gateway", b.gateway}, {"reconcile", b.reconcile}}
 	for _, p := range parts {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], p.name) {
 			continue

@@ -47,8 +47,8 @@ func (l *Lab) WriteConfig(yaml string) error {
 
 // StartAgent starts virt-netboot agent as systemd does, with the journal as its
 // standard error, and waits until its gateway lets in whom libvirtd lets in.
-func (l *Lab) StartAgent(ctx context.Context) error {
-	args := []string{"agent"}
+func (l *Lab) StartAgent(ctx context.Context, args ...string) error {
+	args = append([]string{"agent"}, args...)
 	if _, err := os.Stat(ConfigPath); err == nil {
 		args = append(args, "--config", ConfigPath)
 	}
