@@ -146,7 +146,7 @@ func (p *parts) run(ctx context.Context) error {
 		p.manager.ready()
 		close(ready)
 	}
-	alive := func(context.Context) error { return nil }
+	alive := p.answers
 	if p.only.has(partGateway) {
 		var err error
 		if p.gateway.Listeners, err = gateway.Listen(start.Gateway.Listen); err != nil {

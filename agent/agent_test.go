@@ -171,3 +171,38 @@ func TestUpstream(t *testing.T) {
 		t.Errorf("with gateway.upstream: %s", got)
 	}
 }
+
+// TestAnswers: an agent without a gateway is alive as long as it says how it is.
+func TestAnswers(t *testing.T) {
+	p := newParts("", config.Default(), quiet())
+	p.dir, p.only = t.TempDir(), selection{partFiles}
+	check := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		return p.answers(ctx)
+	}
+	if err := check(); err != nil {
+		t.Errorf("without a socket: %v", err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		p.serveControl(ctx)
+		close(done)
+	}()
+	for {
+		if _, err := os.Lstat(p.control()); err == nil {
+			break
+		}
+	}
+	if err := check(); err != nil {
+		t.Errorf("alive: %v", err)
+	}
+	p.files.mu.Lock() // as one that hangs
+	if err := check(); err == nil {
+		t.Error("no error, although it does not answer")
+	}
+	p.files.mu.Unlock()
+	stop()
+	<-done
+}

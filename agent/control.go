@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -17,14 +18,28 @@ func runDirFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().String("run-dir", nodestatus.Dir, "the `DIR` of the sockets that the hook and virt-netboot status use")
 }
 
+// control is the path of the socket that virt-netboot status asks.
+func (p *parts) control() string {
+	if p.only.has(partGateway) || p.only.has(partReconcile) {
+		return filepath.Join(p.dir, nodestatus.Socket)
+	}
+	return filepath.Join(p.dir, nodestatus.FilesSocket)
+}
+
+// answers reports whether the agent answers virt-netboot status, which takes every
+// part's lock. It is nil where there is no socket to ask.
+func (p *parts) answers(ctx context.Context) error {
+	_, err := nodestatus.Get(ctx, p.control())
+	if errors.Is(err, nodestatus.ErrNotRunning) {
+		return nil
+	}
+	return err
+}
+
 // serveControl answers virt-netboot status until the context ends. Without it the
 // agent runs on.
 func (p *parts) serveControl(ctx context.Context) {
-	name := nodestatus.Socket
-	if !p.only.has(partGateway) && !p.only.has(partReconcile) {
-		name = nodestatus.FilesSocket
-	}
-	l, err := unixsocket.Listen(filepath.Join(p.dir, name))
+	l, err := unixsocket.Listen(p.control())
 	if err == nil {
 		err = nodestatus.Serve(ctx, l, p.status)
 	}

@@ -56,7 +56,7 @@ func (m manager) watchdog(ctx context.Context, check func(context.Context) error
 		if err := limited(ctx, limit/4, check); ctx.Err() != nil {
 			return nil
 		} else if err != nil {
-			m.log.WithError(err).Error("the gateway does not serve; systemd restarts the agent unless it recovers")
+			m.log.WithError(err).Error("the agent does not serve; systemd restarts it unless it recovers")
 			next = limit / 10
 		} else {
 			m.tell(daemon.SdNotifyWatchdog)
