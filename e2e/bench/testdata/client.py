@@ -66,14 +66,14 @@ def main():
         f"<pool type='dir'><name>bench</name><target><path>{pool}</path></target></pool>"
     )
     made.createXML(f"<volume><name>bench</name><capacity>{UPLOAD}</capacity><target><format type='raw'/></target></volume>")
-    json.dump(
-        {
-            "getLibVersion": rounds(SMALL_ROUNDS, small, conns, job),
-            "defineXML": rounds(DEFINE_ROUNDS, define, conns, job),
-            "volume upload": rounds(UPLOAD_ROUNDS, upload, conns, job),
-        },
-        sys.stdout,
-    )
+    took = {
+        "getLibVersion": rounds(SMALL_ROUNDS, small, conns, job),
+        "defineXML": rounds(DEFINE_ROUNDS, define, conns, job),
+        "volume upload": rounds(UPLOAD_ROUNDS, upload, conns, job),
+    }
+    direct.defineXML(job["domain"]).undefine()
+    made.destroy()
+    json.dump(took, sys.stdout)
 
 
 main()
