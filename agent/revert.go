@@ -23,9 +23,9 @@ there: the agent and the hook leave it alone from then on, until virt-netboot
 apply.
 
 With --files, the stock files come back that the agent has patched, and a marker
-beside each has them left alone until virt-netboot apply --files. --unmarked goes
-without the marker, for when virt-netboot is removed: an agent that runs would
-patch them again.
+beside each has them left alone until virt-netboot apply --files. --unmarked
+goes without the marker, for when virt-netboot is removed: an agent that runs
+would patch them again.
 
 This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 

@@ -20,13 +20,14 @@ func newTakeover() *cobra.Command {
 		Use:   "takeover enable|disable|status",
 		Short: "Stand where libvirt's clients look for libvirt",
 		Long: `Put the gateway on the socket that libvirt's clients use anyway, so that Nova,
-virsh and virt-manager go through it with no change to them, or take it away from
-there again.
+virsh and virt-manager go through it with no change to them, or take it away
+from there again.
 
 enable moves the socket of virtqemud, or of libvirtd where that is the one that
 runs, from PATH to PATH-direct, and gives virt-netboot.socket the usual path
-beside its own. Drop-ins for systemd make it last. libvirt's daemon is restarted:
-guests run on, but a migration or a backup that is under way is cancelled.
+beside its own. Drop-ins for systemd make it last. libvirt's daemon is
+restarted: guests run on, but a migration or a backup that is under way is
+cancelled.
 disable puts everything back, with a restart too. Both make sure that libvirt
 answers afterwards; where it does not, enable puts everything back.
 
