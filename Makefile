@@ -21,6 +21,10 @@ build: ## bin/virt-netboot and bin/qemu-hook
 demo: deps build ## an instance of Nova's boots from the network, shown step by step
 	@$(GO) run ./e2e/demo
 
+.PHONY: demo-full
+demo-full: deps build ## the same with the tenants' DHCP and web servers, as a timeline
+	@$(GO) run ./e2e/demo --full
+
 .PHONY: test
 test: deps build lint ## everything: linters, unit tests under the race detector, the lab
 	CGO_ENABLED=1 $(GOTESTSUM) --jsonfile bin/test.json -- -race -count=1 -timeout 60m ./...

@@ -1,12 +1,13 @@
 // Demo shows on a real libvirt what virt-netboot is for: an instance as Nova
 // defines it boots from its disk, and the same instance through the gateway
-// tries the network first.
+// tries the network first. With --full, the tenants' networks are there too, with
+// their servers, and the instance boots what its tenant serves.
 package main
 
 import (
 	"context"
-	_ "embed"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,23 +19,20 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// instance is a domain as Nova writes it.
-//
-//go:embed instance.xml
-var instance string
-
 func main() {
 	lab.Main()
+	full := flag.Bool("full", false, "with the tenants' networks and their servers")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(ctx, *full); err != nil {
 		stop()
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, full bool) error {
 	if !lab.Inside() {
 		return enter(ctx)
 	}
@@ -47,7 +45,12 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
-	if err := (&story{lab: l, root: root}).tell(ctx); err != nil {
+	s := &story{lab: l, root: root}
+	tell := s.tell
+	if full {
+		tell = s.tellFull
+	}
+	if err := tell(ctx); err != nil {
 		return fmt.Errorf("%w\n%s", err, l.Logs())
 	}
 	return nil
@@ -65,7 +68,7 @@ func enter(ctx context.Context) error {
 	if err := lab.UsePrograms(filepath.Join(root, "bin")); err != nil {
 		return err
 	}
-	err = lab.Enter(ctx, nil)
+	err = lab.Enter(ctx, nil, os.Args[1:]...)
 	var exit *exec.ExitError
 	if ctx.Err() != nil && errors.As(err, &exit) {
 		return errors.New("interrupted; the lab is gone, nothing stays behind")

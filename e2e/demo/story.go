@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/e2e/network"
 )
 
 // story is the demo step by step.
@@ -19,7 +20,7 @@ type story struct {
 }
 
 func (s *story) tell(ctx context.Context) error {
-	guest, err := s.lab.Prepare(ctx, instance)
+	guest, err := s.lab.Prepare(ctx, network.Instance)
 	if err != nil {
 		return err
 	}
@@ -94,15 +95,7 @@ func (s *story) showGuest(ctx context.Context, guest *lab.Guest, heard <-chan er
 	}
 	fmt.Printf("  %.1f s after power on: DHCPDISCOVER with user class iPXE (option 77) from %s\n",
 		time.Since(started).Seconds(), guest.Domain.Devices.Interfaces[0].MAC.Address)
-	picture := filepath.Join(s.root, "demo", "ipxe.png")
-	if err := os.MkdirAll(filepath.Dir(picture), 0o755); err != nil {
-		return err
-	}
-	if err := s.screenshot(ctx, guest.Name, picture); err != nil {
-		return err
-	}
-	fmt.Printf("  its screen: %s\n", picture)
-	return nil
+	return s.showPicture(ctx, guest.Name, "ipxe.png")
 }
 
 // showQEMU prints the part of QEMU's command line that says what boots.
