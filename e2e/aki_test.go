@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -113,16 +112,11 @@ func serveHTTP(t *testing.T, address string) <-chan string {
 // awaitScreen waits until a guest shows a text on its screen.
 func awaitScreen(t *testing.T, l *lab.Lab, domain, text string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), guestTime)
-	defer cancel()
-	err := lab.Await(ctx, func() error {
-		screen, err := l.Screen(ctx, domain)
+	awaitGuest(t, func() error {
+		screen, err := l.Screen(t.Context(), domain)
 		if err == nil && !strings.Contains(screen, text) {
 			err = fmt.Errorf("no %q on the screen of %s:\n%s", text, domain, screen)
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

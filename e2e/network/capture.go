@@ -94,8 +94,11 @@ func (c *Capture) read() {
 	}
 }
 
-// Seen is what has passed so far.
+// Seen is what has passed so far; nothing where no capture has begun.
 func (c *Capture) Seen() []Seen {
+	if c == nil {
+		return nil
+	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return append([]Seen(nil), c.seen...)

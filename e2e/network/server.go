@@ -81,8 +81,11 @@ func (s *Server) read(output io.ReadCloser) {
 	}
 }
 
-// Lines is its log so far.
+// Lines is its log so far; a server that was never started has none.
 func (s *Server) Lines() []Line {
+	if s == nil {
+		return nil
+	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return append([]Line(nil), s.lines...)

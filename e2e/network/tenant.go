@@ -102,16 +102,25 @@ func (t *Tenant) StartOpenStack(ctx context.Context, conf string) error {
 		hosts = MAC + ",diskless-1.novalocal," + Address + "\n"
 	}
 	for path, text := range map[string]string{ConfFile: conf, t.HostsFile(): hosts} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		if err := put(path, text); err != nil {
 			return err
 		}
 	}
 	var err error
 	t.OpenStack, err = Nova{Address: t.Gateway, ConfFile: ConfFile, HostsFile: t.HostsFile()}.Start(ctx)
 	return err
+}
+
+// put writes a file, unless it is as it should be: a server that has read it would
+// otherwise look older than its configuration.
+func put(path, text string) error {
+	if before, err := os.ReadFile(path); err == nil && string(before) == text {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
 }
 
 // StartDHCP starts the tenant's server anew with the text of its configuration.

@@ -45,7 +45,9 @@ func Timeline(since time.Time, tenants ...*Tenant) []Entry {
 // request is a line of a server's log without what its name says already, if it is
 // about a request or an answer.
 func request(line string) (string, bool) {
-	line = strings.TrimPrefix(line, "dnsmasq-dhcp: ")
+	if _, text, ok := strings.Cut(line, "]: "); ok && strings.HasPrefix(line, "dnsmasq-dhcp[") {
+		line = text
+	}
 	if _, get, ok := strings.Cut(line, `"GET `); ok {
 		return "GET " + strings.Replace(get, ` HTTP/1.1"`, "", 1), true
 	}

@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/e2e/network"
+)
+
+// storyConfig leaves OpenStack's files as a test writes them.
+const storyConfig = "files: []\n"
+
+// TestStory is the seed's story: an instance defined by Nova's document boots what
+// its tenant serves, and nobody else has a part in it.
+func TestStory(t *testing.T) {
+	lab.Run(t, lab.Options{Hook: true, Config: storyConfig}, func(t *testing.T, l *lab.Lab) {
+		tenant, neighbour := openTenant(t, l, network.First()), openTenant(t, l, network.Second())
+		startAgent(t, l)
+		g := storyGuest(t, l, network.Instance)
+
+		since := time.Now()
+		virsh(t, l, "create", g.File)
+		awaitScreen(t, l, g.Name, "Booting from Hard Disk")
+		if n := tenant.Asked(since); n > 0 {
+			t.Errorf("past the gateway it asked %d times, this test tests nothing", n)
+		}
+		virsh(t, l, "destroy", g.Name)
+
+		since = time.Now()
+		virshGateway(t, l, "define", g.File)
+		virshGateway(t, l, "start", g.Name)
+		awaitConsole(t, g, tenant, since)
+		checkOnlyTenantAnswered(t, tenant, since)
+		if n := neighbour.Asked(since); n > 0 {
+			t.Errorf("the other tenant's servers were asked %d times:\n%s", n, timeline(since, neighbour))
+		}
+		wantPaths := []string{"/bios.ipxe", "/hello?from=fa%3A16%3A3e%3A50%3A43%3Acd&platform=pcbios", "/kernel"}
+		if diff := cmp.Diff(wantPaths, fetched(tenant, since)); diff != "" {
+			t.Errorf("fetched over HTTP (-want +got):\n%s", diff)
+		}
+		screen, err := l.Screen(t.Context(), g.Name)
+		must(t, err)
+		if !strings.Contains(screen, network.Script) {
+			t.Errorf("the guest does not say %q:\n%s", network.Script, screen)
+		}
+		wantFindings(t, l, findings{})
+	})
+}
+
+// TestStoryUEFI is the same with a guest whose firmware is OVMF.
+func TestStoryUEFI(t *testing.T) {
+	lab.Run(t, lab.Options{Hook: true, Config: storyConfig}, func(t *testing.T, l *lab.Lab) {
+		tenant := openTenant(t, l, network.First())
+		startAgent(t, l)
+		g := storyGuest(t, l, edit(t, network.Instance, `<boot dev="hd"/>`,
+			`<loader readonly="yes" type="pflash">/usr/share/OVMF/OVMF_CODE_4M.fd</loader>
+    <nvram template="/usr/share/OVMF/OVMF_VARS_4M.fd"/>
+    <boot dev="hd"/>`))
+		since := time.Now()
+		virshGateway(t, l, "create", g.File)
+		want := []string{"/x64.ipxe", "/hello?from=fa%3A16%3A3e%3A50%3A43%3Acd&platform=efi"}
+		awaitGuest(t, func() error {
+			if diff := cmp.Diff(want, fetched(tenant, since)); diff != "" {
+				return fmt.Errorf("fetched over HTTP (-want +got):\n%s\n%s", diff, timeline(since, tenant))
+			}
+			return nil
+		})
+		checkOnlyTenantAnswered(t, tenant, since)
+	})
+}
+
+// TestStoryTwoNICs boots from the second interface, which the rule chooses by its
+// bridge.
+func TestStoryTwoNICs(t *testing.T) {
+	const config = storyConfig + "rules: [{name: second, boot_nic: {bridge: br100}}]\n"
+	lab.Run(t, lab.Options{Hook: true, Config: config}, func(t *testing.T, l *lab.Lab) {
+		tenant, neighbour := openTenant(t, l, network.First()), openTenant(t, l, network.Second())
+		startAgent(t, l)
+		g := storyGuest(t, l, edit(t, network.Instance, `<interface type="bridge">`,
+			`<interface type="bridge">
+      <mac address="fa:16:3e:00:00:01"/>
+      <model type="virtio"/>
+      <source bridge="br101"/>
+    </interface>
+    <interface type="bridge">`))
+		since := time.Now()
+		virshGateway(t, l, "create", g.File)
+		if diff := cmp.Diff(map[string]int{"net1": 1, "virtio-disk0": 2}, bootIndexes(t, l, g.Name)); diff != "" {
+			t.Errorf("bootindex on QEMU's command line (-want +got):\n%s", diff)
+		}
+		awaitConsole(t, g, tenant, since)
+		checkOnlyTenantAnswered(t, tenant, since)
+		if n := neighbour.Asked(since); n > 0 {
+			t.Errorf("the first interface's network was asked %d times:\n%s", n, timeline(since, neighbour))
+		}
+	})
+}
+
+// openTenant makes a tenant's network, with the servers as they are shipped.
+func openTenant(t *testing.T, l *lab.Lab, tenant *network.Tenant) *network.Tenant {
+	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("in the network of %s:\n%s", tenant.Bridge, timeline(time.Time{}, tenant))
+		}
+		if err := tenant.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	must(t, tenant.Open(t.Context(), l))
+	return tenant
+}
+
+func storyGuest(t *testing.T, l *lab.Lab, document string) *lab.Guest {
+	t.Helper()
+	g, err := l.Prepare(t.Context(), document)
+	must(t, err)
+	return g
+}
+
+// edit replaces a text that must be there.
+func edit(t *testing.T, document, from, to string) string {
+	t.Helper()
+	edited := strings.Replace(document, from, to, 1)
+	if edited == document {
+		t.Fatalf("there is no %s in\n%s", from, document)
+	}
+	return edited
+}
+
+// awaitGuest calls check until it returns nil; after guestTime the test fails.
+func awaitGuest(t *testing.T, check func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), guestTime)
+	defer cancel()
+	if err := lab.Await(ctx, check); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitConsole waits until a kernel, of whomever's, writes to the guest's console.
+func awaitConsole(t *testing.T, g *lab.Guest, tenant *network.Tenant, since time.Time) {
+	t.Helper()
+	awaitGuest(t, func() error {
+		console, err := os.ReadFile(g.Domain.Devices.Serials[0].Source.File.Path)
+		if err == nil && !strings.Contains(string(console), lab.KernelSays) {
+			err = fmt.Errorf("no kernel has written to the console of %s:\n%s", g.Name, timeline(since, tenant))
+		}
+		return err
+	})
+}
+
+// checkOnlyTenantAnswered holds that iPXE asked, that the tenant's server and no
+// other answered it, and that OpenStack's heard it and kept silent.
+func checkOnlyTenantAnswered(t *testing.T, tenant *network.Tenant, since time.Time) {
+	t.Helper()
+	asked, answered := 0, 0
+	for _, s := range tenant.Capture.Seen() {
+		switch {
+		case s.At.Before(since) || s.DHCP == nil:
+		case s.FromIPXE():
+			asked++
+		case s.DHCP.ServerIdentifier().String() == network.TenantServer:
+			answered++
+		default:
+			t.Errorf("on %s: %s", tenant.Bridge, s)
+		}
+	}
+	if asked == 0 || answered == 0 {
+		t.Errorf("iPXE asked %d times and was answered %d times", asked, answered)
+	}
+	if log := logSince(tenant.OpenStack, since); !strings.Contains(log, network.MAC+" ignored") || strings.Contains(log, "DHCPOFFER") {
+		t.Errorf("OpenStack's server has not heard, or not ignored, iPXE:\n%s", log)
+	}
+	if log := logSince(tenant.DHCP, since); !strings.Contains(log, "to "+network.MAC) {
+		t.Errorf("the tenant's server has not answered:\n%s", log)
+	}
+}
+
+// fetched are the paths that the tenant's web server was asked for, and had.
+func fetched(tenant *network.Tenant, since time.Time) []string {
+	var paths []string
+	for line := range strings.Lines(logSince(tenant.Web, since)) {
+		if _, get, ok := strings.Cut(line, `"GET `); ok && strings.Contains(get, `" 200 `) {
+			path, _, _ := strings.Cut(get, " ")
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+func logSince(s *network.Server, since time.Time) string {
+	var log strings.Builder
+	for _, line := range s.Lines() {
+		if !line.At.Before(since) {
+			log.WriteString(line.Text + "\n")
+		}
+	}
+	return log.String()
+}
+
+func timeline(since time.Time, tenants ...*network.Tenant) string {
+	var text strings.Builder
+	entries := network.Timeline(since, tenants...)
+	if len(entries) > 0 && since.IsZero() {
+		since = entries[0].At
+	}
+	_ = network.Print(&text, since, entries) // a Builder takes it all
+	return text.String()
+}
