@@ -1,0 +1,145 @@
+//go:build packages
+
+package packages
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// green fails the test unless the units are active and no unit of the node failed.
+func (n *node) green(t *testing.T, units ...string) {
+	t.Helper()
+	for _, unit := range units {
+		await(t, unit, func() error {
+			_, err := n.try("systemctl", "status", "--no-pager", unit)
+			return err
+		})
+	}
+	if failed := n.run(t, "systemctl", "list-units", "--failed", "--plain", "--no-legend"); failed != "" {
+		t.Errorf("failed units:\n%s", failed)
+	}
+}
+
+func (n *node) isHook(t *testing.T, path string) {
+	t.Helper()
+	target, err := os.Readlink(n.path(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if target != hookProgram {
+		t.Errorf("%s leads to %s, want %s", path, target, hookProgram)
+	}
+	n.run(t, path, "--version")
+}
+
+// daemon is libvirtd's process id.
+func (n *node) daemon(t *testing.T) string {
+	t.Helper()
+	n.run(t, "virsh", "version") // one that nobody needed has ended
+	return strings.TrimSpace(n.run(t, "systemctl", "show", "--property=MainPID", "--value", "libvirtd"))
+}
+
+// qemu is the process id of a running guest.
+func (n *node) qemu(t *testing.T, name string) string {
+	t.Helper()
+	if state := strings.TrimSpace(n.run(t, "virsh", "domstate", name)); state != "running" {
+		t.Fatalf("%s is %s", name, state)
+	}
+	return n.read(t, "/run/libvirt/qemu/"+name+".pid")
+}
+
+// bootsFrom compares the order in which QEMU's command line names the devices.
+func (n *node) bootsFrom(t *testing.T, name string, want ...string) {
+	t.Helper()
+	line := n.shell(t, "tr '\\0' '\\n' </proc/"+n.qemu(t, name)+"/cmdline")
+	index := map[string]string{}
+	for _, m := range regexp.MustCompile(`"id":"([^"]+)".*"bootindex":(\d+)`).FindAllStringSubmatch(line, -1) {
+		index[m[1]] = m[2]
+	}
+	expected := map[string]string{}
+	for i, id := range want {
+		expected[id] = fmt.Sprint(i + 1)
+	}
+	if diff := cmp.Diff(expected, index); diff != "" {
+		t.Errorf("boot order of %s: -want +got:\n%s", name, diff)
+	}
+}
+
+// takenOver fails the test unless libvirt's usual socket is the gateway's.
+func (n *node) takenOver(t *testing.T) {
+	t.Helper()
+	if status := n.run(t, "virt-netboot", "takeover", "status"); !strings.HasPrefix(status, "enabled: ") {
+		t.Errorf("takeover status: %s", status)
+	}
+	n.run(t, "virsh", "define", n.domain(t, "check"))
+	if xml := n.run(t, "virsh", "dumpxml", "check"); !strings.Contains(xml, "<boot dev='network'/>") {
+		t.Errorf("a domain that is defined with plain virsh does not try the network:\n%s", xml)
+	}
+	n.run(t, "virsh", "undefine", "check")
+}
+
+// bypassed waits until both sockets lead to libvirt past an agent that fails.
+func (n *node) bypassed(t *testing.T) {
+	t.Helper()
+	await(t, "the agent to be gone past", func() error {
+		info, err := os.Lstat(n.path("/run/libvirt/libvirt-sock"))
+		if err == nil && info.Mode().Type() != os.ModeSymlink {
+			err = fmt.Errorf("the usual socket is a %v", info.Mode())
+		}
+		return err
+	})
+	for _, uri := range []string{"qemu:///system", "qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock"} {
+		n.run(t, "virsh", "-c", uri, "define", n.domain(t, "check"))
+		if xml := n.run(t, "virsh", "dumpxml", "check"); strings.Contains(xml, "<boot dev='network'/>") {
+			t.Errorf("through %s a domain still is changed", uri)
+		}
+		n.run(t, "virsh", "undefine", "check")
+	}
+}
+
+// domain writes a domain document that boots from the disk, and returns its path.
+func (n *node) domain(t *testing.T, name string) string {
+	t.Helper()
+	path := "/root/" + name + ".xml"
+	n.write(t, path, fmt.Sprintf(`<domain type='qemu'><name>%s</name><memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='%s'/><target dev='vda' bus='virtio'/></disk>
+    <interface type='bridge'><source bridge='br-tenant'/><model type='virtio'/></interface>
+  </devices>
+</domain>
+`, name, disk))
+	return path
+}
+
+// files lists what is in /etc, /usr and /var, with type, mode, owner, size and
+// target, but for what apt, dpkg, systemd and libvirt keep there of their own work.
+func (n *node) files(t *testing.T) []string {
+	t.Helper()
+	n.run(t, "touch", "/root/stamp")
+	out := n.shell(t, `find /etc /usr /var -printf '%p %y %m %u %g %l' \( -type f -printf ' %s' , -printf '\n' \) |
+		grep -vE '^/var/(log|cache|backups|tmp|lib/(apt|dpkg|systemd|libvirt/(qemu|images|dnsmasq)))(/| )' | LC_ALL=C sort`)
+	return strings.Split(out, "\n")
+}
+
+// asBefore fails the test where something is left, or something is gone, since
+// files.
+func (n *node) asBefore(t *testing.T, before []string) {
+	t.Helper()
+	newer := n.shell(t, `find /etc /usr /var -newer /root/stamp | grep -i netboot || true; find /run /root -name '*netboot*'`)
+	if newer != "" {
+		t.Errorf("left behind:\n%s", newer)
+	}
+	if diff := cmp.Diff(before, n.files(t)); diff != "" {
+		t.Errorf("/etc, /usr and /var: -before +after:\n%s", diff)
+	}
+	if units := n.shell(t, "systemctl list-unit-files --no-legend 'virt-netboot*' || true"); units != "" {
+		t.Errorf("systemd still knows:\n%s", units)
+	}
+}

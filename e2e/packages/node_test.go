@@ -1,0 +1,130 @@
+//go:build packages
+
+package packages
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// node is a Debian machine in a container, with a network of its own that leads
+// nowhere. What is written to it is gone with the test.
+type node struct{ pid1 int }
+
+// boot starts a node and waits until systemd has started everything.
+func boot(t *testing.T, tree string) *node {
+	t.Helper()
+	// Not on a tmpfs: libvirt opens disks with O_DIRECT.
+	dir, err := os.MkdirTemp("/var/tmp", "virt-netboot-node-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	root := filepath.Join(dir, "root")
+	for _, sub := range []string{"upper", "work", "root"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", tree, dir, dir)
+	if err := syscall.Mount("overlay", root, "overlay", 0, options); err != nil {
+		t.Fatalf("mounting an overlay on %s: %v", root, err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(root, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmounting %s: %v", root, err)
+		}
+	})
+
+	n := &node{}
+	cmd := exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory="+root, "--machine="+filepath.Base(dir),
+		"--register=no", "--keep-unit", "--private-network", "--capability=all", "--console=pipe")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(n.pid1, syscall.SIGKILL) // its processes go with it
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	await(t, "the node's PID 1", func() error {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid))
+		if err != nil {
+			return err
+		}
+		n.pid1, err = strconv.Atoi(strings.TrimSpace(string(children)))
+		return err
+	})
+	await(t, "the node's start", func() error {
+		_, err := n.try("systemctl", "is-system-running")
+		return err
+	})
+	return n
+}
+
+// command is a program that runs in the node.
+func (n *node) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("nsenter", append([]string{"--target", strconv.Itoa(n.pid1), "--all", "--"}, args...)...)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
+	return cmd
+}
+
+func (n *node) try(args ...string) (string, error) { return output(n.command(args...)) }
+
+// run runs a program in the node, which must succeed.
+func (n *node) run(t *testing.T, args ...string) string {
+	t.Helper()
+	return run(t, n.command(args...))
+}
+
+// shell runs a script in the node, which must succeed.
+func (n *node) shell(t *testing.T, script string) string {
+	t.Helper()
+	return n.run(t, "sh", "-euc", script)
+}
+
+// path is where a file of the node is here. Its /run is a file system of its own.
+func (n *node) path(name string) string { return fmt.Sprintf("/proc/%d/root%s", n.pid1, name) }
+
+func (n *node) write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(n.path(name)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(n.path(name), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (n *node) read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(n.path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// await waits until check returns no error, for a minute at most.
+func await(t *testing.T, what string, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waiting for %s: %v", what, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

@@ -1,0 +1,222 @@
+//go:build packages
+
+package packages
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	hookLink    = "/etc/libvirt/hooks/qemu"
+	hookProgram = "/usr/lib/virt-netboot/qemu-hook"
+	configPath  = "/etc/virt-netboot/config.yaml"
+	disk        = "/var/lib/libvirt/images/disk.raw"
+)
+
+func TestPackages(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("a container needs root")
+	}
+	older, newer := build(t, "1.0.0"), build(t, "1.1.0")
+	t.Run("rpm", func(t *testing.T) { testRPM(t, filepath.Dir(older)) })
+	t.Run("node", func(t *testing.T) { testNode(t, older, newer) })
+}
+
+// testNode is the life of virt-netboot on one node: each part goes on where the one
+// before has ended.
+func testNode(t *testing.T, older, newer string) {
+	n := boot(t, tree(t))
+	n.write(t, "/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repository ./\n")
+	n.publish(t, older)
+	n.shell(t, "mkdir /etc/nova; echo domain-needed >/etc/nova/dnsmasq.conf; truncate -s 1M "+disk+" "+disk+".nova; ip link add br-tenant type bridge")
+	n.run(t, "virsh", "version")
+	before := n.files(t)
+
+	var guest, libvirtd string
+	step := func(name string, f func(t *testing.T)) {
+		if !t.Run(name, f) {
+			t.Log(n.try("journalctl", "--no-pager", "--output=short-precise", "--lines=60"))
+			t.FailNow()
+		}
+	}
+	step("install", func(t *testing.T) {
+		libvirtd = n.daemon(t)
+		n.apt(t, "install", "virt-netboot")
+		n.green(t, "virt-netboot.socket", "virt-netboot.service", "virt-netboot-files.path", "virt-netboot-files.service")
+		n.isHook(t, hookLink)
+		if now := n.daemon(t); now != libvirtd {
+			t.Errorf("libvirtd was process %s, now %s: it was restarted", libvirtd, now)
+		}
+		n.run(t, "virsh", "-c", "qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock", "version")
+		await(t, "Nova's file to be patched", func() error {
+			if text := n.read(t, "/etc/nova/dnsmasq.conf"); !strings.Contains(text, "dhcp-ignore=tag:ipxe") {
+				return fmt.Errorf("it is %q", text)
+			}
+			return nil
+		})
+	})
+	step("rights", func(t *testing.T) {
+		const setuidSetgid = "CapBnd:\t00000000000000c0"
+		if got := n.shell(t, "grep CapBnd /proc/$(systemctl show -P MainPID virt-netboot)/status"); strings.TrimSpace(got) != setuidSetgid {
+			t.Errorf("the agent has %s, want %s", got, setuidSetgid)
+		}
+		for _, unit := range []string{"virt-netboot.service", "virt-netboot-files.service", "virt-netboot-bypass.service"} {
+			n.run(t, "systemd-analyze", "security", "--threshold=20", "--no-pager", unit)
+			n.run(t, "systemd-analyze", "verify", unit)
+		}
+		// libvirt decides about the client, not about the agent.
+		if out, err := n.try("setpriv", "--reuid=65534", "--clear-groups", "virsh", "-c", "qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock", "list"); err == nil {
+			t.Errorf("nobody may list domains through the gateway: %s", out)
+		}
+	})
+	step("takeover", func(t *testing.T) {
+		n.run(t, "virt-netboot", "takeover", "enable")
+		n.run(t, "virsh", "define", n.domain(t, "plain"))
+		n.run(t, "virsh", "start", "plain")
+		n.bootsFrom(t, "plain", "net0", "virtio-disk0")
+		guest = n.qemu(t, "plain")
+		libvirtd = n.daemon(t)
+	})
+	step("Nova", func(t *testing.T) {
+		program, err := os.ReadFile("testdata/launch.py")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.write(t, "/root/launch.py", string(program))
+		n.run(t, "python3", "/root/launch.py", "instance-00000001", "7e1b2a3c-0000-4000-8000-000000000001", disk+".nova")
+		n.bootsFrom(t, "instance-00000001", "net0", "virtio-disk0")
+		// Not in <metadata>, where virt-netboot keeps what it takes.
+		_, devices, _ := strings.Cut(n.run(t, "virsh", "dumpxml", "instance-00000001"), "<devices>")
+		if !strings.Contains(devices, "<interface") || strings.Contains(devices, "<filterref") {
+			t.Errorf("the interface still has its filter:\n%s", devices)
+		}
+		n.run(t, "virsh", "destroy", "instance-00000001")
+		n.run(t, "virsh", "undefine", "instance-00000001")
+	})
+	same := func(t *testing.T) {
+		t.Helper()
+		if now := n.qemu(t, "plain"); now != guest {
+			t.Errorf("the guest was process %s, now %s", guest, now)
+		}
+		if now := n.daemon(t); now != libvirtd {
+			t.Errorf("libvirtd was process %s, now %s: it was restarted", libvirtd, now)
+		}
+	}
+	works := func(t *testing.T, version string) {
+		t.Helper()
+		if got := strings.TrimSpace(n.run(t, "virt-netboot", "--version")); got != "virt-netboot "+version {
+			t.Errorf("%q is installed, want version %s", got, version)
+		}
+		n.green(t, "virt-netboot.socket", "virt-netboot.service", "virt-netboot-files.service")
+		n.takenOver(t)
+		same(t)
+	}
+	step("upgrade", func(t *testing.T) {
+		n.publish(t, older, newer)
+		n.apt(t, "upgrade")
+		works(t, "1.1.0")
+	})
+	step("downgrade", func(t *testing.T) {
+		n.apt(t, "install", "--allow-downgrades", "virt-netboot=1.0.0-1")
+		works(t, "1.0.0")
+	})
+	step("another configuration", func(t *testing.T) {
+		// One of an older version, which has not all of today's keys, and which
+		// somebody has edited.
+		old := variant(t, newer, "1.0.5", func(string) string { return "gateway:\n  upstream: \"\"\nlog: {level: info}\n" })
+		n.publish(t, older, old, newer)
+		n.apt(t, "install", "virt-netboot=1.0.5-1")
+		edited := strings.Replace(n.read(t, configPath), "info", "debug", 1)
+		n.write(t, configPath, edited)
+		n.apt(t, "upgrade")
+		works(t, "1.1.0")
+		if now := n.read(t, configPath); now != edited {
+			t.Errorf("the configuration is now:\n%s", now)
+		}
+	})
+	step("a configuration from the future", func(t *testing.T) {
+		future := variant(t, newer, "2.0.0", func(s string) string { return s + "\nquantum: {entangle: true}\n" })
+		n.publish(t, newer, future)
+		n.run(t, "cp", configPath, "/root/config.yaml")
+		n.run(t, "rm", configPath)
+		n.apt(t, "upgrade", "-o", "Dpkg::Options::=--force-confmiss")
+		n.bypassed(t)
+		same(t)
+		n.run(t, "mv", "/root/config.yaml", configPath)
+		n.shell(t, "systemctl reset-failed virt-netboot && systemctl restart virt-netboot")
+		n.takenOver(t)
+	})
+	step("an agent that does not start", func(t *testing.T) {
+		n.shell(t, "mv /usr/bin/virt-netboot /root; echo nonsense >/usr/bin/virt-netboot; chmod 755 /usr/bin/virt-netboot; systemctl restart virt-netboot || true")
+		n.bypassed(t)
+		n.shell(t, "mv /root/virt-netboot /usr/bin; systemctl reset-failed virt-netboot; systemctl restart virt-netboot")
+		n.takenOver(t)
+		same(t)
+	})
+	step("purge", func(t *testing.T) {
+		n.apt(t, "purge", "virt-netboot")
+		if now := n.qemu(t, "plain"); now != guest {
+			t.Errorf("the guest was process %s, now %s", guest, now)
+		}
+		n.run(t, "virsh", "destroy", "plain")
+		n.run(t, "virsh", "undefine", "plain")
+		n.run(t, "virsh", "define", n.domain(t, "direct"))
+		n.run(t, "virsh", "start", "direct")
+		n.bootsFrom(t, "direct", "virtio-disk0")
+		n.run(t, "virsh", "destroy", "direct")
+		n.run(t, "virsh", "undefine", "direct")
+		n.asBefore(t, before)
+	})
+	step("beside another hook", func(t *testing.T) {
+		const foreign = "#!/bin/sh\nexit 0\n"
+		n.write(t, hookLink, foreign)
+		n.run(t, "chmod", "755", hookLink)
+		before := n.files(t)
+		n.publish(t, newer)
+		n.apt(t, "install", "virt-netboot")
+		n.isHook(t, hookLink+".d/50-virt-netboot")
+		n.apt(t, "install", "--reinstall", "virt-netboot")
+		n.apt(t, "remove", "virt-netboot")
+		n.apt(t, "install", "virt-netboot")
+		n.isHook(t, hookLink+".d/50-virt-netboot")
+		n.green(t, "virt-netboot.socket", "virt-netboot.service")
+		n.apt(t, "purge", "virt-netboot")
+		n.asBefore(t, before)
+		if n.read(t, hookLink) != foreign {
+			t.Error("the other hook has changed")
+		}
+	})
+}
+
+// TestReproducible: another directory, time, umask and time zone give the same bytes.
+func TestReproducible(t *testing.T) {
+	copied := filepath.Join(t.TempDir(), "elsewhere")
+	epoch := strings.TrimSpace(run(t, exec.Command("git", "-C", checkout, "log", "-1", "--format=%ct")))
+	var sums []string
+	for _, dir := range []string{checkout, copied} {
+		if dir == copied {
+			run(t, exec.Command("sh", "-euc", `umask 027; mkdir "$1"; cd "$2"
+				git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh |
+				tar -c --null -T - | tar -x -C "$1"`, "copy", copied, checkout))
+		}
+		dist := t.TempDir()
+		cmd := exec.Command("sh", "-euc", `umask "$1"; exec "$2/packaging/build" "$3"`, "build", map[bool]string{true: "077", false: "022"}[dir == copied], dir, dist)
+		cmd.Env = append(os.Environ(), "VERSION=v3.0.0", "ARCHS=amd64 arm64", "SOURCE_DATE_EPOCH="+epoch)
+		if dir == copied {
+			cmd.Env = append(cmd.Env, "TZ=Asia/Tokyo", "LANG=C.UTF-8")
+		}
+		run(t, cmd)
+		sums = append(sums, run(t, exec.Command("sh", "-euc", `cd "$1"; sha256sum *`, "sums", dist)))
+	}
+	if sums[0] != sums[1] {
+		t.Errorf("the builds differ:\n%s\n%s", sums[0], sums[1])
+	}
+	if files := strings.Count(sums[0], "\n"); files != 4 {
+		t.Errorf("%d packages, want 4", files)
+	}
+}

@@ -1,0 +1,113 @@
+//go:build packages
+
+package packages
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const release = "bookworm"
+
+// treePackages are what a compute node has besides Debian's base.
+const treePackages = "libvirt-daemon-system libvirt-clients qemu-system-x86 ipxe-qemu qemu-utils polkitd " +
+	"python3-nova python3-libvirt iproute2 procps"
+
+// makeTree is a shell script that makes a Debian tree in $1 from the mirror $2, with
+// the sources.list in $3 and the packages in $4.
+const makeTree = `
+set -eu
+debootstrap --variant=minbase --include=systemd-sysv,dbus,ca-certificates ` + release + ` "$1" "$2"
+printf '%s' "$3" >"$1/etc/apt/sources.list"
+cp /etc/resolv.conf "$1/etc/resolv.conf"
+printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
+chmod 755 "$1/usr/sbin/policy-rc.d"
+mount -t proc proc "$1/proc"
+trap 'umount "$1/proc"' EXIT
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+chroot "$1" apt-get update -qq
+# shellcheck disable=SC2086
+chroot "$1" apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-unsafe-io $4
+chroot "$1" apt-get clean
+rm "$1/usr/sbin/policy-rc.d" "$1/etc/resolv.conf" "$1/etc/apt/sources.list"
+rm -rf "$1"/var/lib/apt/lists/*
+# libvirt cannot use those of a host without the unified hierarchy alone.
+printf 'cgroup_controllers = [ ]\n' >>"$1/etc/libvirt/qemu.conf"
+`
+
+// tree returns a Debian tree, from the cache where one is there.
+func tree(t *testing.T) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = "/var/tmp"
+	}
+	key := sha256.Sum256([]byte(makeTree + treePackages))
+	dir := filepath.Join(cache, "virt-netboot-e2e", fmt.Sprintf("%s-%x", release, key[:6]))
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	t.Logf("making a Debian tree in %s", dir)
+	mirror, sources := aptSources(t)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	work, err := os.MkdirTemp(filepath.Dir(dir), "new-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(work)
+	made := filepath.Join(work, "tree")
+	run(t, exec.Command("sh", "-c", makeTree, "make-tree", made, mirror, sources, treePackages))
+	if err := os.Rename(made, dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// aptSources returns where this machine gets Debian from.
+func aptSources(t *testing.T) (mirror, list string) {
+	t.Helper()
+	out := run(t, exec.Command("apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)",
+		"Created-By: Packages", "Component: main"))
+	for line := range strings.Lines(out) {
+		var origin, suite, uri string
+		if n, _ := fmt.Sscan(line, &origin, &suite, &uri); n != 3 || origin != "Debian" || !strings.HasPrefix(suite, release) {
+			continue
+		}
+		if suite == release {
+			mirror = uri
+		}
+		if entry := fmt.Sprintf("deb %s %s main\n", uri, suite); !strings.Contains(list, entry) {
+			list += entry
+		}
+	}
+	if mirror == "" {
+		t.Fatalf("apt on this machine has no source of Debian's %s; run apt-get update", release)
+	}
+	return mirror, list
+}
+
+// run runs a command and returns its standard output.
+func run(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := output(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func output(cmd *exec.Cmd) (string, error) {
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s%s", strings.Join(cmd.Args, " "), err, stdout.String(), stderr.String())
+	}
+	return stdout.String(), nil
+}
