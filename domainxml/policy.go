@@ -22,6 +22,8 @@ type Rule struct {
 	Match Match
 	// Boot is the wanted boot order.
 	Boot Boot
+	// OnlyIf is when network-first holds.
+	OnlyIf OnlyIf
 	// BootNIC is which interfaces try the network.
 	BootNIC BootNIC
 	// Filterref is what becomes of the nwfilter references of the interfaces.
@@ -42,6 +44,7 @@ func DefaultRule() Rule {
 	return Rule{
 		Name:       "default",
 		Boot:       BootNetworkFirst,
+		OnlyIf:     OnlyIfAlways,
 		Filterref:  Filterref{Action: FilterrefRemove},
 		Kernel:     KernelWarn,
 		IPXEKernel: true,

@@ -7,7 +7,8 @@ import (
 )
 
 // The element that virt-netboot keeps in a domain's <metadata>: what a rewrite
-// took away, so that Revert can put it back, or that it was put back.
+// took away, so that Revert can put it back, or that it was put back; and with
+// once="pending" or "done" how far the one start from the network is.
 //
 //	<netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0" metadata="new">
 //	  <netboot:boot><boot dev='hd'/></netboot:boot>
@@ -33,6 +34,7 @@ const (
 type record struct {
 	reverted    bool // the domain is to be left alone
 	newMetadata bool // the <metadata> around it is virt-netboot's too
+	once        Once
 
 	boot       *[]string // <boot dev>s of <os>, empty when there were none; nil when not changed
 	kernel     []string  // elements removed from <os>, as they were
@@ -112,6 +114,9 @@ func (d *document) recordOf() (*element, record) {
 
 func (d *document) readRecord(e *element) record {
 	r := record{reverted: d.attr(e, "reverted") == "yes", newMetadata: d.attr(e, "metadata") == "new"}
+	if once := Once(d.attr(e, "once")); once == OncePending || once == OnceDone {
+		r.once = once
+	}
 	for _, c := range e.children {
 		id := deviceID{kind: d.attr(c, "type"), name: d.attr(c, "name")}
 		id.number, _ = strconv.Atoi(d.attr(c, "number"))
@@ -170,6 +175,11 @@ func (r record) merge(newer record) record {
 	return r
 }
 
+// empty reports whether the record says nothing.
+func (r record) empty() bool {
+	return !r.reverted && r.once == OnceNone && r.boot == nil && r.kernel == nil && r.orders == nil && r.filterrefs == nil
+}
+
 // render writes the record, one child a line where lines begin with indent.
 func (r record) render(indent string) string {
 	attributes := " xmlns:" + strings.TrimSuffix(recordPrefix, ":") + `="` + RecordNamespace + `"`
@@ -179,7 +189,13 @@ func (r record) render(indent string) string {
 	if r.reverted {
 		return "<" + recordElement + attributes + ` reverted="yes"/>`
 	}
+	if r.once != OnceNone {
+		attributes += ` once="` + string(r.once) + `"`
+	}
 	children := r.children()
+	if len(children) == 0 {
+		return "<" + recordElement + attributes + "/>"
+	}
 	if indent != "" {
 		for i := range children {
 			children[i] = indent + "  " + children[i]

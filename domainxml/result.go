@@ -11,6 +11,8 @@ type Result struct {
 	Rule *Rule
 	// Reverted: the domain is marked as one that no rule applies to.
 	Reverted bool
+	// Once is the mark of SetOnce.
+	Once Once
 	// Observed: the policy only observes. Output is the input, and Changes are what
 	// would be changed.
 	Observed bool
@@ -38,6 +40,9 @@ const (
 	ChangeCmdlineRemoved    ChangeKind = "cmdline-removed"
 )
 
+// ChangeOnce is the change of SetOnce.
+const ChangeOnce ChangeKind = "once"
+
 // The changes of Revert and Apply.
 const (
 	ChangeFilterrefRestored ChangeKind = "filterref-restored"
@@ -56,7 +61,7 @@ type Change struct {
 	// From and To are the values before and after: boot devices in order
 	// ("hd" to "network, hd"), devices with their order ("vda" to
 	// "fa:16:3e:50:43:cd, vda"), names of nwfilters, a kernel's path, a command
-	// line. To is empty where something was removed.
+	// line, a Once. To is empty where something was removed.
 	From, To string
 }
 
@@ -81,13 +86,25 @@ func (c Change) String() string {
 		return "kernel command line put back"
 	case ChangeMarkedReverted:
 		return "marked as reverted: no rule applies until it is applied again"
+	case ChangeOnce:
+		return onceText(Once(c.To))
 	case ChangeRecordRemoved:
 		return "virt-netboot's element removed from the metadata"
 	}
 	return string(c.Kind)
 }
 
-// WarningKind says why a guest will not boot from the network.
+func onceText(now Once) string {
+	switch now {
+	case OncePending:
+		return "marked: the network first at its next start only"
+	case OnceDone:
+		return "it has started from the network once; from now on its boot order is the one without virt-netboot"
+	}
+	return "its mark of virt-netboot once is taken away"
+}
+
+// WarningKind says why a guest will not boot from the network, or may do so in vain.
 type WarningKind string
 
 // The warnings a rewrite can give.
@@ -101,6 +118,9 @@ const (
 	// WarningROMOff: the option ROM of the interface that would boot is off, and
 	// iPXE is in that ROM.
 	WarningROMOff WarningKind = "option-rom-off"
+	// WarningDiskUnread: only_if of the rule asks for the root disk, which cannot be
+	// looked at; the network stays first.
+	WarningDiskUnread WarningKind = "disk-unread"
 )
 
 // Warning is one reason why a guest will not boot from the network although
@@ -111,6 +131,9 @@ type Warning struct {
 	Interface string
 	// Kernel and Initrd are paths, for WarningKernel.
 	Kernel, Initrd string
+	// Disk is the target device, such as vda, and Reason why it cannot be looked at,
+	// for WarningDiskUnread.
+	Disk, Reason string
 }
 
 // String is the warning as a person reads it in a log.
@@ -126,6 +149,8 @@ func (w Warning) String() string {
 		return "has no network interface to boot from"
 	case WarningNoBootNIC:
 		return "has no network interface that boot_nic of its rule fits; its boot order stays"
+	case WarningDiskUnread:
+		return fmt.Sprintf("tries the network first although its disk %s may have an operating system: the disk cannot be looked at (only_if: blank-disk): %s", w.Disk, w.Reason)
 	case WarningROMOff:
 		return fmt.Sprintf("interface %s has its option ROM off (<rom>), where iPXE is; it cannot boot from the network", w.Interface)
 	}

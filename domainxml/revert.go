@@ -141,12 +141,27 @@ func (r *rewrite) finishRecord(el *element, kept record, mark bool) {
 	case mark && !kept.reverted:
 		r.edits.writeRecord(r.doc, el, record{reverted: true, newMetadata: kept.newMetadata})
 		r.changed(0, Change{Kind: ChangeMarkedReverted})
-	case mark || el == nil:
-	case kept.newMetadata && len(el.parent.children) == 1:
-		r.edits.remove(el.parent)
+	case !mark && el != nil:
+		r.removeRecord(el, kept)
 		r.changed(0, Change{Kind: ChangeRecordRemoved})
-	default:
-		r.edits.remove(el)
-		r.changed(0, Change{Kind: ChangeRecordRemoved})
+	}
+}
+
+// removeRecord leaves nothing of ours in the metadata.
+func (r *rewrite) removeRecord(el *element, kept record) {
+	if kept.newMetadata && len(el.parent.children) == 1 {
+		el = el.parent
+	}
+	r.edits.remove(el)
+}
+
+// keepRecord writes what is to be kept from now on, if anything is.
+func (r *rewrite) keepRecord(el *element) {
+	kept := r.kept.merge(r.taken)
+	switch {
+	case !kept.empty():
+		r.edits.writeRecord(r.doc, el, kept)
+	case el != nil:
+		r.removeRecord(el, kept)
 	}
 }

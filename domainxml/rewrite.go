@@ -21,13 +21,16 @@ func (r Rewriter) Domain(doc []byte, state State) (res Result, err error) {
 		w.finishRecord(el, kept, true)
 		return w.result(), nil
 	}
-	w.state = state
+	w.state, w.kept = state, kept
+	if w.domain.QEMU() {
+		w.markOnce(el == nil, r.Once)
+	}
 	if w.rule != nil {
 		w.view = newView(parsed)
 		w.editDomain()
 	}
 	if len(w.changes) > 0 {
-		w.edits.writeRecord(parsed, el, kept.merge(w.taken))
+		w.keepRecord(el)
 	}
 	return w.result(), nil
 }
@@ -89,7 +92,9 @@ type rewrite struct {
 	reverted   bool
 	observe    bool
 	readInitrd func(path string, n int) ([]byte, error)
+	readDisk   func(disk DiskSource, n int) ([]byte, error)
 	edits      edits
+	kept       record // what rewrites before took away
 	taken      record // what the edits take away
 	changes    []placedChange
 	warnings   []Warning
@@ -107,6 +112,7 @@ func (r Rewriter) begin(doc *document, d Domain) *rewrite {
 		rule:       r.Policy.For(d),
 		observe:    r.Policy.Observe,
 		readInitrd: r.ReadInitrd,
+		readDisk:   r.ReadDisk,
 		edits:      edits{src: doc.src},
 	}
 }
@@ -134,11 +140,18 @@ func (r *rewrite) editDomain() {
 		return
 	}
 	verdict := r.editKernel()
+	if r.kept.once == OnceDone {
+		r.restoreTakenBoot()
+	}
 	if r.rule.Boot == BootKeep {
 		return
 	}
 	switch verdict {
 	case kernelNone, kernelDropped:
+		if !r.networkWanted() {
+			r.restoreTakenBoot()
+			return
+		}
 		r.editBootDevices()
 		r.warnNoInterface()
 		r.warnROM()
@@ -171,7 +184,7 @@ func (r *rewrite) warned(w Warning) { r.warnings = append(r.warnings, w) }
 
 func (r *rewrite) result() Result {
 	res := Result{
-		Domain: r.domain, Rule: r.rule, Reverted: r.reverted, Observed: r.observe,
+		Domain: r.domain, Rule: r.rule, Reverted: r.reverted, Once: r.kept.once, Observed: r.observe,
 		Output: r.edits.src, Warnings: r.warnings,
 	}
 	if !r.observe {

@@ -23,6 +23,9 @@ import (
 //	mode     "observe" where nothing is to be changed
 //	state    "active" where the guest runs
 //	reverted the UUID of a domain that is marked where it is defined
+//	once     how far a domain is where it is defined: "pending" or "done"
+//	disk     what is on the root disk: "blank", "mbr", "gpt", "gpt-4096", "short";
+//	         anything else is why it cannot be read
 //	initrd   what the initrd begins with
 //	in.xml   the document; device.xml instead for one device of that domain
 //	out.xml  what must come out
@@ -128,7 +131,9 @@ func (c behaviour) rewrite(doc []byte) domainxml.Result {
 	r := domainxml.Rewriter{
 		Policy:     domainxml.Policy{Rules: []domainxml.Rule{c.rule}, Observe: c.word("mode") == "observe"},
 		ReadInitrd: c.readInitrd,
+		ReadDisk:   c.readDisk,
 		Reverted:   func(uuid string) bool { return uuid == c.word("reverted") },
+		Once:       func(string) domainxml.Once { return domainxml.Once(c.word("once")) },
 	}
 	if c.get("device.xml") != "" {
 		return c.must(r.Device(doc, []byte(c.get("in.xml"))))
@@ -154,6 +159,27 @@ func (c behaviour) readInitrd(path string, n int) ([]byte, error) {
 		return nil, os.ErrNotExist
 	}
 	return []byte(head[:min(n, len(head))]), nil
+}
+
+func (c behaviour) readDisk(disk domainxml.DiskSource, n int) ([]byte, error) {
+	if disk.Path != "/var/lib/nova/root" || disk.Format != "qcow2" {
+		c.t.Errorf("looks at %+v", disk)
+	}
+	head := make([]byte, n)
+	switch is := c.word("disk"); is {
+	case "blank":
+	case "mbr":
+		copy(head[510:], "\x55\xaa")
+	case "gpt":
+		copy(head[512:], "EFI PART")
+	case "gpt-4096":
+		copy(head[4096:], "EFI PART")
+	case "short":
+		head = head[:511]
+	default:
+		return nil, errors.New(is)
+	}
+	return head, nil
 }
 
 func says(r domainxml.Result) string {

@@ -12,6 +12,12 @@ type Rewriter struct {
 	// one from scratch at each hard reboot. With nil only the mark in a document
 	// counts.
 	Reverted func(uuid string) bool
+	// Once reports the mark of [SetOnce] in the same way. With nil only the mark in
+	// a document counts.
+	Once func(uuid string) Once
+	// ReadDisk returns the first n bytes of a disk's content, as its guest sees it,
+	// fewer when it is smaller. With nil no disk can be looked at.
+	ReadDisk func(disk DiskSource, n int) ([]byte, error)
 }
 
 // State says whether the guest of a document already runs.

@@ -33,6 +33,8 @@ type Handler struct {
 	Config string
 	// ReadInitrd is as in [domainxml.Rewriter].
 	ReadInitrd func(path string, n int) ([]byte, error)
+	// ReadDisk is as in [domainxml.Rewriter].
+	ReadDisk func(disk domainxml.DiskSource, n int) ([]byte, error)
 	// Timeout is how long one call may take before the document goes on
 	// unchanged and Exit ends the program, in the midst of whatever it waits for.
 	Timeout time.Duration
@@ -100,6 +102,12 @@ func (h Handler) rewriter(cfg config.Config, doing *step) domainxml.Rewriter {
 			doing.set("reading initrd " + path)
 			defer doing.set(before)
 			return h.ReadInitrd(path, n)
+		},
+		ReadDisk: func(disk domainxml.DiskSource, n int) ([]byte, error) {
+			before := doing.get()
+			doing.set("reading disk " + disk.Path)
+			defer doing.set(before)
+			return h.ReadDisk(disk, n)
 		},
 	}
 }

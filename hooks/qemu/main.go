@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/virt-netboot/virt-netboot/hooks"
+	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 	"github.com/virt-netboot/virt-netboot/internal/initrd"
@@ -57,6 +58,7 @@ func handler() hooks.Handler {
 	return hooks.Handler{
 		Config:     path.Join(root, config.DefaultPath),
 		ReadInitrd: initrd.ReadHead,
+		ReadDisk:   bootsector.New().Read,
 		Timeout:    hooks.DefaultTimeout,
 		Exit:       os.Exit,
 		Log:        log.Logger(),

@@ -35,6 +35,7 @@ rules:
       extra_specs: {"netboot:on": "true"}
       image_properties: {os_type: linux}
     boot: keep
+    only_if: blank-disk
     filterref: replace:no-mac-spoofing
     kernel: drop
     ipxe_kernel: false
@@ -67,6 +68,7 @@ func TestParseEveryKey(t *testing.T) {
 				ImageProperties: map[string]string{"os_type": "linux"},
 			},
 			Boot:       domainxml.BootKeep,
+			OnlyIf:     domainxml.OnlyIfBlankDisk,
 			Filterref:  domainxml.Filterref{Action: domainxml.FilterrefReplace, Filter: "no-mac-spoofing"},
 			Kernel:     domainxml.KernelDrop,
 			IPXEKernel: false,

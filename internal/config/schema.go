@@ -68,6 +68,7 @@ func (d *decoder) rule(n ast.Node, r *domainxml.Rule) {
 		{"name", d.checked(&r.Name, nil)},
 		{"match", func(n ast.Node) { d.match(n, &r.Match) }},
 		{"boot", d.unmarshal(&r.Boot)},
+		{"only_if", d.unmarshal(&r.OnlyIf)},
 		{"boot_nic", d.bootNIC(&r.BootNIC)},
 		{"filterref", d.unmarshal(&r.Filterref)},
 		{"kernel", d.unmarshal(&r.Kernel)},
