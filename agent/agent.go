@@ -19,6 +19,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/agent/resync"
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 	"github.com/virt-netboot/virt-netboot/internal/version"
@@ -108,6 +109,7 @@ type parts struct {
 	domains  *reconcile.Reconciler
 	files    *files
 	hook     *hookCalls
+	disks    *bootsector.Reader
 	only     selection // which of them run
 	dir      string    // where the sockets are that the hook and virt-netboot status use
 	started  time.Time
@@ -120,6 +122,7 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 		manager:  manager{log},
 		config:   reload.New(path, c, log),
 		registry: newRegistry(),
+		disks:    bootsector.New(),
 		started:  time.Now(),
 	}
 	p.config.Around(p.manager.reloading)
@@ -213,8 +216,8 @@ func (p *parts) newGateway(c config.Config) *gateway.Server {
 	return &gateway.Server{
 		Upstream: func() string { return upstream(c) },
 		Rewriter: func() domainxml.Rewriter {
-			r := newRewriter(p.config.Current())
-			r.Reverted = p.domains.Reverted
+			r := newRewriter(p.config.Current(), p.disks)
+			r.Reverted, r.Once = p.domains.Reverted, p.domains.Once
 			return r
 		},
 		OnRefusal: func() gateway.OnRefusal { return gateway.OnRefusal(p.config.Current().Gateway.OnRefusal) },

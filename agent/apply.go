@@ -7,6 +7,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -57,7 +58,7 @@ Exit status:
 }
 
 func applying(c config.Config) settling {
-	rewriter := newRewriter(c)
+	rewriter := newRewriter(c, bootsector.New())
 	none := "nothing to change"
 	if c.Mode == config.ModeObserve {
 		none += ", as the mode is observe"

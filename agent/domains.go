@@ -64,13 +64,15 @@ func allDomains(ctx context.Context, conn *libvirt.Conn) ([]string, error) {
 	return uuids, nil
 }
 
-// settling is a command that changes domains: revert or apply.
+// settling is a command that changes domains: revert, apply or once.
 type settling struct {
 	decide func(libvirt.State) reconcile.Decision
 	// none is what to say of a domain that needs nothing.
 	none string
 	// whole: all domains there are, so that one that disappears is no fault.
 	whole bool
+	// then returns what else to say of a domain at the end; nil for nothing.
+	then func(reconcile.Decision) string
 }
 
 // command changes the domains that a command line names, all where it names none.
@@ -124,6 +126,8 @@ func (s settling) one(ctx context.Context, conn *libvirt.Conn, name string) (str
 		return "", fmt.Errorf("libvirt has no domain of this name or UUID: %w", err)
 	case err != nil:
 		return "", err
+	case d.Refused != nil:
+		return "", d.Refused
 	case d.Facts.Unreadable != nil:
 		return "", fmt.Errorf("its document cannot be read: %w", d.Facts.Unreadable)
 	}
@@ -142,6 +146,9 @@ func (s settling) describe(last reconcile.Decision, done []reconcile.Decision) s
 	describeChanges(&b, last.Name, "at its next start: ", last.Facts.Pending)
 	for _, w := range last.Facts.Warnings {
 		fmt.Fprintf(&b, "%s: warning: %s\n", last.Name, w)
+	}
+	if s.then != nil {
+		b.WriteString(s.then(last))
 	}
 	return b.String()
 }

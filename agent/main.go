@@ -55,7 +55,7 @@ Exit status:
 	}
 	root.SetVersionTemplate("virt-netboot {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newAgent(), newApply(), newCheck(), newDoctor(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus(), newTakeover())
+	root.AddCommand(newAgent(), newApply(), newCheck(), newDoctor(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus(), newTakeover())
 	return root
 }
 

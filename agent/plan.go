@@ -11,6 +11,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -51,7 +52,7 @@ Exit status:
 			return err
 		}
 		defer conn.Close()
-		p, err := newPlanned(cmd.Context(), conn, newRewriter(c))
+		p, err := newPlanned(cmd.Context(), conn, newRewriter(c, bootsector.New()))
 		if err != nil {
 			return &failure{error: err}
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/initrd"
 )
@@ -16,7 +17,7 @@ import (
 func (p *parts) newReconciler(c config.Config) *reconcile.Reconciler {
 	r := reconcile.New(reconcile.Options{
 		Connect:  func(ctx context.Context) (reconcile.Connection, error) { return libvirt.Dial(ctx, upstream(c)) },
-		Rewriter: func() domainxml.Rewriter { return newRewriter(p.config.Current()) },
+		Rewriter: func() domainxml.Rewriter { return newRewriter(p.config.Current(), p.disks) },
 		Observe:  func() bool { return p.config.Current().Mode == config.ModeObserve },
 		Log:      p.log,
 	})
@@ -24,8 +25,8 @@ func (p *parts) newReconciler(c config.Config) *reconcile.Reconciler {
 	return r
 }
 
-func newRewriter(c config.Config) domainxml.Rewriter {
-	return domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: initrd.ReadHead}
+func newRewriter(c config.Config, disks *bootsector.Reader) domainxml.Rewriter {
+	return domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: initrd.ReadHead, ReadDisk: disks.Read}
 }
 
 // upstream is the path of libvirt's own socket.

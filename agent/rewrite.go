@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
-	"github.com/virt-netboot/virt-netboot/internal/initrd"
 )
 
 // rewriteOptions are the flags of rewrite.
@@ -65,7 +65,7 @@ Exit status:
 			return err
 		}
 		c.Mode = config.ModeEnforce // who asks for the result wants to see it
-		r := domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: initrd.ReadHead}
+		r := newRewriter(c, bootsector.New())
 		res, err := opts.apply(r, in)
 		if err != nil {
 			return err

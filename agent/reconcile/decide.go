@@ -26,6 +26,12 @@ type Decision struct {
 	// Record replaces the element of ours in the running guest's metadata, so
 	// that it can be reverted; nil leaves it, "" takes it away.
 	Record *string
+	// BootLast are devices of the running guest, by their aliases, that its firmware
+	// is to try behind all others from its next reset on.
+	BootLast []string
+
+	// Refused is why nothing can be done for what was asked.
+	Refused error
 }
 
 // Facts are what there is to see of a domain.
@@ -39,6 +45,8 @@ type Facts struct {
 	Rule string
 	// Reverted: the domain is left alone until it is applied again.
 	Reverted bool
+	// Once is how far the domain is that virt-netboot once was called for.
+	Once domainxml.Once
 	// Pending are the changes that a running guest gets at its next start.
 	Pending []domainxml.Change
 	// Warnings are what keeps it from booting from the network.
@@ -66,14 +74,18 @@ func (d Decision) sameActions(other Decision) bool {
 func Enforce(r domainxml.Rewriter, s libvirt.State, reverted bool) Decision {
 	d := Decision{State: s}
 	if s.Persistent {
-		d.define(r.Domain(s.Inactive, domainxml.Inactive))
+		d.define(definition(r, s))
 		if reverted && !d.Facts.Reverted && d.Define != nil {
 			d.define(domainxml.Revert(s.Inactive, true))
 			d.left()
 		}
 	}
 	if s.Active && !d.Facts.Reverted && d.Facts.Unreadable == nil {
-		d.update(r.Domain(s.Live, domainxml.Running))
+		res, diskNext, err := running(r, s)
+		d.update(res, err)
+		if diskNext {
+			d.bootNetworkLast()
+		}
 		if reverted && !s.Persistent && !d.Facts.Reverted && d.Record != nil {
 			d.update(domainxml.Revert(s.Live, true))
 			d.left()
@@ -116,12 +128,24 @@ func apply(r domainxml.Rewriter, doc []byte, state domainxml.State) (domainxml.R
 	if err != nil {
 		return unmarked, err
 	}
-	res, err := r.Domain(unmarked.Output, state)
-	if err == nil && res.Observed {
-		return unmarked, nil
+	return continued(r, unmarked, nil, state)
+}
+
+// bootNetworkLast has a reset of the running guest find its other devices first,
+// unless its document has the network first without virt-netboot.
+func (d *Decision) bootNetworkLast() {
+	without, err := domainxml.Revert(d.Live, false)
+	if err != nil {
+		d.Facts.Unreadable = err
+		return
 	}
-	res.Changes = append(unmarked.Changes, res.Changes...)
-	return res, err
+	usual, err := domainxml.Inspect(without.Output)
+	if err == nil && usual.BootsFrom != domainxml.BootsFromNetwork {
+		d.BootLast, err = domainxml.InterfaceAliases(d.Live)
+	}
+	if err != nil {
+		d.Facts.Unreadable = err
+	}
 }
 
 // define takes over what a document of domainxml's makes of the definition.
@@ -166,7 +190,7 @@ func (d *Decision) update(res domainxml.Result, err error) {
 }
 
 func (d *Decision) take(res domainxml.Result) {
-	d.Facts.Reverted, d.Facts.Warnings = res.Reverted, res.Warnings
+	d.Facts.Reverted, d.Facts.Once, d.Facts.Warnings = res.Reverted, res.Once, res.Warnings
 	if res.Rule != nil {
 		d.Facts.Rule = res.Rule.Name
 	}

@@ -60,19 +60,22 @@ func (r *Reconciler) changedDomain(uuid string, d Decision) {
 	if d.Define != nil {
 		log.WithField("CHANGE", joined(d.Changes)).Infof("domain %s redefined: %s", d.Name, joined(d.Changes))
 	}
+	if len(d.BootLast) > 0 {
+		log.Infof("running domain %s: a reboot from inside the guest finds the disk before the network", d.Name)
+	}
 	if len(d.Updates) > 0 {
 		log.WithField("CHANGE", joined(d.LiveChanges)).Infof("running domain %s changed: %s", d.Name, joined(d.LiveChanges))
 	}
 }
 
-// gone forgets a domain that is not there any more, save that it is reverted or
-// left alone: Nova may define it anew.
+// gone forgets a domain that is not there any more, save that it is reverted,
+// marked for once or left alone: Nova may define it anew.
 func (r *Reconciler) gone(uuid string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tick(uuid)
 	e := r.entry(uuid)
-	if e.reverted || r.Clock.Now().Before(e.fight.until) {
+	if e.reverted || e.once != domainxml.OnceNone || r.Clock.Now().Before(e.fight.until) {
 		e.seen, e.decision, e.err = false, Decision{}, nil
 		return
 	}
@@ -94,7 +97,7 @@ func (r *Reconciler) looked(uuid string, d Decision, err error) {
 	}
 	e.seen, e.decision, e.err = true, d, err
 	if d.Facts.Unreadable == nil {
-		e.reverted = d.Facts.Reverted
+		e.reverted, e.once = d.Facts.Reverted, d.Facts.Once
 	}
 	r.say(e)
 }

@@ -83,6 +83,7 @@ type entry struct {
 	err      error
 	fight    fight
 	reverted bool
+	once     domainxml.Once
 	skip     time.Time // not looked at up to then
 	said     string    // what the log said last
 }
@@ -120,6 +121,16 @@ func (r *Reconciler) Reverted(uuid string) bool {
 	defer r.mu.Unlock()
 	e := r.domains[strings.ToLower(uuid)]
 	return e != nil && e.reverted
+}
+
+// Once is as Reverted for the mark of virt-netboot once.
+func (r *Reconciler) Once(uuid string) domainxml.Once {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.domains[strings.ToLower(uuid)]; e != nil {
+		return e.once
+	}
+	return domainxml.OnceNone
 }
 
 // serve looks at domains until the connection or the context ends.

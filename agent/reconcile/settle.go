@@ -14,6 +14,7 @@ type Libvirt interface {
 	Read(ctx context.Context, nameOrUUID string) (libvirt.State, error)
 	Define(ctx context.Context, d libvirt.Domain, document []byte) error
 	UpdateDevice(ctx context.Context, d libvirt.Domain, device string) error
+	BootLast(ctx context.Context, d libvirt.Domain, device string) error
 	SetMetadata(ctx context.Context, d libvirt.Domain, namespace, key, element string) error
 }
 
@@ -90,8 +91,22 @@ func (s Settler) act(ctx context.Context, d Decision) error {
 	return errors.Join(define, update)
 }
 
-// update changes the running guest. What it takes away is kept first.
+// update changes the running guest.
 func (s Settler) update(ctx context.Context, d Decision) error {
+	var order error
+	for _, device := range d.BootLast {
+		if err := s.Libvirt.BootLast(ctx, d.Domain, device); err != nil {
+			order = errors.Join(order, fmt.Errorf("a reboot from inside the guest finds the network first again: %w", err))
+		}
+	}
+	if errors.Is(order, libvirt.ErrClosed) {
+		return order
+	}
+	return errors.Join(order, s.updateDevices(ctx, d))
+}
+
+// updateDevices changes interfaces. What that takes away is kept first.
+func (s Settler) updateDevices(ctx context.Context, d Decision) error {
 	if d.Record != nil {
 		err := s.Libvirt.SetMetadata(ctx, d.Domain, domainxml.RecordNamespace, domainxml.RecordKey, *d.Record)
 		if err != nil {

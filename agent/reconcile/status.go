@@ -44,6 +44,8 @@ type DomainStatus struct {
 	Filters   []string            `json:"filters"`
 	Rule      string              `json:"rule,omitempty"`
 	Reverted  bool                `json:"reverted"`
+	// Once is set where virt-netboot once was called: pending or done.
+	Once domainxml.Once `json:"once,omitempty"`
 
 	// Pending waits for the guest's next start.
 	Pending []Note `json:"pending"`
@@ -95,6 +97,7 @@ func (e *entry) status(now time.Time) DomainStatus {
 		Filters:     append([]string{}, f.Filters...),
 		Rule:        f.Rule,
 		Reverted:    f.Reverted,
+		Once:        f.Once,
 		Unreadable:  f.Unreadable != nil,
 	}
 	if now.Before(e.fight.until) {

@@ -15,6 +15,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/agent/resync"
+	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 // Text is a status for a person: a row a domain, what there is to say of them,
@@ -172,6 +173,12 @@ func (t *text) details(d reconcile.DomainStatus, observe bool) []row {
 	}
 	if !d.LeftAloneUntil.IsZero() {
 		add(wrong, "left alone", "until "+t.clock(d.LeftAloneUntil)+", since somebody changes it back again and again")
+	}
+	switch d.Once {
+	case domainxml.OncePending:
+		add(plain, "once", "pending: the network first at its next start only")
+	case domainxml.OnceDone:
+		add(plain, "once", "done: it has started from the network; virt-netboot once --cancel lets its rule decide again")
 	}
 	for _, w := range d.Warnings {
 		add(notice, "warning", w.Text)

@@ -1,0 +1,66 @@
+package libvirt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// behind is added to the boot index of a device that is to come behind all others:
+// more than a guest has devices.
+const behind = 1000
+
+// BootLast has the firmware of a running guest try a device behind all others, from
+// its next reset on. The device is named as libvirt names it: net0. One without a
+// boot index, or that comes last already, stays as it is.
+//
+// libvirt has no call for it, so it is QEMU that is asked, with
+// virDomainQemuMonitorCommand: libvirt marks the guest's log with "custom-monitor".
+// QEMU makes the list that the firmware reads anew at every reset
+// (fw_cfg_machine_reset in its hw/nvram/fw_cfg.c).
+func (c *Conn) BootLast(ctx context.Context, d Domain, device string) error {
+	property := map[string]any{"path": "/machine/peripheral/" + device, "property": "bootindex"}
+	var index int
+	if err := c.monitor(ctx, d, "qom-get", property, &index); err != nil {
+		return fmt.Errorf("reading the boot index of %s: %w", device, err)
+	}
+	if index < 0 || index >= behind {
+		return nil
+	}
+	property["value"] = behind + index
+	if err := c.monitor(ctx, d, "qom-set", property, nil); err != nil {
+		return fmt.Errorf("setting the boot index of %s: %w", device, err)
+	}
+	return nil
+}
+
+// monitor has QEMU carry out a command of QMP.
+func (c *Conn) monitor(ctx context.Context, d Domain, execute string, arguments map[string]any, result any) error {
+	command, err := json.Marshal(map[string]any{"execute": execute, "arguments": arguments})
+	if err != nil {
+		return err
+	}
+	var text string
+	err = c.call(ctx, "asking the QEMU of domain "+d.Name, func() (err error) {
+		text, err = c.rpc.QEMUDomainMonitorCommand(d.handle(), string(command), 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Return json.RawMessage
+		Error  *struct{ Desc string }
+	}
+	if err := json.Unmarshal([]byte(text), &answer); err != nil {
+		return fmt.Errorf("reading the answer of the QEMU of domain %s: %w", d.Name, err)
+	}
+	if answer.Error != nil {
+		return errors.New("QEMU: " + answer.Error.Desc)
+	}
+	if result == nil {
+		return nil
+	}
+	return json.Unmarshal(answer.Return, result)
+}
