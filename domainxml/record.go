@@ -168,7 +168,7 @@ func (r record) merge(newer record) record {
 	}
 	for _, f := range newer.filterrefs {
 		r.filterrefs = slices.DeleteFunc(r.filterrefs, func(old filterrefRecord) bool {
-			return old.name == f.name && (f.name != "" || old.number == f.number)
+			return strings.EqualFold(old.name, f.name) && (f.name != "" || old.number == f.number)
 		})
 		r.filterrefs = append(r.filterrefs, f)
 	}

@@ -67,6 +67,13 @@ func unchangedOnPanic(doc []byte, res *Result, err *error) {
 	}
 }
 
+// errorOnPanic does that for a function without a Result.
+func errorOnPanic(err *error) {
+	if fault := recover(); fault != nil {
+		*err = fmt.Errorf("fault in a rule: %v", fault)
+	}
+}
+
 func parseDomain(src []byte) (*document, error) {
 	doc, err := parse(src)
 	if err != nil {

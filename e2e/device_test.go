@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"libvirt.org/go/libvirtxml"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
@@ -75,6 +76,79 @@ func checkDevice(t *testing.T, l *lab.Lab, device, tap, command string, flags ..
 	if err := l.StopAgent(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestRevertDevice gives the interfaces back their filterrefs that lost them on
+// their way through the gateway, which here runs without the reconciler. A guest
+// whose devices came past the gateway says what is to come out.
+func TestRevertDevice(t *testing.T) {
+	attached := filteredInterface("fa:16:3e:00:00:02", "tap2")
+	updated := filteredInterface("fa:16:3e:50:43:cd", "tap3e5043cd")
+	unnamed := strings.Replace(filteredInterface("", "tap3"), "<mac address=''/>", "", 1)
+	both := []string{"--live", "--config"}
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		if err := l.DefineFilter(t.Context(), "nova-base"); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.StartAgent(t.Context(), "--only", "gateway"); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			name    string
+			command string
+			device  string
+			flags   []string
+		}{
+			{"attach", "attach-device", attached, both},
+			{"attach without flags", "attach-device", attached, nil},
+			{"attach without MAC", "attach-device", unnamed, []string{"--config"}},
+			{"update", "update-device", updated, both},
+		} {
+			t.Run(c.name, func(t *testing.T) { checkRevertDevice(t, l, c.device, c.command, c.flags...) })
+		}
+	})
+}
+
+func checkRevertDevice(t *testing.T, l *lab.Lab, device, command string, flags ...string) {
+	g := novaGuest(t, l, "image-raw-filterref")
+	call := append([]string{command, g.Name, writeFile(t, "interface.xml", device)}, flags...)
+	begin := func(door virshFunc) {
+		door(t, l, "define", g.File)
+		door(t, l, "start", "--paused", g.Name)
+		door(t, l, call...)
+	}
+	end := func() {
+		virsh(t, l, "destroy", g.Name)
+		virsh(t, l, "undefine", g.Name)
+	}
+	begin(virsh)
+	want := bothFilterrefs(t, l, g.Name)
+	end()
+
+	// The interface that the domain is defined with has a record before.
+	begin(virshGateway)
+	defer end()
+	if got := bothFilterrefs(t, l, g.Name); len(got[0])+len(got[1]) > 0 {
+		t.Fatalf("filterrefs after the gateway: %v", got)
+	}
+	virtNetboot(t, l, "revert", g.Name)
+	if diff := cmp.Diff(want, bothFilterrefs(t, l, g.Name)); diff != "" {
+		t.Errorf("filterrefs (-past the gateway +through it and reverted):\n%s", diff)
+	}
+}
+
+// bothFilterrefs are the filterrefs of a running guest and of its definition.
+func bothFilterrefs(t *testing.T, l *lab.Lab, domain string) [2][]*libvirtxml.DomainInterfaceFilterRef {
+	t.Helper()
+	var both [2][]*libvirtxml.DomainInterfaceFilterRef
+	for i, flags := range [][]string{nil, {"--inactive"}} {
+		for _, nic := range dumpxml(t, l, domain, flags...).Devices.Interfaces {
+			if nic.FilterRef != nil {
+				both[i] = append(both[i], nic.FilterRef)
+			}
+		}
+	}
+	return both
 }
 
 // checkFilters looks at the nwfilters of a running domain, and at the bridge

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -59,27 +60,46 @@ func (c xmlCall) withXML(xml []byte) message {
 	return m
 }
 
-// getXMLDesc is the call for the document of the domain that the device is for.
-func (c xmlCall) getXMLDesc(serial uint32) message {
-	h := header{
-		prog: c.head.prog, vers: c.head.vers, proc: ProcDomainGetXMLDesc,
-		typ: typeCall, serial: serial, status: statusOK,
+// flags are those of the call for a device, 0 where it has none.
+func (c xmlCall) flags() uint32 {
+	rest := cryptobyte.String(c.bytes[c.at+padded(len(c.xml)):])
+	var flags uint32
+	rest.ReadUint32(&flags)
+	return flags
+}
+
+// getXMLDesc is the arguments of DOMAIN_GET_XML_DESC.
+func getXMLDesc(domain []byte, flags uint32) []byte {
+	return binary.BigEndian.AppendUint32(bytes.Clone(domain), flags)
+}
+
+// setMetadata is the arguments of DOMAIN_SET_METADATA for an element.
+func setMetadata(domain []byte, element, key, namespace string, flags uint32) []byte {
+	const typeElement = 2 // VIR_DOMAIN_METADATA_ELEMENT
+	b := binary.BigEndian.AppendUint32(bytes.Clone(domain), typeElement)
+	for _, s := range []string{element, key, namespace} {
+		const present = 1 // all three are optional
+		b = binary.BigEndian.AppendUint32(b, present)
+		b = appendString(b, []byte(s))
 	}
-	const flags = 0
-	h.length = headerSize + len(c.domain) + 4
-	b := h.append(make([]byte, 0, h.length))
-	b = append(b, c.domain...)
-	b = binary.BigEndian.AppendUint32(b, flags)
-	return message{head: h, bytes: b}
+	return binary.BigEndian.AppendUint32(b, flags)
 }
 
 // parseXMLDesc reads the reply to DOMAIN_GET_XML_DESC.
 func parseXMLDesc(m message) ([]byte, error) {
-	if m.head.status != statusOK {
-		return nil, errors.New(parseError(m))
+	if err := replyError(m); err != nil {
+		return nil, err
 	}
 	ret := cryptobyte.String(m.bytes[headerSize:])
 	return readString(&ret)
+}
+
+// replyError is libvirt's error in a reply, nil where it did what was asked.
+func replyError(m message) error {
+	if m.head.status == statusOK {
+		return nil
+	}
+	return errors.New(parseError(m))
 }
 
 // parseError reads the message of a virNetMessageError, of which it returns only

@@ -28,6 +28,11 @@ type conn struct {
 	sent []func()
 	// device is the call that waits for the document of its domain.
 	device *deviceCall
+	// keeping is what was taken from devices that libvirt has by now, and goes into
+	// the metadata of their domains, one after the other. keeps counts those too of
+	// which libvirt has not said yet that it has them.
+	keeping []*keep
+	keeps   int
 	// serial is the client's latest.
 	serial uint32
 
@@ -118,6 +123,9 @@ func (c *conn) close() {
 	}
 	if c.device != nil {
 		closeFDs(c.device.fds)
+	}
+	for _, k := range c.keeping {
+		closeFDs(k.reply.fds)
 	}
 	c.client.close()
 	c.libvirt.close()

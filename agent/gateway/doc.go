@@ -16,7 +16,9 @@
 // It speaks libvirt's RPC (src/rpc/virnetprotocol.x and
 // src/remote/remote_protocol.x in libvirt's source, whose names it uses). Calls
 // that define or create a domain, or attach or update a device, are rewritten;
-// everything else passes byte for byte, with its descriptors. libvirt sees the
-// client's own uid and gids, so nobody gets more from the gateway's socket than
+// everything else passes byte for byte, with its descriptors. What is taken from a
+// device goes into the metadata of its domain, by calls of the gateway's own on the
+// client's connection, as what is taken from a domain does in its document. libvirt
+// sees the client's own uid and gids, so nobody gets more from the gateway's socket than
 // from libvirt's.
 package gateway

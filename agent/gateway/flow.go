@@ -26,6 +26,9 @@ type flow struct {
 
 	// paused: nothing is received or looked at for now.
 	paused bool
+	// open: the receiver is not told that the sender has left, as the gateway itself
+	// has something to send still.
+	open bool
 	// ended: the sender sends no more. shut: the receiver knows, or has left.
 	ended, shut bool
 }
@@ -142,7 +145,7 @@ func (f *flow) move() error {
 			break
 		}
 	}
-	if !f.ended || f.paused || f.shut {
+	if !f.ended || f.paused || f.open || f.shut {
 		return nil
 	}
 	if f.r < f.w { // the start of a frame that will never be whole

@@ -38,6 +38,7 @@ const (
 	ProcAuthSASLInit             Procedure = 67
 	ProcDomainAttachDeviceFlags  Procedure = 160
 	ProcDomainUpdateDeviceFlags  Procedure = 174
+	ProcDomainSetMetadata        Procedure = 264
 	ProcDomainCreateXMLWithFiles Procedure = 309
 	ProcDomainDefineXMLFlags     Procedure = 350
 )
@@ -59,6 +60,8 @@ func (p Procedure) String() string {
 		return "DOMAIN_ATTACH_DEVICE_FLAGS"
 	case ProcDomainUpdateDeviceFlags:
 		return "DOMAIN_UPDATE_DEVICE_FLAGS"
+	case ProcDomainSetMetadata:
+		return "DOMAIN_SET_METADATA"
 	case ProcDomainCreateXMLWithFiles:
 		return "DOMAIN_CREATE_XML_WITH_FILES"
 	case ProcDomainDefineXMLFlags:

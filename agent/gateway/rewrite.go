@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,9 +18,12 @@ type replyKey struct {
 
 // awaited is a reply that is not only passed on.
 type awaited struct {
-	// lookup: the reply to a call of the gateway's own, which the client must
-	// not see.
-	lookup bool
+	// own is called with the reply to a call of the gateway's own, which the client
+	// must not see, or with the reason why the reply cannot be read.
+	own func(message, error)
+	// keep is what to do for revert once libvirt has carried the call out; nil for
+	// nothing.
+	keep *keep
 	// original is the call before it was rewritten, for sending it again; document
 	// is the domain or device in it, and result what was done to that.
 	original message
@@ -29,19 +31,9 @@ type awaited struct {
 	result   domainxml.Result
 }
 
-// deviceCall is a call that waits for the document of its domain.
-type deviceCall struct {
-	xmlCall
-	deadline time.Time
-}
-
-const (
-	// lookupTimeout is how long libvirt may take to say which domain a device is for.
-	lookupTimeout = 2 * time.Second
-	// maxKept is how many bytes of original calls may wait for libvirt's opinion
-	// on their rewritten form before the client has to wait too.
-	maxKept = 8 << 20
-)
+// maxKept is how many bytes of original calls may wait for libvirt's opinion on
+// their rewritten form before the client has to wait too.
+const maxKept = 8 << 20
 
 // callObserver sees what the client sends.
 type callObserver struct{ *conn }
@@ -92,33 +84,6 @@ func (o callObserver) taken(m message) {
 	o.lookUp(c)
 }
 
-// lookUp asks libvirt on the client's connection, so with its rights and in its
-// driver, for the domain that a device is for.
-func (c *conn) lookUp(call xmlCall) {
-	key := replyKey{ProcDomainGetXMLDesc, c.serial + 1<<31} // far from the client's serials
-	for _, taken := c.awaited[key]; taken; _, taken = c.awaited[key] {
-		key.serial++
-	}
-	c.awaited[key] = awaited{lookup: true}
-	c.calls.insert(call.getXMLDesc(key.serial))
-	c.device = &deviceCall{call, time.Now().Add(lookupTimeout)}
-	c.calls.paused = true
-}
-
-// found continues the call that waited for its domain's document.
-func (c *conn) found(domain []byte, err error) {
-	call := c.device.xmlCall
-	c.device = nil
-	if err != nil {
-		c.unparsed(call.head.proc, fmt.Errorf("asking libvirt for the domain of the device: %w", err))
-		c.calls.insert(call.message)
-		return
-	}
-	c.forward(call, func(r domainxml.Rewriter) (domainxml.Result, error) {
-		return r.Device(call.xml, domain)
-	})
-}
-
 // forward sends a call on, rewritten if the policy wants it so.
 func (c *conn) forward(call xmlCall, rewrite func(domainxml.Rewriter) (domainxml.Result, error)) {
 	res, err := rewrite(c.srv.Rewriter())
@@ -137,7 +102,11 @@ func (c *conn) forward(call xmlCall, rewrite func(domainxml.Rewriter) (domainxml
 		return
 	}
 	key := replyKey{call.head.proc, call.head.serial}
-	c.await(key, awaited{original: call.message, document: call.xml, result: res})
+	k := newKeep(call, res)
+	if k != nil {
+		c.keeps++
+	}
+	c.await(key, awaited{original: call.message, document: call.xml, result: res, keep: k})
 	c.calls.insert(call.withXML(res.Output))
 }
 
@@ -187,13 +156,13 @@ func (o replyObserver) begin(h header) verdict {
 	case h.prog != ProgramRemote || !found:
 		o.unanswered--
 		return pass
-	case a.lookup && h.length <= maxCall:
+	case a.own != nil && h.length <= maxCall:
 		return take
-	case a.lookup:
+	case a.own != nil:
 		delete(o.awaited, key)
-		o.answer(nil, fmt.Errorf("its document has %d bytes", h.length))
+		a.own(message{}, fmt.Errorf("its document has %d bytes", h.length))
 		return drop
-	case h.status == statusError && h.length <= maxCall:
+	case (h.status == statusError || a.keep != nil) && h.length <= maxCall:
 		return take
 	}
 	o.settle(key)
@@ -204,11 +173,19 @@ func (o replyObserver) begin(h header) verdict {
 func (o replyObserver) taken(m message) {
 	key := replyKey{m.head.proc, m.head.serial}
 	a := o.awaited[key]
-	if a.lookup {
+	if a.own != nil {
 		delete(o.awaited, key)
 		closeFDs(m.fds)
-		o.answer(parseXMLDesc(m))
+		a.own(m, nil)
 		return
+	}
+	if m.head.status == statusOK {
+		o.settle(key)
+		o.startKeep(a.keep, m)
+		return
+	}
+	if a.keep != nil {
+		o.keeps--
 	}
 	o.refused(m, a)
 	if len(a.original.bytes) == 0 {
@@ -232,13 +209,6 @@ func (c *conn) lost() {
 	c.log.Warn("the client encrypts with SASL: its domains pass unchanged; unix sockets need no SASL (auth_unix_rw in libvirtd.conf)")
 }
 
-// answer passes what libvirt said to the call that waits for it, if it still does.
-func (c *conn) answer(domain []byte, err error) {
-	if c.device != nil {
-		c.found(domain, err)
-	}
-}
-
 // settle forgets a rewritten call that libvirt has answered.
 func (c *conn) settle(key replyKey) {
 	a := c.awaited[key]
@@ -247,23 +217,34 @@ func (c *conn) settle(key replyKey) {
 	delete(c.awaited, key)
 }
 
-var errLookupTimeout = errors.New("no answer within " + lookupTimeout.String())
-
-// checkPause holds the client's calls back while one waits for its domain, or too
-// many originals are kept.
+// checkPause holds the client's calls back while one waits for its domain, too many
+// originals are kept, or what was taken from a device is not in the domain's
+// metadata yet. That may begin in the midst of a call, which goes on then: what the
+// gateway sends has to wait for its end.
 func (c *conn) checkPause() {
 	if c.device != nil && time.Now().After(c.device.deadline) {
-		c.found(nil, errLookupTimeout)
+		c.found(nil, errNoAnswer)
 	}
-	c.calls.paused = c.device != nil || c.kept > maxKept
+	if len(c.keeping) > 0 && time.Now().After(c.keeping[0].deadline) {
+		c.endKeep(errNoAnswer)
+	}
+	c.calls.paused = c.device != nil || c.kept > maxKept || len(c.keeping) > 0 && c.calls.framer.between()
+	c.calls.open = c.keeps > 0 && !c.replies.done()
 }
 
 // patience is how long the connection may sleep; 0 is for ever.
 func (c *conn) patience() time.Duration {
-	if c.device == nil {
+	var until time.Time
+	if c.device != nil {
+		until = c.device.deadline
+	}
+	if len(c.keeping) > 0 && (until.IsZero() || c.keeping[0].deadline.Before(until)) {
+		until = c.keeping[0].deadline
+	}
+	if until.IsZero() {
 		return 0
 	}
-	return max(time.Until(c.device.deadline), time.Millisecond)
+	return max(time.Until(until), time.Millisecond)
 }
 
 // noteStream keeps track of the streams that are open.

@@ -147,12 +147,12 @@ func TestCreateWithFiles(t *testing.T) {
 }
 
 // xmlDesc is libvirt's answer to a lookup of the gateway.
-func xmlDesc(t testing.TB, lookup message, doc string) []byte {
+func xmlDesc(t testing.TB, lookup message, doc string, flags uint32) []byte {
 	t.Helper()
 	if lookup.head.prog != ProgramRemote || lookup.head.proc != ProcDomainGetXMLDesc || lookup.head.typ != typeCall {
 		t.Fatalf("the gateway asked %+v, want DOMAIN_GET_XML_DESC", lookup.head)
 	}
-	if want := binary.BigEndian.AppendUint32(domainArg(), 0); !bytes.Equal(lookup.bytes[headerSize:], want) {
+	if want := binary.BigEndian.AppendUint32(domainArg(), flags); !bytes.Equal(lookup.bytes[headerSize:], want) {
 		t.Fatalf("the gateway asked with %q, want %q", lookup.bytes[headerSize:], want)
 	}
 	return okReply(lookup.head, appendString(nil, []byte(doc)))
@@ -168,10 +168,12 @@ func TestAttachDevice(t *testing.T) {
 		t.Fatal("the gateway uses the client's serial")
 	}
 	// An event in between reaches the client.
-	write(t, libvirt, frameOf(ping, nil), xmlDesc(t, lookup, domainDoc))
+	write(t, libvirt, frameOf(ping, nil), xmlDesc(t, lookup, domainDoc, 0))
 	wantFrame(t, libvirt, frameOf(attach, attachArgs(rewrittenDevice(t))))
 	wantFrame(t, libvirt, next)
 	write(t, libvirt, okReply(attach, nil))
+	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
+	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
 	wantFrame(t, client, frameOf(ping, nil))
 	wantFrame(t, client, okReply(attach, nil)) // and not the answer to the lookup
 	wantCalls(t, l, attach.proc, resultRewritten, 1)
@@ -197,12 +199,12 @@ func TestAttachDeviceNoAnswer(t *testing.T) {
 	write(t, client, frameOf(attach, attachArgs(deviceDoc)))
 	lookup := readFrame(t, libvirt)
 	wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
-	if d := time.Since(start); d < lookupTimeout || d > 2*lookupTimeout {
+	if d := time.Since(start); d < ownTimeout || d > 2*ownTimeout {
 		t.Errorf("the call went on after %v", d)
 	}
 	l.logged(t, "no answer within 2s")
 	// The answer that comes too late is not the client's either.
-	write(t, libvirt, xmlDesc(t, lookup, domainDoc), okReply(attach, nil))
+	write(t, libvirt, xmlDesc(t, lookup, domainDoc, 0), okReply(attach, nil))
 	wantFrame(t, client, okReply(attach, nil))
 }
 

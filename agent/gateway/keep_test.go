@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+func TestPlaces(t *testing.T) {
+	for name, c := range map[string]struct {
+		proc  Procedure
+		flags uint32
+		want  []place
+	}{
+		"attach without flags": {ProcDomainAttachDevice, 0, []place{{write: 1}}},
+		"current":              {ProcDomainAttachDeviceFlags, 0, []place{{}}},
+		"live":                 {ProcDomainAttachDeviceFlags, 1, []place{{write: 1}}},
+		"config":               {ProcDomainAttachDeviceFlags, 2, []place{{read: 2, write: 2}}},
+		"both":                 {ProcDomainUpdateDeviceFlags, 3, []place{{write: 1}, {read: 2, write: 2}}},
+		"current by force":     {ProcDomainUpdateDeviceFlags, 4, []place{{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, places(c.proc, c.flags), cmp.AllowUnexported(place{})); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// attached lets a device through the gateway up to libvirt's reply, and returns
+// what the gateway asks libvirt then.
+func attached(t testing.TB, client, libvirt *net.UnixConn, call header) message {
+	t.Helper()
+	write(t, client, frameOf(call, attachArgs(deviceDoc)))
+	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
+	wantFrame(t, libvirt, frameOf(call, attachArgs(rewrittenDevice(t))))
+	write(t, libvirt, okReply(call, nil))
+	return readFrame(t, libvirt)
+}
+
+// keptIn answers the gateway's question for a document, and its call that writes
+// the record into that.
+func keptIn(t testing.TB, libvirt *net.UnixConn, lookup message, doc string, read, wrote uint32) {
+	t.Helper()
+	write(t, libvirt, xmlDesc(t, lookup, doc, read))
+	m := readFrame(t, libvirt)
+	wantSetMetadata(t, m, doc, wrote)
+	write(t, libvirt, okReply(m.head, nil))
+}
+
+// wantSetMetadata looks at the arguments, which are remote_domain_set_metadata_args.
+func wantSetMetadata(t testing.TB, m message, doc string, flags uint32) {
+	t.Helper()
+	record, err := domainxml.DeviceRecord([]byte(deviceDoc), []byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(domainArg(), 0, 0, 0, 2)
+	for _, s := range []string{record, "netboot", "urn:virt-netboot:domain:1.0"} {
+		want = appendString(append(want, 0, 0, 0, 1), []byte(s))
+	}
+	want = binary.BigEndian.AppendUint32(want, flags)
+	if m.head.proc != 264 || m.head.typ != typeCall || !bytes.Equal(m.bytes[headerSize:], want) {
+		t.Fatalf("the gateway called %+v with %q, want DOMAIN_SET_METADATA with %q", m.head, m.bytes[headerSize:], want)
+	}
+}
+
+// TestKeep: both documents get their own record, and the client its reply after.
+func TestKeep(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	definition := strings.Replace(domainDoc, "<os>", `<metadata><a:domain xmlns:a="urn:virt-netboot:domain:1.0"><a:boot/></a:domain></metadata><os>`, 1)
+	lookup := attached(t, client, libvirt, attach)
+	keptIn(t, libvirt, lookup, domainDoc, 0, 1)
+	// An event in between reaches the client.
+	write(t, libvirt, frameOf(ping, nil))
+	wantFrame(t, client, frameOf(ping, nil))
+	keptIn(t, libvirt, readFrame(t, libvirt), definition, 2, 2)
+	wantFrame(t, client, okReply(attach, nil))
+	wantPasses(t, client, libvirt)
+}
+
+func wantPasses(t testing.TB, client, libvirt *net.UnixConn) {
+	t.Helper()
+	write(t, client, frameOf(getLibVersion, nil))
+	wantFrame(t, libvirt, frameOf(getLibVersion, nil))
+	write(t, libvirt, okReply(getLibVersion, nil))
+	wantFrame(t, client, okReply(getLibVersion, nil))
+}
+
+// TestKeepFails: the client gets its reply whatever becomes of the record.
+func TestKeepFails(t *testing.T) {
+	const left = "virt-netboot revert will not put back what was taken from a device of domain instance-00000001"
+	for name, c := range map[string]struct {
+		answer func(t testing.TB, libvirt *net.UnixConn, lookup message)
+		want   string
+	}{
+		"domain gone": {
+			func(t testing.TB, libvirt *net.UnixConn, lookup message) {
+				write(t, libvirt, errorReply(lookup.head, "no domain with matching uuid").bytes)
+			}, "asking libvirt for the domain: no domain with matching uuid",
+		},
+		"interface gone": {
+			func(t testing.TB, libvirt *net.UnixConn, lookup message) {
+				write(t, libvirt, xmlDesc(t, lookup, "<domain/>", 0))
+			}, "asking libvirt for the domain: the domain has no interface",
+		},
+		"too long": {
+			func(t testing.TB, libvirt *net.UnixConn, lookup message) {
+				go libvirt.Write(okReply(lookup.head, make([]byte, maxCall)))
+			}, "asking libvirt for the domain: its document has",
+		},
+		"refused": {
+			func(t testing.TB, libvirt *net.UnixConn, lookup message) {
+				write(t, libvirt, xmlDesc(t, lookup, domainDoc, 0))
+				write(t, libvirt, errorReply(readFrame(t, libvirt).head, "access denied").bytes)
+			}, "setting the domain's metadata: access denied",
+		},
+		"no answer": {
+			func(testing.TB, *net.UnixConn, message) {}, "no answer within 2s",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			client, libvirt := l.connect(t)
+			lookup := attached(t, client, libvirt, attach)
+			c.answer(t, libvirt, lookup)
+			wantFrame(t, client, okReply(attach, nil))
+			if e := l.logged(t, left); !strings.HasSuffix(e.Message, c.want) && !strings.Contains(e.Message, c.want) {
+				t.Errorf("logged %q, want %q", e.Message, c.want)
+			}
+			if name == "no answer" { // one that comes too late is not the client's
+				write(t, libvirt, xmlDesc(t, lookup, domainDoc, 0))
+			}
+			wantPasses(t, client, libvirt)
+		})
+	}
+}
+
+// TestKeepInTurn: the second reads the domain when the first has written.
+func TestKeepInTurn(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	calls := [2]header{attach, attach}
+	calls[1].serial++
+	for _, call := range calls {
+		write(t, client, frameOf(call, attachArgs(deviceDoc)))
+		write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
+		readFrame(t, libvirt)
+	}
+	write(t, libvirt, okReply(calls[0], nil), okReply(calls[1], nil))
+	for _, call := range calls {
+		keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
+		keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
+		wantFrame(t, client, okReply(call, nil))
+	}
+}
+
+// TestKeepBetweenCalls: what the gateway asks waits for the end of the client's
+// call under way, and holds back the next.
+func TestKeepBetweenCalls(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	write(t, client, frameOf(attach, attachArgs(deviceDoc)))
+	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
+	readFrame(t, libvirt)
+	other := frameOf(streamData, make([]byte, 1000))
+	write(t, client, other[:500])
+	if _, err := io.ReadFull(libvirt, make([]byte, 500)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, libvirt, okReply(attach, nil))
+	time.Sleep(50 * time.Millisecond)
+	write(t, client, other[500:])
+	rest := make([]byte, len(other)-500)
+	if _, err := io.ReadFull(libvirt, rest); err != nil || !bytes.Equal(rest, other[500:]) {
+		t.Fatalf("the rest of the message is another: %v", err)
+	}
+	lookup := readFrame(t, libvirt)
+	write(t, client, frameOf(getLibVersion, nil))
+	keptIn(t, libvirt, lookup, domainDoc, 0, 1)
+	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
+	wantFrame(t, client, okReply(attach, nil))
+	wantFrame(t, libvirt, frameOf(getLibVersion, nil))
+}
+
+// TestKeepForAClientThatLeft: libvirt goes on with the device of a client that was
+// killed while it waited.
+func TestKeepForAClientThatLeft(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	write(t, client, frameOf(attach, attachArgs(deviceDoc)))
+	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
+	readFrame(t, libvirt)
+	client.Close()
+	time.Sleep(50 * time.Millisecond)
+	write(t, libvirt, okReply(attach, nil))
+	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
+	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
+	wantEOF(t, libvirt)
+}
+
+// TestNothingToKeep: what libvirt refused as rewritten is not taken from it.
+func TestNothingToKeep(t *testing.T) {
+	for _, policy := range []OnRefusal{RefusalOriginal, RefusalError} {
+		t.Run(fmt.Sprint(policy), func(t *testing.T) {
+			client, libvirt := newLab(t, func(s *Server) { s.OnRefusal = func() OnRefusal { return policy } }).connect(t)
+			write(t, client, frameOf(attach, attachArgs(deviceDoc)))
+			write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
+			readFrame(t, libvirt)
+			write(t, libvirt, errorReply(attach, "no").bytes)
+			answer := errorReply(attach, "no").bytes
+			if policy == RefusalOriginal {
+				wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
+				answer = okReply(attach, nil)
+				write(t, libvirt, answer)
+			}
+			wantFrame(t, client, answer)
+			client.Close()
+			wantEOF(t, libvirt)
+		})
+	}
+}

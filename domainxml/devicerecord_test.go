@@ -1,0 +1,89 @@
+package domainxml_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+func TestDeviceRecord(t *testing.T) {
+	const (
+		first, second = `<interface><mac address='52:54:00:00:00:01'/></interface>`, `<interface><mac address='52:54:00:00:00:02'/></interface>`
+		begin         = `<netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0">`
+		boot          = `<netboot:boot><boot dev='hd'/></netboot:boot>`
+		ofFirst       = `<netboot:filterref number="1" name="52:54:00:00:00:01"><filterref filter='a'/></netboot:filterref>`
+		end           = `</netboot:domain>`
+		nova          = `<metadata><nova:instance xmlns:nova="n"/></metadata>`
+	)
+	device := func(mac string) string {
+		return `<interface>` + mac + `<filterref filter='b'><parameter name='IP' value='192.0.2.2'/></filterref></interface>`
+	}
+	for name, c := range map[string]struct {
+		metadata, nics, device string
+		want                   string
+	}{
+		"without metadata": {
+			nics: first, device: device(`<mac address='52:54:00:00:00:01'/>`),
+			want: `<domain metadata="new"><filterref number="1" name="52:54:00:00:00:01">` +
+				`<filterref filter='b'><parameter name='IP' value='192.0.2.2'/></filterref></filterref></domain>`,
+		},
+		"beside others": {
+			metadata: nova, nics: first + second, device: `<interface><mac address='52:54:00:00:00:02'/><filterref filter='b'/></interface>`,
+			want: `<domain><filterref number="2" name="52:54:00:00:00:02"><filterref filter='b'/></filterref></domain>`,
+		},
+		"other records stay": {
+			metadata: `<metadata>` + begin + boot + ofFirst + end + `</metadata>`,
+			nics:     first + second, device: `<interface><mac address='52:54:00:00:00:02'/><filterref filter='b'/></interface>`,
+			want: `<domain><boot><boot dev='hd'/></boot>` +
+				`<filterref number="1" name="52:54:00:00:00:01"><filterref filter='a'/></filterref>` +
+				`<filterref number="2" name="52:54:00:00:00:02"><filterref filter='b'/></filterref></domain>`,
+		},
+		"its own record is replaced, whatever the case of its letters": {
+			metadata: `<metadata>` + begin + boot + strings.ReplaceAll(ofFirst, ":01", ":AB") + end + `</metadata>`,
+			nics:     strings.ReplaceAll(first, ":01", ":ab"),
+			device:   `<interface><mac address='52:54:00:00:00:Ab'/><filterref filter='b'/></interface>`,
+			want:     `<domain><boot><boot dev='hd'/></boot><filterref number="1" name="52:54:00:00:00:ab"><filterref filter='b'/></filterref></domain>`,
+		},
+		"a MAC address of libvirt's": {
+			nics: first + second, device: `<interface><filterref filter='b'/></interface>`,
+			want: `<domain metadata="new"><filterref number="2" name="52:54:00:00:00:02"><filterref filter='b'/></filterref></domain>`,
+		},
+		"reverted": {
+			metadata: `<metadata>` + strings.Replace(begin, ">", ` reverted="yes"/>`, 1) + `</metadata>`,
+			nics:     first, device: `<interface><filterref filter='b'/></interface>`,
+			want: `<domain reverted="yes"/>`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := `<domain type='kvm'><name>a</name>` + c.metadata + `<devices>` + c.nics + `</devices></domain>`
+			got, err := domainxml.DeviceRecord([]byte(c.device), []byte(doc))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDeviceRecordErrors(t *testing.T) {
+	const device, domain = `<interface><mac address='52:54:00:00:00:01'/><filterref filter='b'/></interface>`, `<domain><devices/></domain>`
+	for name, c := range map[string]struct{ device, domain, want string }{
+		"no device":                {"", domain, "device: "},
+		"no domain":                {device, "<a/>", "domain of the device: "},
+		"unplugged since":          {device, domain, "the domain has no interface 52:54:00:00:00:01"},
+		"unplugged, without MAC":   {"<interface><filterref filter='b'/></interface>", domain, "the domain has no interface"},
+		"a domain without devices": {device, "<domain/>", "the domain has no interface"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := domainxml.DeviceRecord([]byte(c.device), []byte(c.domain))
+			if err == nil || !strings.Contains(err.Error(), c.want) || got != "" {
+				t.Errorf("got %q, %v, want the error %q", got, err, c.want)
+			}
+		})
+	}
+}
