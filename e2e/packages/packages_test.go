@@ -202,7 +202,7 @@ func TestReproducible(t *testing.T) {
 		if dir == copied {
 			run(t, exec.Command("sh", "-euc", `umask 027; mkdir "$1"; cd "$2"
 				git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh |
-				tar -c --null -T - | tar -x -C "$1"`, "copy", copied, checkout))
+				tar -c --null -T - | tar -x --no-same-permissions -C "$1"`, "copy", copied, checkout))
 		}
 		dist := t.TempDir()
 		cmd := exec.Command("sh", "-euc", `umask "$1"; exec "$2/packaging/build" "$3"`, "build", map[bool]string{true: "077", false: "022"}[dir == copied], dir, dist)
