@@ -6,10 +6,8 @@ import (
 	"testing"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/e2e/network"
 )
-
-// dnsmasqReady is the last thing dnsmasq says before it serves.
-const dnsmasqReady = "DHCP, "
 
 // serverDir is a directory for a server that gives up root.
 func serverDir(t *testing.T) string {
@@ -51,7 +49,7 @@ type startOpenStack func(t *testing.T, l *lab.Lab, conf, hosts string)
 func startNovaEssex(t *testing.T, _ *lab.Lab, conf, hosts string) {
 	t.Helper()
 	dir := serverDir(t)
-	startServer(t, "", dnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
+	startServer(t, "", network.DnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
 		"--strict-order",
 		"--bind-interfaces",
 		"--conf-file="+writeIn(t, dir, "dnsmasq.conf", conf),
@@ -69,20 +67,13 @@ func startNovaEssex(t *testing.T, _ *lab.Lab, conf, hosts string) {
 func startNova(t *testing.T, _ *lab.Lab, conf, hosts string) {
 	t.Helper()
 	dir := serverDir(t)
-	startServer(t, "", dnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
-		"--strict-order",
-		"--bind-interfaces",
-		"--conf-file="+writeIn(t, dir, "dnsmasq.conf", conf),
-		"--pid-file="+filepath.Join(dir, "pid"),
-		"--dhcp-optsfile="+writeIn(t, dir, "opts", ""),
-		"--listen-address="+novaServer,
-		"--except-interface=lo",
-		"--dhcp-range=set:private,"+novaSubnet+",static,255.255.255.0,86400s",
-		"--dhcp-lease-max=256",
-		"--dhcp-hostsfile="+writeIn(t, dir, "hosts", hosts),
-		"--no-hosts",
-		"--leasefile-ro",
-		"--domain=novalocal")
+	s, err := network.Nova{
+		Address:   novaServer,
+		ConfFile:  writeIn(t, dir, "dnsmasq.conf", conf),
+		HostsFile: writeIn(t, dir, "hosts", hosts),
+	}.Start(t.Context())
+	must(t, err)
+	stopAfter(t, s)
 }
 
 // The namespace and the interface of Neutron's DHCP server.
@@ -103,7 +94,7 @@ func startNeutronAt(t *testing.T, l *lab.Lab, bridge, conf, hosts string) {
 	t.Helper()
 	addMachine(t, l, neutronNamespace, bridge, neutronDevice, neutronServer)
 	dir := serverDir(t)
-	startServer(t, neutronNamespace, dnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
+	startServer(t, neutronNamespace, network.DnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
 		"--no-hosts",
 		"--no-resolv",
 		"--pid-file="+filepath.Join(dir, "pid"),
@@ -131,7 +122,7 @@ func startTenantDnsmasq(t *testing.T, namespace, conf string) string {
 	dir := serverDir(t)
 	leases := filepath.Join(dir, "leases")
 	makeDir(t, "/var/lib/tftpboot") // as the file says
-	startServer(t, namespace, dnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
+	startServer(t, namespace, network.DnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
 		"--conf-file="+writeIn(t, dir, "dnsmasq.conf", conf),
 		"--dhcp-leasefile="+leases, "--pid-file="+filepath.Join(dir, "pid"),
 		"--no-ping") // else it serves one client in three seconds
@@ -145,12 +136,12 @@ func startTenantDhcpd(t *testing.T, namespace, conf string) string {
 	return leases
 }
 
-func startDhcpd(t *testing.T, namespace, leases, conf string) *server {
+func startDhcpd(t *testing.T, namespace, leases, conf string) *network.Server {
 	t.Helper()
-	dir := serverDir(t)
-	return startServer(t, namespace, "Server starting service.", "dhcpd", "-f", "-d", "-4",
-		"-cf", writeIn(t, dir, "dhcpd.conf", conf), "-lf", leases, "-pf", filepath.Join(dir, "pid"),
-		"eth0")
+	s, err := network.StartDHCPD(t.Context(), namespace, leases, conf)
+	must(t, err)
+	stopAfter(t, s)
+	return s
 }
 
 func startTenantKea(t *testing.T, namespace, conf string) string {
@@ -158,6 +149,7 @@ func startTenantKea(t *testing.T, namespace, conf string) string {
 	dir := serverDir(t)
 	const leases = "/var/lib/kea/kea-leases4.csv"
 	makeDir(t, filepath.Dir(leases)) // as systemd does for Debian's unit
-	startServer(t, namespace, "DHCP4_STARTED", "kea-dhcp4", "-c", writeIn(t, dir, "kea-dhcp4.conf", conf))
+	startServer(t, namespace, "DHCP4_STARTED",
+		"env", "KEA_PIDFILE_DIR="+dir, "KEA_LOCKFILE_DIR="+dir, "kea-dhcp4", "-c", writeIn(t, dir, "kea-dhcp4.conf", conf))
 	return leases
 }

@@ -1,12 +1,12 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/e2e/network"
 )
 
 // TestProbeVLAN: only the servers of the VLAN are asked, whether the bridge takes
@@ -34,8 +34,8 @@ func TestProbeVLAN(t *testing.T) {
 				if status != 0 {
 					t.Errorf("exit status %d: %s%s", status, stdout, stderr)
 				}
-				if !bytes.Contains(in40.output(t), []byte("DHCPDISCOVER")) || bytes.Contains(in41.output(t), []byte("DHCPDISCOVER")) {
-					t.Errorf("asked in VLAN 40:\n%s\nin VLAN 41:\n%s", in40.output(t), in41.output(t))
+				if !strings.Contains(in40.Log(), "DHCPDISCOVER") || strings.Contains(in41.Log(), "DHCPDISCOVER") {
+					t.Errorf("asked in VLAN 40:\n%s\nin VLAN 41:\n%s", in40.Log(), in41.Log())
 				}
 				noPortsLeft(t, l)
 			})
@@ -59,7 +59,7 @@ func kernelHasVLANs(t *testing.T, l *lab.Lab, bridge string, filters bool) bool 
 }
 
 // tenantInVLAN starts a tenant's server in a VLAN of a bridge.
-func tenantInVLAN(t *testing.T, l *lab.Lab, bridge string, vlan int, filters bool) *server {
+func tenantInVLAN(t *testing.T, l *lab.Lab, bridge string, vlan int, filters bool) *network.Server {
 	t.Helper()
 	name := fmt.Sprintf("tenant%d", vlan)
 	addMachine(t, l, name, bridge, "trunk", "192.0.2.1")

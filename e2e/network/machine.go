@@ -37,22 +37,6 @@ func (m Machine) Remove(ctx context.Context, l *lab.Lab) error {
 	return ip(ctx, l, "link del "+m.port(), "netns del "+m.Name)
 }
 
-// StartDHCPD starts ISC dhcpd in the machine, with the text of its configuration.
-func (m Machine) StartDHCPD(ctx context.Context, conf string) (*Server, error) {
-	dir, err := serverDir()
-	if err != nil {
-		return nil, err
-	}
-	config, leases := filepath.Join(dir, "dhcpd.conf"), filepath.Join(dir, "leases")
-	for path, text := range map[string]string{config: conf, leases: ""} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return nil, err
-		}
-	}
-	return Start(ctx, m.Name, dhcpdReady, "dhcpd", "-f", "-d", "-4",
-		"-cf", config, "-lf", leases, "-pf", filepath.Join(dir, "pid"), m.Device)
-}
-
 // StartWeb starts a web server in the machine, with files by their names.
 func (m Machine) StartWeb(ctx context.Context, files map[string]string) (*Server, error) {
 	dir, err := serverDir()

@@ -129,7 +129,7 @@ func (t *Tenant) StartDHCP(ctx context.Context, conf string) error {
 		return err
 	}
 	var err error
-	t.DHCP, err = t.machine.StartDHCPD(ctx, conf)
+	t.DHCP, err = StartDHCPD(ctx, t.machine.Name, "", conf)
 	return err
 }
 
