@@ -81,8 +81,12 @@ func (r *rewrite) markOnce(fresh bool, marked func(uuid string) Once) {
 // network is not first any more, somebody has set another one since.
 func (r *rewrite) restoreTakenBoot() {
 	if r.bootsFrom() == BootsFromNetwork {
+		others := len(r.changes)
 		r.restoreBoot(r.kept.boot)
 		r.restoreOrders(r.kept.orders)
+		for i := range r.changes[others:] {
+			r.changes[others+i].Kind = ChangeBootOrderRestored
+		}
 	}
 	r.kept.boot, r.kept.orders = nil, nil
 }

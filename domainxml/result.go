@@ -40,8 +40,12 @@ const (
 	ChangeCmdlineRemoved    ChangeKind = "cmdline-removed"
 )
 
-// ChangeOnce is the change of SetOnce.
-const ChangeOnce ChangeKind = "once"
+// The changes that go with [Once] and [OnlyIf].
+const (
+	ChangeOnce ChangeKind = "once" // the mark of SetOnce
+	// ChangeBootOrderRestored: the rewrite of an earlier time is taken back.
+	ChangeBootOrderRestored ChangeKind = "boot-order-restored"
+)
 
 // The changes of Revert and Apply.
 const (
@@ -68,7 +72,7 @@ type Change struct {
 // String is the change as a person reads it in a log.
 func (c Change) String() string {
 	switch c.Kind {
-	case ChangeBootOrder:
+	case ChangeBootOrder, ChangeBootOrderRestored:
 		return fmt.Sprintf("boot order %s instead of %s", c.To, c.From)
 	case ChangeFilterrefRemoved:
 		return fmt.Sprintf("filterref %s removed from interface %s", c.From, c.Interface)

@@ -63,7 +63,8 @@ func decide(call Call, res domainxml.Result, d door) answer {
 // kernel is no reason, nor the boot order that counts once it is gone: prepare
 // is also called for a guest that arrives by migration or from a saved image,
 // with nothing to tell it from a fresh start, and such a guest has to keep the
-// kernel that it runs.
+// kernel that it runs. Nor is a network that comes first although the disk is to,
+// which costs no more than time.
 func deniable(changes []domainxml.Change) bool {
 	kinds := map[domainxml.ChangeKind]bool{}
 	for _, c := range changes {

@@ -108,6 +108,7 @@ func TestDeniable(t *testing.T) {
 	}{
 		{"nothing", nil, false},
 		{"boot order", kinds(domainxml.ChangeBootOrder), true},
+		{"a boot order of before that is taken back", kinds(domainxml.ChangeBootOrderRestored), false},
 		{"filter", kinds(domainxml.ChangeFilterrefRemoved), true},
 		{"other filter", kinds(domainxml.ChangeFilterrefReplaced), true},
 		{"a kernel that a migrated guest keeps", kinds(domainxml.ChangeKernelDropped, domainxml.ChangeBootOrder), false},

@@ -33,6 +33,7 @@ func handler(t testing.TB, config string, stdin io.Reader) (Handler, *outcome) {
 	return Handler{
 		Config:     config,
 		ReadInitrd: func(string, int) ([]byte, error) { return nil, os.ErrNotExist },
+		ReadDisk:   func(domainxml.DiskSource, int) ([]byte, error) { return nil, os.ErrNotExist },
 		Timeout:    time.Minute,
 		Exit:       func(int) { t.Error("gave up after a minute") },
 		Log:        log,
@@ -231,6 +232,43 @@ func TestHandleLogLevel(t *testing.T) {
 	h.Handle(call(Prepare))
 	if entries := out.log.AllEntries(); len(entries) != 0 {
 		t.Errorf("at level error, %d warnings in the log", len(entries))
+	}
+}
+
+// TestHandleDisk has a rule that asks for the root disk, and one that does not.
+func TestHandleDisk(t *testing.T) {
+	for _, c := range []struct {
+		name, rule string
+		head       []byte
+		network    bool
+		asked      int
+	}{
+		{"blank", "only_if: blank-disk", make([]byte, domainxml.BootSectors), true, 1},
+		{"installed", "only_if: blank-disk", append(make([]byte, 510), 0x55, 0xaa), false, 1},
+		{"always", "only_if: always", nil, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := t.TempDir() + "/config.yaml"
+			if err := os.WriteFile(config, []byte("rules: [{"+c.rule+"}]\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			h, out := handler(t, config, strings.NewReader(`<domain type='kvm'><name>a</name><os><type>hvm</type></os>`+
+				`<devices><disk type='file'><driver type='qcow2'/><source file='/disk'/></disk><interface type='user'/></devices></domain>`))
+			asked := 0
+			h.ReadDisk = func(disk domainxml.DiskSource, _ int) ([]byte, error) {
+				if want := (domainxml.DiskSource{Path: "/disk", Format: "qcow2"}); disk != want {
+					t.Errorf("reads %+v", disk)
+				}
+				asked++
+				return c.head, nil
+			}
+			if status := h.Handle(call(Prepare)); status != 0 {
+				t.Errorf("status %d", status)
+			}
+			if network := strings.Contains(out.stdout.String(), "dev='network'"); network != c.network || asked != c.asked {
+				t.Errorf("network first: %v, want %v; asked %d times, want %d", network, c.network, asked, c.asked)
+			}
+		})
 	}
 }
 

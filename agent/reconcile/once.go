@@ -87,10 +87,10 @@ func oneBootOrder(changes []domainxml.Change) []domainxml.Change {
 	var out []domainxml.Change
 	at := -1
 	for _, c := range changes {
-		switch {
-		case c.Kind == domainxml.ChangeBootOrder && at >= 0:
+		switch order := c.Kind == domainxml.ChangeBootOrder || c.Kind == domainxml.ChangeBootOrderRestored; {
+		case order && at >= 0:
 			out[at].To = c.To
-		case c.Kind == domainxml.ChangeBootOrder:
+		case order:
 			at = len(out)
 			out = append(out, c)
 		default:
