@@ -59,7 +59,7 @@ func pending(doc []byte) bool { return domainxml.OnceOf(doc) == domainxml.OncePe
 // goes on to the network from one that is still blank.
 func untilInstalled(r domainxml.Rewriter, live []byte) bool {
 	facts, err := domainxml.Inspect(live)
-	if err != nil || facts.Reverted || domainxml.OnceOf(live) != domainxml.OnceNone {
+	if err != nil || domainxml.OnceOf(live) != domainxml.OnceNone {
 		return false
 	}
 	rule := r.Policy.For(facts.Domain)

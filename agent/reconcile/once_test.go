@@ -150,6 +150,10 @@ func TestUntilInstalled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := domainxml.Rewriter{Policy: policy, ReadDisk: func(domainxml.DiskSource, int) ([]byte, error) { return c.head, c.err }}
 			got := Enforce(r, state(rewritten, rewritten), false)
+			settled := []byte(strings.Replace(string(rewritten), `once="none"`, `once="done"`, 1))
+			if again := Enforce(r, state(rewritten, settled), false); again.BootLast != nil || again.Record != nil {
+				t.Errorf("once QEMU knows, it is told again: %v", again.BootLast)
+			}
 			if diff := cmp.Diff(c.want, stepOf(got)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

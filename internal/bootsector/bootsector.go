@@ -30,66 +30,68 @@ const Timeout = time.Second
 type Reader struct {
 	timeout time.Duration
 	mu      sync.Mutex
-	busy    map[string]bool // disks that are being read
+	looks   map[request]*look // under way
+}
+
+type request struct {
+	disk domainxml.DiskSource
+	n    int
+}
+
+// look is one reading of a disk; head and err are set when done is closed.
+type look struct {
+	done chan struct{}
+	head []byte
+	err  error
 }
 
 // New returns a reader that gives up after Timeout.
-func New() *Reader { return &Reader{timeout: Timeout, busy: make(map[string]bool)} }
+func New() *Reader { return &Reader{timeout: Timeout, looks: make(map[request]*look)} }
 
 // Read returns the first n bytes of a raw or qcow2 disk, fewer when it is smaller.
 // It reads regular files and block devices only, and never waits longer than
 // Timeout: a server of a network file system that is gone holds whoever asks for
-// one of its files, so the asking is left behind, and such a disk is not asked for
-// again before it has answered.
+// one of its files, so the asking is left behind. Who asks for a disk that is being
+// read waits for the same answer, so that no more than one is held.
 func (r *Reader) Read(disk domainxml.DiskSource, n int) ([]byte, error) {
-	if !r.begin(disk.Path) {
-		return nil, fmt.Errorf("reading disk %s: an earlier look at it still waits; is its storage there?", disk.Path)
-	}
-	type answer struct {
-		head []byte
-		err  error
-	}
-	answers := make(chan answer, 1)
-	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
-	go func() {
-		defer cancel()
-		defer r.end(disk.Path)
-		head, err := read(ctx, disk, n)
-		answers <- answer{head, err}
-	}()
-	var a answer
+	l := r.look(request{disk, n})
+	timer := time.NewTimer(r.timeout)
+	defer timer.Stop()
+	var head []byte
+	var err error = context.DeadlineExceeded
 	select {
-	case a = <-answers:
-	case <-ctx.Done():
-		select {
-		case a = <-answers: // it was done just then
-		default:
-			a.err = context.Cause(ctx)
-		}
+	case <-l.done:
+		head, err = l.head, l.err
+	case <-timer.C:
 	}
-	if errors.Is(a.err, context.DeadlineExceeded) {
-		a.err = fmt.Errorf("no answer within %v; is its storage there?", r.timeout)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %v; is its storage there?", r.timeout)
 	}
-	if a.err != nil {
-		return nil, fmt.Errorf("reading disk %s: %w", disk.Path, a.err)
+	if err != nil {
+		return nil, fmt.Errorf("reading disk %s: %w", disk.Path, err)
 	}
-	return a.head, nil
+	return head, nil
 }
 
-func (r *Reader) begin(path string) bool {
+// look returns the look that is under way, or begins one.
+func (r *Reader) look(q request) *look {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.busy[path] {
-		return false
+	if l := r.looks[q]; l != nil {
+		return l
 	}
-	r.busy[path] = true
-	return true
-}
-
-func (r *Reader) end(path string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.busy, path)
+	l := &look{done: make(chan struct{})}
+	r.looks[q] = l
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
+		defer cancel()
+		l.head, l.err = read(ctx, q.disk, q.n)
+		r.mu.Lock()
+		delete(r.looks, q)
+		r.mu.Unlock()
+		close(l.done)
+	}()
+	return l
 }
 
 func read(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, error) {

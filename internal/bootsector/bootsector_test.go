@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -143,6 +144,35 @@ func TestHangs(t *testing.T) {
 	}
 	if took := time.Since(began); took > bootsector.Timeout+300*time.Millisecond {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestShared has many ask for one disk at once, with a qemu-img that notes each
+// call.
+func TestShared(t *testing.T) {
+	real, err := exec.LookPath("qemu-img")
+	if err != nil {
+		t.Skip("qemu-img is not installed")
+	}
+	dir := t.TempDir()
+	script := "#!/bin/sh\necho x >>" + dir + "/calls\n" + "sleep 0.3\nexec " + real + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(dir, "qemu-img"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	disk := domainxml.DiskSource{Path: file(t, dir, "disk", "boot"), Format: "raw"}
+	r := bootsector.New()
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			if head, err := r.Read(disk, 4); err != nil || string(head) != "boot" {
+				t.Errorf("%q, %v", head, err)
+			}
+		})
+	}
+	group.Wait()
+	if calls, err := os.ReadFile(dir + "/calls"); err != nil || string(calls) != "x\n" {
+		t.Errorf("qemu-img ran for %q, %v", calls, err)
 	}
 }
 
