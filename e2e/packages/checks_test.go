@@ -106,6 +106,11 @@ func (n *node) bypassed(t *testing.T) {
 // domain writes a domain document that boots from the disk, and returns its path.
 func (n *node) domain(t *testing.T, name string) string {
 	t.Helper()
+	return n.domainOn(t, name, disk)
+}
+
+func (n *node) domainOn(t *testing.T, name, disk string) string {
+	t.Helper()
 	path := "/root/" + name + ".xml"
 	n.write(t, path, fmt.Sprintf(`<domain type='qemu'><name>%s</name><memory unit='MiB'>64</memory>
   <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>

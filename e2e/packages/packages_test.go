@@ -98,6 +98,24 @@ func testNode(t *testing.T, older, newer string) {
 		n.run(t, "virsh", "destroy", "instance-00000001")
 		n.run(t, "virsh", "undefine", "instance-00000001")
 	})
+	step("a disk that is its owner's alone", func(t *testing.T) {
+		old := n.read(t, configPath)
+		n.write(t, configPath, "rules: [{only_if: blank-disk}]\n")
+		n.run(t, "systemctl", "reload", "virt-netboot")
+		image := disk + ".owned"
+		n.shell(t, "truncate -s 1M "+image+"; chown 64055:64055 "+image+"; chmod 600 "+image)
+		n.run(t, "virsh", "define", n.domainOn(t, "blank", image))
+		n.shell(t, `printf '\125\252' | dd of=`+image+` bs=1 seek=510 conv=notrunc status=none`)
+		n.run(t, "virsh", "define", n.domainOn(t, "installed", image))
+		for name, want := range map[string]bool{"blank": true, "installed": false} {
+			if xml := n.run(t, "virsh", "dumpxml", name); strings.Contains(xml, "<boot dev='network'/>") != want {
+				t.Errorf("%s tries the network: %v, want %v", name, !want, want)
+			}
+			n.run(t, "virsh", "undefine", name)
+		}
+		n.write(t, configPath, old)
+		n.run(t, "systemctl", "reload", "virt-netboot")
+	})
 	same := func(t *testing.T) {
 		t.Helper()
 		if now := n.qemu(t, "plain"); now != guest {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -72,7 +73,7 @@ func checkChain(ctx context.Context, disk domainxml.DiskSource) error {
 
 // inspect reads the header of a qcow2 file, but no file that backs it.
 func inspect(ctx context.Context, path string) (info image, err error) {
-	out, err := run(ctx, nil, "info", "-U", "-f", qcow2, "--output=json", path)
+	out, err := run(ctx, path, nil, "info", "-U", "-f", qcow2, "--output=json", path)
 	if err != nil {
 		return info, err
 	}
@@ -92,7 +93,7 @@ func copyHead(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, er
 	memory := os.NewFile(uintptr(fd), "boot sectors")
 	defer memory.Close()
 	const firstExtraFile = "/proc/self/fd/3" // of exec.Cmd
-	_, err = run(ctx, memory, "dd", "-U", "-f", disk.Format, "-O", raw,
+	_, err = run(ctx, disk.Path, memory, "dd", "-U", "-f", disk.Format, "-O", raw,
 		"bs="+strconv.Itoa(n), "count=1", "if="+disk.Path, "of="+firstExtraFile)
 	if err != nil {
 		return nil, err
@@ -100,10 +101,16 @@ func copyHead(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, er
 	return io.ReadAll(io.NewSectionReader(memory, 0, int64(n)))
 }
 
-// run runs qemu-img until it ends or the context does. One that cannot be killed,
-// because the kernel waits for a server that is gone, is left behind by Read.
-func run(ctx context.Context, extra *os.File, args ...string) ([]byte, error) {
+// run runs qemu-img on the disk until it ends or the context does. One that cannot
+// be killed, because the kernel waits for a server that is gone, is left behind by
+// Read.
+func run(ctx context.Context, disk string, extra *os.File, args ...string) ([]byte, error) {
+	owner, err := ownerOf(disk)
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.CommandContext(ctx, "qemu-img", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Env = []string{"LC_ALL=C"}
@@ -111,7 +118,7 @@ func run(ctx context.Context, extra *os.File, args ...string) ([]byte, error) {
 	if extra != nil {
 		cmd.ExtraFiles = []*os.File{extra}
 	}
-	err := cmd.Run()
+	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
@@ -123,4 +130,18 @@ func run(ctx context.Context, extra *os.File, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("qemu-img: %w", err)
 	}
 	return stdout.Bytes(), nil
+}
+
+// ownerOf is whom root becomes to read a file: its owner may, whatever its mode and
+// whatever rights root has kept, and a disk that leads qemu-img astray gets no
+// further than its own QEMU. It is nil for others than root.
+func ownerOf(path string) (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	var s unix.Stat_t
+	if err := unix.Stat(path, &s); err != nil {
+		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return &syscall.Credential{Uid: s.Uid, Gid: s.Gid}, nil
 }
