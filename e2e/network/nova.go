@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// Ready is the last thing that each server says before it serves.
+// What each server says last before it serves.
 const (
 	DnsmasqReady = "DHCP, "
 	dhcpdReady   = "Server starting service."

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
@@ -41,10 +40,15 @@ type Tenant struct {
 	Capture   *Capture
 
 	machine Machine
+	hosts   string // of the static hosts file
 }
 
 // First is the tenant whose instance boots.
-func First() *Tenant { return newTenant("tenant", "br100", "10.1.0.1") }
+func First() *Tenant {
+	t := newTenant("tenant", "br100", "10.1.0.1")
+	t.hosts = MAC + ",diskless-1.novalocal," + Address + "\n"
+	return t
+}
 
 // Second is another one, who must never be asked.
 func Second() *Tenant { return newTenant("neighbour", "br101", "10.2.0.1") }
@@ -97,11 +101,7 @@ func (t *Tenant) StartOpenStack(ctx context.Context, conf string) error {
 	if err := stop(t.OpenStack); err != nil {
 		return err
 	}
-	hosts := ""
-	if strings.HasPrefix(Address, strings.TrimSuffix(t.Gateway, "1")) {
-		hosts = MAC + ",diskless-1.novalocal," + Address + "\n"
-	}
-	for path, text := range map[string]string{ConfFile: conf, t.HostsFile(): hosts} {
+	for path, text := range map[string]string{ConfFile: conf, t.HostsFile(): t.hosts} {
 		if err := put(path, text); err != nil {
 			return err
 		}
