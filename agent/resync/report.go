@@ -17,27 +17,27 @@ func (r *run) report(t *target, before Status, out outcome) {
 	r.Metrics.count(t, out)
 	switch {
 	case out.wrote:
-		log.WithField("CHANGE", join(out.Changes)).Info("patched")
+		log.WithField("CHANGE", join(out.Changes)).Infof("%s: patched: %s", t.Path, join(out.Changes))
 	case now.State == StateWouldChange && before.State != now.State:
-		log.WithField("CHANGE", join(out.Changes)).Info("would be patched")
+		log.WithField("CHANGE", join(out.Changes)).Infof("%s: would be patched: %s", t.Path, join(out.Changes))
 	case now.State == StateReverted && before.State != now.State:
-		log.Infof("left alone, since it was reverted; `virt-netboot apply --files` patches it again")
+		log.Infof("%s: left alone, since it was reverted; `virt-netboot apply --files` patches it again", t.Path)
 	case now.State == StateMissing && before.State != now.State:
-		log.Info("not there; it will be patched when it appears")
+		log.Infof("%s: not there; it will be patched when it appears", t.Path)
 	case now.State == StateBusy:
 		log.Debug(now.Error)
 	case now.State == StateFailed:
 		r.reportFailure(log, t, before)
 	case now.State == StateInLine && before.State == StateFailed:
-		log.Info("in line again")
+		log.Infof("%s: in line again", t.Path)
 	}
 	if now.Error == "" && !slices.Equal(before.Notes, now.Notes) {
 		for _, n := range now.Notes {
-			log.Warn(n)
+			log.Warnf("%s: %s", t.Path, n)
 		}
 	}
 	if out.wrote && now.Todo != "" {
-		log.Warn(now.Todo)
+		log.Warnf("%s: %s", t.Path, now.Todo)
 	}
 }
 

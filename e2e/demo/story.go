@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,6 +121,7 @@ func (s *story) showHook(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("  the hook logged (journalctl -t virt-netboot)")
+	entries = slices.DeleteFunc(entries, func(e map[string]string) bool { return e["OPERATION"] == "" }) // the agent's
 	for _, e := range entries[s.told:] {
 		fmt.Printf("    %s\n", e["MESSAGE"])
 	}
