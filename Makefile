@@ -39,6 +39,7 @@ lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags packages ./e2e/packages
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
