@@ -41,6 +41,10 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags packages ./e2e/packages
 
+.PHONY: corpus
+corpus: ## libvirt's own test domains: how many change, are refused, stay valid
+	$(GO) test ./domainxml -count=1 -v -run Corpus
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	$(GO) test ./domainxml -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME)

@@ -5,13 +5,13 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"golang.org/x/tools/txtar"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/corpus"
 )
 
 // FuzzDomain: whatever comes in, no fault; what is not reported is not changed;
@@ -68,15 +68,11 @@ func seeds(f *testing.F) [][]byte {
 			}
 		}
 	}
-	if dir := os.Getenv("DOMAIN_CORPUS"); dir != "" {
-		more, _ := filepath.Glob(filepath.Join(dir, "libvirt-9.0.0", "*", "*.xml"))
-		for _, file := range more {
-			if doc, err := os.ReadFile(file); err == nil {
-				docs = append(docs, doc)
-			}
-		}
+	sample, err := corpus.Sample(corpus.Libvirt, ".xml", 10)
+	if err != nil {
+		f.Fatal(err)
 	}
-	return docs
+	return append(docs, sample...)
 }
 
 func wellFormed(doc []byte) error {

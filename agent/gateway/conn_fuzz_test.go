@@ -14,7 +14,7 @@ import (
 // FuzzConn sends bytes through a connection in portions. Without a policy all of
 // them arrive, up to where they stop being libvirt's protocol.
 func FuzzConn(f *testing.F) {
-	for _, seed := range seedStreams() {
+	for _, seed := range seedStreams(f) {
 		f.Add(seed, uint16(3))
 		f.Add(seed, uint16(1000))
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/internal/corpus"
 )
 
 // frameOf makes a frame with the length that its payload gives it.
@@ -138,7 +140,7 @@ func TestFramer(t *testing.T) {
 }
 
 func FuzzFramer(f *testing.F) {
-	for _, seed := range seedStreams() {
+	for _, seed := range seedStreams(f) {
 		f.Add(seed, uint8(3), false)
 	}
 	f.Add([]byte("\x00\x00\x00\x0aciphertext"), uint8(5), true)
@@ -163,10 +165,15 @@ func FuzzFramer(f *testing.F) {
 }
 
 // seedStreams are what a client may send.
-func seedStreams() [][]byte {
+func seedStreams(f *testing.F) [][]byte {
+	f.Helper()
+	docs, err := corpus.Sample(corpus.Libvirt, ".xml", 50)
+	if err != nil {
+		f.Fatal(err)
+	}
 	define := header{prog: ProgramRemote, vers: 1, proc: ProcDomainDefineXMLFlags, typ: typeCall, serial: 3}
 	attach := header{prog: ProgramRemote, vers: 1, proc: ProcDomainAttachDeviceFlags, typ: typeCall, serial: 4}
-	return [][]byte{
+	streams := [][]byte{
 		frameOf(getLibVersion, nil),
 		join(frameOf(streamData, make([]byte, 300)), frameOf(ping, nil)),
 		join(frameOf(openFD, withFDs(2, nil)), []byte{0, 0}, frameOf(getLibVersion, nil)),
@@ -174,6 +181,10 @@ func seedStreams() [][]byte {
 		frameOf(attach, attachArgs(`<interface type='bridge'/>`)),
 		frameOf(define, []byte{0xff, 0xff, 0xff, 0xff}),
 	}
+	for _, doc := range docs {
+		streams = append(streams, join(frameOf(define, defineArgs(string(doc))), frameOf(ping, nil)))
+	}
+	return streams
 }
 
 func join(bs ...[]byte) []byte {
