@@ -102,14 +102,15 @@ func testNode(t *testing.T, older, newer string) {
 		old := n.read(t, configPath)
 		n.write(t, configPath, "rules: [{only_if: blank-disk}]\n")
 		n.run(t, "systemctl", "reload", "virt-netboot")
-		image := disk + ".owned"
-		n.shell(t, "truncate -s 1M "+image+"; chown 64055:64055 "+image+"; chmod 600 "+image)
-		n.run(t, "virsh", "define", n.domainOn(t, "blank", image))
-		n.shell(t, `printf '\125\252' | dd of=`+image+` bs=1 seek=510 conv=notrunc status=none`)
-		n.run(t, "virsh", "define", n.domainOn(t, "installed", image))
-		for name, want := range map[string]bool{"blank": true, "installed": false} {
-			if xml := n.run(t, "virsh", "dumpxml", name); strings.Contains(xml, "<boot dev='network'/>") != want {
-				t.Errorf("%s tries the network: %v, want %v", name, !want, want)
+		for name, blank := range map[string]bool{"blank": true, "installed": false} {
+			image := disk + "." + name
+			n.shell(t, "truncate -s 1M "+image+"; chown 64055:64055 "+image+"; chmod 600 "+image)
+			if !blank {
+				n.shell(t, `printf '\125\252' | dd of=`+image+` bs=1 seek=510 conv=notrunc status=none`)
+			}
+			n.run(t, "virsh", "define", n.domainOn(t, name, image))
+			if xml := n.run(t, "virsh", "dumpxml", name); strings.Contains(xml, "<boot dev='network'/>") != blank {
+				t.Errorf("%s tries the network: %v, want %v", name, !blank, blank)
 			}
 			n.run(t, "virsh", "undefine", name)
 		}
@@ -208,6 +209,17 @@ func testNode(t *testing.T, older, newer string) {
 		if n.read(t, hookLink) != foreign {
 			t.Error("the other hook has changed")
 		}
+	})
+	step("purge of a program that does not run", func(t *testing.T) {
+		n.shell(t, "rm -r /etc/nova") // its files could not be put back
+		before := n.files(t)
+		n.apt(t, "install", "virt-netboot")
+		n.run(t, "virt-netboot", "takeover", "enable")
+		n.shell(t, "rm /usr/bin/virt-netboot; echo nonsense >/usr/bin/virt-netboot; chmod 755 /usr/bin/virt-netboot")
+		n.apt(t, "purge", "virt-netboot")
+		n.run(t, "virsh", "version")
+		n.green(t, "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket")
+		n.asBefore(t, before)
 	})
 }
 
