@@ -61,9 +61,21 @@ func newLab(t testing.TB, with ...func(*Server)) *lab {
 	for _, f := range with {
 		f(l.Server)
 	}
+	ready, told := make(chan struct{}), l.Ready
+	l.Ready = func() {
+		if told != nil {
+			told()
+		}
+		close(ready)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- l.Serve(ctx) }()
+	select {
+	case <-ready:
+	case err := <-served:
+		served <- err // for stop
+	}
 	l.stop = sync.OnceValue(func() error { cancel(); return <-served })
 	t.Cleanup(func() {
 		if err := l.stop(); err != nil {
