@@ -17,7 +17,6 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
-	"github.com/virt-netboot/virt-netboot/agent/resync"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
@@ -129,10 +128,10 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
 	p.domains = p.newReconciler(c)
 	p.gateway = p.newGateway(c)
-	p.files = newFiles(p.config, resync.NewMetrics(p.registry), log)
+	p.files = newFiles(p.config, log)
 	p.hook = newHookCalls(p.registry, log)
 	registerConfig(p.registry, p.config)
-	p.registry.MustRegister(newDomainCollector(p.domains.Status))
+	p.registry.MustRegister(newDomainCollector(p.domains.Status), newFileCollector(p.keptFiles))
 	return p
 }
 

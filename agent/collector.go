@@ -1,12 +1,14 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 // domainCollector tells Prometheus of the domains what virt-netboot status tells a
@@ -14,7 +16,7 @@ import (
 type domainCollector struct {
 	status func() reconcile.Status
 
-	domains, connected, last, duration *prometheus.Desc
+	domains, warnings, connected, last, duration *prometheus.Desc
 }
 
 func newDomainCollector(status func() reconcile.Status) *domainCollector {
@@ -23,6 +25,9 @@ func newDomainCollector(status func() reconcile.Status) *domainCollector {
 		domains: prometheus.NewDesc("virt_netboot_domains",
 			"Domains of libvirt by state: failed, left-alone, reverted, would-change, unmatched, pending, warned, in-line.",
 			[]string{"state"}, nil),
+		warnings: prometheus.NewDesc("virt_netboot_domain_warnings",
+			"Domains that cannot boot from the network, or may do so in vain, by why: kernel, no-interface, no-boot-nic, option-rom-off, disk-unread.",
+			[]string{"warning"}, nil),
 		connected: prometheus.NewDesc("virt_netboot_libvirt_connected",
 			"Whether the agent is connected to libvirt.", nil, nil),
 		last: prometheus.NewDesc("virt_netboot_reconcile_last_success_timestamp_seconds",
@@ -34,7 +39,7 @@ func newDomainCollector(status func() reconcile.Status) *domainCollector {
 
 // Describe implements prometheus.Collector.
 func (c *domainCollector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.domains, c.connected, c.last, c.duration} {
+	for _, d := range []*prometheus.Desc{c.domains, c.warnings, c.connected, c.last, c.duration} {
 		descs <- d
 	}
 }
@@ -42,9 +47,12 @@ func (c *domainCollector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
 	s := c.status()
-	counts := map[nodestatus.State]int{}
+	counts, warned := map[nodestatus.State]int{}, map[string]int{}
 	for _, d := range s.Domains {
 		counts[nodestatus.StateOf(d)]++
+		for _, kind := range warnings(d) {
+			warned[kind]++
+		}
 	}
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
@@ -52,9 +60,23 @@ func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
 	for _, state := range nodestatus.States() {
 		gauge(c.domains, float64(counts[state]), string(state))
 	}
+	for _, kind := range domainxml.WarningKinds() {
+		gauge(c.warnings, float64(warned[string(kind)]), string(kind))
+	}
 	gauge(c.connected, truth(s.Libvirt.Connected))
 	gauge(c.last, seconds(s.LastReconcile))
 	gauge(c.duration, s.Duration.Seconds())
+}
+
+// warnings are the kinds of a domain's warnings, each once.
+func warnings(d reconcile.DomainStatus) []string {
+	var kinds []string
+	for _, w := range d.Warnings {
+		if !slices.Contains(kinds, w.Kind) {
+			kinds = append(kinds, w.Kind)
+		}
+	}
+	return kinds
 }
 
 // seconds is a time as Prometheus has it, 0 for never.

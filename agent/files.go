@@ -16,7 +16,6 @@ import (
 // files keeps Nova's files patched, those that the configuration in force names.
 type files struct {
 	config  *reload.Configuration
-	metrics *resync.Metrics
 	log     *logrus.Logger
 	changed chan struct{} // holds a token when the configuration has changed
 
@@ -24,8 +23,8 @@ type files struct {
 	watcher *resync.Watcher // at work
 }
 
-func newFiles(c *reload.Configuration, metrics *resync.Metrics, log *logrus.Logger) *files {
-	f := &files{config: c, metrics: metrics, log: log, changed: make(chan struct{}, 1)}
+func newFiles(c *reload.Configuration, log *logrus.Logger) *files {
+	f := &files{config: c, log: log, changed: make(chan struct{}, 1)}
 	c.OnChange(func(config.Config) {
 		select {
 		case f.changed <- struct{}{}:
@@ -50,11 +49,10 @@ func (f *files) watch(ctx context.Context, c config.Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := &resync.Watcher{
-		Files:   c.Files,
-		DryRun:  c.Mode == config.ModeObserve,
-		Policy:  func() domainxml.Policy { return f.config.Current().Policy() },
-		Log:     f.log,
-		Metrics: f.metrics,
+		Files:  c.Files,
+		DryRun: c.Mode == config.ModeObserve,
+		Policy: func() domainxml.Policy { return f.config.Current().Policy() },
+		Log:    f.log,
 	}
 	f.mu.Lock()
 	f.watcher = w

@@ -32,6 +32,13 @@ func newHookCalls(registry *prometheus.Registry, log *logrus.Logger) *hookCalls 
 		log: log,
 	}
 	registry.MustRegister(h.calls, h.last)
+	// From 0 on: a counter that appeared at 1 would have no increase that an alert
+	// could see.
+	for _, operation := range hookreport.Operations() {
+		for _, result := range hookreport.Results() {
+			h.calls.WithLabelValues(operation, string(result))
+		}
+	}
 	return h
 }
 

@@ -127,6 +127,11 @@ const (
 	WarningDiskUnread WarningKind = "disk-unread"
 )
 
+// WarningKinds are all of them.
+func WarningKinds() []WarningKind {
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread}
+}
+
 // Warning is one reason why a guest will not boot from the network although
 // its rule wants it to.
 type Warning struct {

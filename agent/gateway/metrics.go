@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
@@ -46,7 +48,21 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"procedure", "result"}),
 	}
 	reg.MustRegister(m.clients, m.rejected, m.calls)
+	m.initialize()
 	return m
+}
+
+// initialize makes every counter there is, at 0. One that appeared at 1 would have
+// no increase that an alert could see.
+func (m *Metrics) initialize() {
+	for _, reason := range []string{rejectIdentity, rejectUpstream, rejectProtocol} {
+		m.rejected.WithLabelValues(reason)
+	}
+	for _, proc := range slices.Concat(domainProcedures(), deviceProcedures()) {
+		for _, result := range []string{resultRewritten, resultUnchanged, resultObserved, resultUnparsed, resultRefused} {
+			m.calls.WithLabelValues(proc.String(), result)
+		}
+	}
 }
 
 // Stats are the figures of a gateway, all but Clients since its start.

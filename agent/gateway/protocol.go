@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Program is a program number of libvirt's RPC.
@@ -70,23 +71,18 @@ func (p Procedure) String() string {
 	return fmt.Sprint(int32(p))
 }
 
-// carriesDomain reports whether the first argument is a domain document.
-func (p Procedure) carriesDomain() bool {
-	switch p {
-	case ProcDomainCreateXML, ProcDomainDefineXML, ProcDomainCreateXMLWithFiles, ProcDomainDefineXMLFlags:
-		return true
-	}
-	return false
+// domainProcedures are those whose first argument is a domain document.
+func domainProcedures() []Procedure {
+	return []Procedure{ProcDomainCreateXML, ProcDomainDefineXML, ProcDomainCreateXMLWithFiles, ProcDomainDefineXMLFlags}
 }
 
-// carriesDevice reports whether the arguments are a domain and a device document.
-func (p Procedure) carriesDevice() bool {
-	switch p {
-	case ProcDomainAttachDevice, ProcDomainAttachDeviceFlags, ProcDomainUpdateDeviceFlags:
-		return true
-	}
-	return false
+// deviceProcedures are those whose arguments are a domain and a device document.
+func deviceProcedures() []Procedure {
+	return []Procedure{ProcDomainAttachDevice, ProcDomainAttachDeviceFlags, ProcDomainUpdateDeviceFlags}
 }
+
+func (p Procedure) carriesDomain() bool { return slices.Contains(domainProcedures(), p) }
+func (p Procedure) carriesDevice() bool { return slices.Contains(deviceProcedures(), p) }
 
 // messageType is libvirt's enum virNetMessageType.
 type messageType uint32

@@ -9,12 +9,11 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
 )
 
-// report logs and counts what is new in a file's status. What goes on as before
-// is not said again.
+// report logs what is new in a file's status. What goes on as before is not said
+// again.
 func (r *run) report(t *target, before Status, out outcome) {
 	log := r.Log.WithField("FILE", t.Path)
 	now := t.status
-	r.Metrics.count(t, out)
 	switch {
 	case out.wrote:
 		log.WithField("CHANGE", join(out.Changes)).Infof("%s: patched: %s", t.Path, join(out.Changes))

@@ -20,6 +20,11 @@ const (
 	StateFailed      State = "failed"       // Error says why
 )
 
+// States are all of them.
+func States() []State {
+	return []State{StateInLine, StateWouldChange, StateMissing, StateReverted, StateBusy, StateFailed}
+}
+
 // Status is one file as `virt-netboot status` shows it.
 type Status struct {
 	Path  string          `json:"path"`
@@ -37,4 +42,24 @@ type Status struct {
 	// Todo is what an operator must do, once after Changed, for the change to take
 	// effect; whether it has been done is not known.
 	Todo string `json:"todo,omitempty"`
+
+	// Writes and Failures count how often this process has patched the file and
+	// could not; InLine is when it last found or put it in line, zero before.
+	Writes   int       `json:"writes"`
+	Failures int       `json:"failures"`
+	InLine   time.Time `json:"in_line,omitzero"`
+}
+
+// count adds what came of a look to what came of those before.
+func (s *Status) count(before Status, out outcome, now time.Time) {
+	s.Writes, s.Failures, s.InLine = before.Writes, before.Failures, before.InLine
+	if out.wrote {
+		s.Writes++
+	}
+	switch s.State {
+	case StateFailed:
+		s.Failures++
+	case StateInLine:
+		s.InLine = now
+	}
 }

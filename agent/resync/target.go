@@ -53,6 +53,7 @@ func (t *target) learn(out outcome, err error, now time.Time) {
 	if !out.wrote {
 		t.status.Changed, t.status.Todo = before.Changed, before.Todo
 	}
+	t.status.count(before, out, now)
 	t.settled = out.identity
 	var content *edit.Error
 	switch {

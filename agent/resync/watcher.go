@@ -22,8 +22,6 @@ type Watcher struct {
 	// Rescan when it has changed.
 	Policy func() domainxml.Policy
 	Log    logrus.FieldLogger
-	// Metrics counts; nil counts nothing that anybody sees.
-	Metrics *Metrics
 	// DryRun only says what would be changed.
 	DryRun bool
 	// Timing is for tests; its zero value is the default.

@@ -4,6 +4,7 @@ package hookreport
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,14 @@ const (
 	Passed     Result = "passed"     // it went on as it was, after an error
 )
 
+// Results are all of them.
+func Results() []Result {
+	return []Result{Unchanged, Rewritten, Unprepared, Denied, Observed, Passed}
+}
+
+// Operations are those of libvirt's that the hook handles, and reports.
+func Operations() []string { return []string{"prepare", "migrate", "restore"} }
+
 // Report is one call of the hook.
 type Report struct {
 	Operation string // libvirt's, such as prepare
@@ -49,13 +58,10 @@ func (r Report) Send(socket string) {
 func Parse(b []byte) (Report, error) {
 	operation, result, _ := strings.Cut(string(b), " ")
 	r := Report{operation, Result(result)}
-	switch operation {
-	case "prepare", "migrate", "restore":
-	default:
+	if !slices.Contains(Operations(), operation) {
 		return Report{}, fmt.Errorf("%q is not the report of an operation that the hook handles", b)
 	}
-	switch r.Result {
-	case Unchanged, Rewritten, Unprepared, Denied, Observed, Passed:
+	if slices.Contains(Results(), r.Result) {
 		return r, nil
 	}
 	return Report{}, fmt.Errorf("%q is not a report of the hook's", b)
