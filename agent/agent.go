@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -66,11 +67,14 @@ and with WatchdogSec= that clients are still served (sd_notify, Type=notify).
 With --only it does part of this: gateway is the socket, reconcile the domains
 that libvirt has, files those of Nova's, metrics the address for Prometheus. So
 that each has the rights it needs and no more, virt-netboot.service runs all but
-the files, and virt-netboot-files.service the files.
+the files, and virt-netboot-files.service the files. One that does only the
+files ends when it can no longer write to their directory: in a unit of systemd
+that is so after the directory was made anew, and lasts until the restart.
 
 Exit status:
   0  ended by a signal
-  1  the socket is taken or cannot be made, or it failed later
+  1  the socket is taken or cannot be made, or it failed later; for the files
+     alone, their directory has become read-only
   2  the configuration cannot be read`,
 		Args:                  usage(cobra.NoArgs),
 		DisableFlagsInUseLine: true,
@@ -128,7 +132,7 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
 	p.domains = p.newReconciler(c)
 	p.gateway = p.newGateway(c)
-	p.files = newFiles(p.config, log)
+	p.files = newFiles(p.config, func() bool { return slices.Equal(p.only.parts(), selection{partFiles}) }, log)
 	p.hook = newHookCalls(p.registry, log)
 	registerConfig(p.registry, p.config)
 	p.registry.MustRegister(newDomainCollector(p.domains.Status), newFileCollector(p.keptFiles))

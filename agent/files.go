@@ -16,6 +16,7 @@ import (
 // files keeps Nova's files patched, those that the configuration in force names.
 type files struct {
 	config  *reload.Configuration
+	alone   func() bool // whether nothing else ends when it does
 	log     *logrus.Logger
 	changed chan struct{} // holds a token when the configuration has changed
 
@@ -23,8 +24,8 @@ type files struct {
 	watcher *resync.Watcher // at work
 }
 
-func newFiles(c *reload.Configuration, log *logrus.Logger) *files {
-	f := &files{config: c, log: log, changed: make(chan struct{}, 1)}
+func newFiles(c *reload.Configuration, alone func() bool, log *logrus.Logger) *files {
+	f := &files{config: c, alone: alone, log: log, changed: make(chan struct{}, 1)}
 	c.OnChange(func(config.Config) {
 		select {
 		case f.changed <- struct{}{}:
@@ -49,10 +50,11 @@ func (f *files) watch(ctx context.Context, c config.Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := &resync.Watcher{
-		Files:  c.Files,
-		DryRun: c.Mode == config.ModeObserve,
-		Policy: func() domainxml.Policy { return f.config.Current().Policy() },
-		Log:    f.log,
+		Files:       c.Files,
+		DryRun:      c.Mode == config.ModeObserve,
+		EndReadOnly: f.alone(),
+		Policy:      func() domainxml.Policy { return f.config.Current().Policy() },
+		Log:         f.log,
 	}
 	f.mu.Lock()
 	f.watcher = w

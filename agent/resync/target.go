@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/pathwatch"
@@ -18,6 +20,7 @@ type target struct {
 	schedule schedule
 	trail    []string
 	settled  identity // of the file when it was last found or put in line
+	readOnly bool     // its directory was so from the start
 	status   Status
 }
 
@@ -25,7 +28,12 @@ func newTarget(f config.File, timing Timing) *target {
 	if abs, err := filepath.Abs(f.Path); err == nil {
 		f.Path = abs
 	}
-	return &target{File: f, schedule: schedule{timing: timing}, status: Status{Path: f.Path, Kind: f.Kind}}
+	return &target{
+		File:     f,
+		schedule: schedule{timing: timing},
+		readOnly: errors.Is(unix.Access(filepath.Dir(f.Path), unix.W_OK), unix.EROFS),
+		status:   Status{Path: f.Path, Kind: f.Kind},
+	}
 }
 
 // concerns reports whether an event of a path can be one of the file.

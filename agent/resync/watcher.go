@@ -2,13 +2,16 @@ package resync
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
@@ -24,6 +27,10 @@ type Watcher struct {
 	Log    logrus.FieldLogger
 	// DryRun only says what would be changed.
 	DryRun bool
+	// EndReadOnly lets Run end with an error when it cannot write any more to a
+	// directory that it could write to, or that was not there. So it is in a systemd
+	// unit after the directory of ReadWritePaths= was made anew; a restart helps.
+	EndReadOnly bool
 	// Timing is for tests; its zero value is the default.
 	Timing Timing
 
@@ -34,8 +41,8 @@ type Watcher struct {
 }
 
 // Run keeps the files patched until the context ends, then returns nil. It
-// returns an error at once for a kind of file that it does not know. A Watcher
-// runs once.
+// returns an error at once for a kind of file that it does not know, and later
+// only with EndReadOnly. A Watcher runs once.
 func (w *Watcher) Run(ctx context.Context) error {
 	r := &run{Watcher: w, timing: w.Timing.withDefaults()}
 	for _, f := range w.Files {
@@ -77,6 +84,7 @@ type run struct {
 	targets []*target
 	inotify pathwatch.Watcher
 	polling string // why the files are polled, "" while they are not
+	ended   error  // why Run ends
 }
 
 func (r *run) loop(ctx context.Context) error {
@@ -87,6 +95,9 @@ func (r *run) loop(ctx context.Context) error {
 	r.lookAtAll()
 	for {
 		r.lookAtDue(time.Now())
+		if r.ended != nil {
+			return r.ended
+		}
 		var wake <-chan time.Time
 		if next := r.next(); !next.IsZero() {
 			timer.Reset(time.Until(next))
@@ -179,6 +190,9 @@ func (r *run) look(t *target, sure bool) {
 	r.Log.WithField("FILE", t.Path).Debug("looked")
 	r.report(t, before, out)
 	r.publish()
+	if r.EndReadOnly && !t.readOnly && errors.Is(err, unix.EROFS) {
+		r.ended = fmt.Errorf("%s has become read-only for this process, which a restart mends: %w", filepath.Dir(t.Path), err)
+	}
 }
 
 func (r *run) publish() {

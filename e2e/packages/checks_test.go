@@ -26,6 +26,18 @@ func (n *node) green(t *testing.T, units ...string) {
 	}
 }
 
+// patched waits until Nova's file is patched, for which the unit may have to be
+// started again.
+func (n *node) patched(t *testing.T) {
+	t.Helper()
+	await(t, "Nova's file to be patched", func() error {
+		if text := n.read(t, "/etc/nova/dnsmasq.conf"); !strings.Contains(text, "dhcp-ignore=tag:ipxe") {
+			return fmt.Errorf("it is %q", text)
+		}
+		return nil
+	})
+}
+
 func (n *node) isHook(t *testing.T, path string) {
 	t.Helper()
 	target, err := os.Readlink(n.path(path))

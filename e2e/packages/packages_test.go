@@ -53,12 +53,21 @@ func testNode(t *testing.T, older, newer string) {
 			t.Errorf("libvirtd was process %s, now %s: it was restarted", libvirtd, now)
 		}
 		n.run(t, "virsh", "-c", "qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock", "version")
-		await(t, "Nova's file to be patched", func() error {
-			if text := n.read(t, "/etc/nova/dnsmasq.conf"); !strings.Contains(text, "dhcp-ignore=tag:ipxe") {
-				return fmt.Errorf("it is %q", text)
+		n.patched(t)
+	})
+	step("metrics of both units", func(t *testing.T) {
+		await(t, "the file's metrics", func() error {
+			text, err := n.try("python3", "-c", `import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:9178/metrics").read().decode())`)
+			if want := `virt_netboot_resync_state{file="/etc/nova/dnsmasq.conf",state="in line"} 1`; err == nil && !strings.Contains(text, want) {
+				err = fmt.Errorf("no %s in\n%s", want, text)
 			}
-			return nil
+			return err
 		})
+	})
+	step("Nova's directory made anew", func(t *testing.T) {
+		n.shell(t, "rm -r /etc/nova; mkdir /etc/nova; echo domain-needed >/etc/nova/dnsmasq.conf")
+		n.patched(t)
+		n.green(t, "virt-netboot-files.service")
 	})
 	step("rights", func(t *testing.T) {
 		const setuidSetgid = "CapBnd:\t00000000000000c0"
