@@ -16,7 +16,10 @@ import (
 
 // node is a Debian machine in a container, with a network of its own that leads
 // nowhere. What is written to it is gone with the test.
-type node struct{ pid1 int }
+type node struct {
+	pid1    int
+	address string // in the network that link makes
+}
 
 // boot starts a node and waits until systemd has started everything.
 func boot(t *testing.T, tree string) *node {
