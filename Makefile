@@ -61,7 +61,7 @@ packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
 	@./packaging/build dist
 
 .PHONY: lint-packages
-lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-analyze
+lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-analyze, mandoc
 	@./packaging/lint dist
 
 .PHONY: test-packages
@@ -74,7 +74,7 @@ deps:
 
 .PHONY: packages-deps
 packages-deps:
-	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container
+	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container mandoc man-db
 
 .PHONY: clean
 clean: ## remove what was built

@@ -39,6 +39,7 @@ Exit status:
 		DisableFlagsInUseLine: true,
 	}
 	source := configFlag(cmd)
+	cmd.ValidArgsFunction = completeDomains(source)
 	sel.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := source.load()

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/fatih/color"
+	"github.com/spf13/cobra"
 )
 
 // colorMode is the value of --color. It implements pflag.Value.
@@ -28,6 +29,12 @@ func (m *colorMode) Set(s string) error {
 		return nil
 	}
 	return fmt.Errorf("want %s, %s or %s", colorAuto, colorAlways, colorNever)
+}
+
+// colorFlag adds --color for the output that is named.
+func colorFlag(cmd *cobra.Command, m *colorMode, what string) {
+	cmd.Flags().Var(m, "color", "colour the "+what+": auto, always or never; auto is a terminal without NO_COLOR")
+	completeFlag(cmd, "color", cobra.FixedCompletions([]cobra.Completion{string(colorAuto), string(colorAlways), string(colorNever)}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // on reports whether what goes to w is coloured.

@@ -15,7 +15,9 @@ import (
 
 // runDirFlag adds --run-dir.
 func runDirFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("run-dir", nodestatus.Dir, "the `DIR` of the sockets that the hook and virt-netboot status use")
+	dir := cmd.Flags().String("run-dir", nodestatus.Dir, "the `DIR` of the sockets that the hook and virt-netboot status use")
+	completeFlag(cmd, "run-dir", completeDirs)
+	return dir
 }
 
 // control is the path of the socket that virt-netboot status asks.

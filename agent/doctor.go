@@ -52,7 +52,7 @@ Exit status:
 	source := configFlag(cmd)
 	dir := runDirFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON array of the results: check, level, found, remedy")
-	cmd.Flags().Var(&paint, "color", "colour the results: auto, always or never; auto is a terminal without NO_COLOR")
+	colorFlag(cmd, &paint, "results")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		d := doctor.Doctor{
 			Host:            doctor.LocalHost(),

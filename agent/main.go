@@ -53,9 +53,10 @@ Exit status:
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetVersionTemplate("virt-netboot {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newAgent(), newApply(), newCheck(), newDoctor(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus(), newTakeover())
+	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDoctor(), newMan(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus(), newTakeover())
 	return root
 }
 
@@ -128,6 +129,7 @@ type configSource struct {
 func configFlag(cmd *cobra.Command) *configSource {
 	src := &configSource{flags: cmd.Flags()}
 	src.flags.StringVarP(&src.path, "config", "c", config.DefaultPath, "the configuration `FILE`; where the default one is missing, the defaults apply")
+	completeFlag(cmd, "config", completeFiles)
 	return src
 }
 

@@ -53,6 +53,7 @@ Exit status:
 		DisableFlagsInUseLine: true,
 	}
 	source := configFlag(cmd)
+	cmd.ValidArgsFunction = completeDomains(source)
 	cmd.Flags().BoolVar(&cancel, "cancel", false, "take the mark away")
 	cmd.RunE = func(cmd *cobra.Command, domains []string) error {
 		c, err := source.load()

@@ -55,5 +55,6 @@ func (s *selection) Set(list string) error {
 func onlyFlag(cmd *cobra.Command) *selection {
 	s := &selection{}
 	cmd.Flags().Var(s, "only", "run these parts of the agent: gateway, reconcile, files, metrics")
+	completeFlag(cmd, "only", completeParts)
 	return s
 }

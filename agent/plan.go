@@ -40,7 +40,7 @@ Exit status:
 	}
 	source := configFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON object: domains, summary")
-	cmd.Flags().Var(&colors, "color", "colour the diffs: auto, always or never; auto is a terminal without NO_COLOR")
+	colorFlag(cmd, &colors, "diffs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := source.load()
 		if err != nil {

@@ -79,6 +79,8 @@ Exit status:
 	flags.StringSliceVar(&f.openStack, "openstack-server", nil, "the `ADDRESS` of OpenStack's DHCP server, or none; may be given more than once")
 	flags.BoolVar(&f.uefi, "uefi", false, "ask as the iPXE of a UEFI instance; by default of a BIOS one")
 	flags.BoolVar(&f.json, "json", false, "write the result as a JSON object: verdict, findings, offers")
+	completeFlag(cmd, "bridge", completeBridges("/sys"))
+	completeFlag(cmd, "hostsfile", completeFiles)
 	return cmd
 }
 

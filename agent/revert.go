@@ -39,6 +39,7 @@ Exit status:
 		DisableFlagsInUseLine: true,
 	}
 	source := configFlag(cmd)
+	cmd.ValidArgsFunction = completeDomains(source)
 	sel.addFlags(cmd)
 	unmarked := cmd.Flags().Bool("unmarked", false, "leave no marker beside the files")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

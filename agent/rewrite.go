@@ -46,14 +46,16 @@ Exit status:
   virt-netboot rewrite instance.xml > rewritten.xml
   virt-netboot rewrite --domain instance.xml interface.xml`,
 		Args:                  usage(cobra.MaximumNArgs(1)),
+		ValidArgsFunction:     completeFiles,
 		DisableFlagsInUseLine: true,
 	}
 	source := configFlag(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.diff, "diff", false, "write a unified diff instead of the document")
 	flags.BoolVar(&opts.json, "json", false, "write the result as a JSON object: domain, rule, changes, warnings, document")
-	flags.Var(&opts.color, "color", "colour the diff: auto, always or never; auto is a terminal without NO_COLOR")
+	colorFlag(cmd, &opts.color, "diff")
 	flags.StringVar(&opts.domain, "domain", "", "the document is a device for the domain in `FILE`")
+	completeFlag(cmd, "domain", completeFiles)
 	cmd.MarkFlagsMutuallyExclusive("diff", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := source.load()

@@ -22,14 +22,14 @@ func newStatus() *cobra.Command {
 		Short: "Show this node's domains and files, and what the agent does",
 		Long: `Ask the agent of this node, and show
 
-  a row a domain: its name, the instance's name and project as Nova wrote them,
-  what it boots from, its nwfilters, its rule, what waits for its next start,
-  what keeps it from booting from the network, and with mode: observe what would
-  be changed
-  Nova's files and whether they are patched
-  the gateway: its clients, and the calls that it rewrote and libvirt refused
-  libvirt: its version, and since when there is a connection
-  the configuration: when it was loaded, and why a changed one was refused
+  domains        a row each: its name, the instance's name and project as Nova
+                 wrote them, what it boots from, its nwfilters, its rule, what
+                 waits for its next start, what keeps it from booting from the
+                 network, and with mode: observe what would be changed
+  files          Nova's, and whether they are patched
+  gateway        its clients, and the calls that it rewrote and libvirt refused
+  libvirt        its version, and since when there is a connection
+  configuration  when it was loaded, and why a changed one was refused
 
 A running domain is shown as it runs, others as they are defined. With --watch
 all is shown anew every two seconds until Ctrl-C; with --json too, a line each.
@@ -52,7 +52,7 @@ Exit status:
 	flags.BoolVar(&o.json, "json", false, "write JSON")
 	flags.BoolVarP(&o.watch, "watch", "w", false, "show it again and again")
 	flags.DurationVar(&o.interval, "interval", 2*time.Second, "how `LONG` --watch waits")
-	flags.Var(&o.colors, "color", "colour the text: auto, always or never; auto is a terminal without NO_COLOR")
+	colorFlag(cmd, &o.colors, "text")
 	o.dir = runDirFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.interval <= 0 {

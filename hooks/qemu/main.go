@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/virt-netboot/virt-netboot/hooks"
+	"github.com/virt-netboot/virt-netboot/hooks/qemu/manual"
 	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/hookreport"
@@ -29,7 +30,7 @@ func run(args []string) int {
 	if len(args) == 1 {
 		switch args[0] {
 		case "--help", "-h":
-			io.WriteString(os.Stdout, help)
+			io.WriteString(os.Stdout, manual.Help)
 			return 0
 		case "--version":
 			fmt.Println("qemu-hook", version.Version)
@@ -38,7 +39,7 @@ func run(args []string) int {
 	}
 	call, err := hooks.ParseCall(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "qemu-hook: %v\n%s", err, usage)
+		fmt.Fprintf(os.Stderr, "qemu-hook: %v\n%s", err, manual.Usage)
 		return 2
 	}
 	if !call.Handled() {
