@@ -78,9 +78,10 @@ func words(call *syntax.CallExpr) []string {
 
 // mistakesOfCall looks at a simple command, and at what it runs in turn.
 func mistakesOfCall(words []string, whole bool) []string {
-	if len(words) == 0 || !slices.Contains([]string{"virt-netboot", "ssh", "sh", "sudo", "watch"}, words[0]) {
+	if len(words) == 0 || !slices.Contains([]string{"virt-netboot", "ssh", "sh", "sudo", "watch", "xargs"}, words[0]) {
 		return nil
 	}
+	whole = whole && words[0] != "xargs"
 	if i := slices.Index(words, "virt-netboot"); i >= 0 {
 		if err := parses(words[i+1:], whole); err != nil {
 			return []string{fmt.Sprintf("%s: %v", strings.Join(words[i:], " "), err)}

@@ -25,7 +25,7 @@ import (
 // somewhere, its configurations are valid.
 func TestDocs(t *testing.T) {
 	pages := pagesBelow(t, "..")
-	for _, path := range []string{"../README.md", "../docs/how-it-works.md"} {
+	for _, path := range []string{"../README.md", "../docs/how-it-works.md", "../docs/upgrades.md"} {
 		if !slices.Contains(pages, path) {
 			t.Errorf("%s is not among the pages %v", path, pages)
 		}
@@ -51,11 +51,12 @@ func TestDocsMistakes(t *testing.T) {
 		`11: virt-netboot takeover on: say which of its commands`,
 		`11: virt-netboot revert: name a DOMAIN, or say --all or --files`,
 		`11: virt-netboot takeover: say which of its commands`,
+		`19: virt-netboot revert --some: unknown flag: --some`,
 		`19: virt-netboot doctor node: unknown command "node" for "virt-netboot doctor"`,
 		`19: virt-netboot status --interval soon: invalid argument "soon" for "--interval" flag: time: invalid duration "soon"`,
 		"19: virt-netboot check \": 1:20: reached EOF without closing quote `\"`",
-		`31: the configuration:1:16: boot: "first" is not one of network-first, keep`,
-		`35: rule "none" is never reached: "all" before it is for every domain`,
+		`32: the configuration:1:16: boot: "first" is not one of network-first, keep`,
+		`36: rule "none" is never reached: "all" before it is for every domain`,
 	}
 	var got []string
 	for _, mistake := range readPage(t, "testdata/docs/mistakes.md").mistakes() {
