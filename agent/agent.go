@@ -111,6 +111,7 @@ type parts struct {
 	gateway  *gateway.Server
 	domains  *reconcile.Reconciler
 	files    *files
+	filters  *filters
 	hook     *hookCalls
 	disks    *bootsector.Reader
 	only     selection // which of them run
@@ -130,7 +131,9 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 	}
 	p.config.Around(p.manager.reloading)
 	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
+	p.filters = newFilters(p.config, log)
 	p.domains = p.newReconciler(c)
+	p.filters.changed = p.domains.PolicyChanged
 	p.gateway = p.newGateway(c)
 	p.files = newFiles(p.config, func() bool { return slices.Equal(p.only.parts(), selection{partFiles}) }, log)
 	p.hook = newHookCalls(p.registry, log)
@@ -151,6 +154,16 @@ func (p *parts) run(ctx context.Context) error {
 		p.log.Infof("virt-netboot %s %s", version.Version, what)
 		p.manager.ready()
 		close(ready)
+	}
+	if p.only.has(partGateway) || p.only.has(partReconcile) {
+		// Known before the first client is served, if libvirt answers in time.
+		atStart, cancel := context.WithTimeout(ctx, filtersAtStart)
+		wait := p.filters.ask(atStart)
+		cancel()
+		group.Go(func() error {
+			p.filters.run(ctx, wait)
+			return nil
+		})
 	}
 	alive := p.answers
 	if p.only.has(partGateway) {
@@ -219,7 +232,7 @@ func (p *parts) newGateway(c config.Config) *gateway.Server {
 	return &gateway.Server{
 		Upstream: func() string { return upstream(c) },
 		Rewriter: func() domainxml.Rewriter {
-			r := newRewriter(p.config.Current(), p.disks)
+			r := p.rewriter()
 			r.Reverted, r.Once = p.domains.Reverted, p.domains.Once
 			return r
 		},

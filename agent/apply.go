@@ -7,7 +7,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
-	"github.com/virt-netboot/virt-netboot/internal/bootsector"
+	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -51,15 +51,22 @@ Exit status:
 			files = applyFiles(cmd, c)
 		}
 		if sel.domains(args) {
-			domains = applying(c).command(cmd, c, args)
+			domains = applyDomains(cmd, c, args)
 		}
 		return errors.Join(files, domains)
 	}
 	return cmd
 }
 
-func applying(c config.Config) settling {
-	rewriter := newRewriter(c, bootsector.New())
+func applyDomains(cmd *cobra.Command, c config.Config, domains []string) error {
+	r, err := completeRewriter(cmd.Context(), c, c.Mode == config.ModeObserve)
+	if err != nil {
+		return err
+	}
+	return applying(c, r).command(cmd, c, domains)
+}
+
+func applying(c config.Config, rewriter domainxml.Rewriter) settling {
 	none := "nothing to change"
 	if c.Mode == config.ModeObserve {
 		none += ", as the mode is observe"

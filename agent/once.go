@@ -9,7 +9,6 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -63,17 +62,20 @@ Exit status:
 		if c.Mode == config.ModeObserve && !cancel {
 			return &failure{error: errors.New("the mode is observe: the agent would not put the boot order back after the start")}
 		}
-		return marking(c, cancel).command(cmd, c, domains)
+		r, err := completeRewriter(cmd.Context(), c, cancel)
+		if err != nil {
+			return err
+		}
+		return marking(r, cancel).command(cmd, c, domains)
 	}
 	return cmd
 }
 
-func marking(c config.Config, cancel bool) settling {
+func marking(r domainxml.Rewriter, cancel bool) settling {
 	to, none, then := domainxml.OncePending, "marked already", afterwards
 	if cancel {
 		to, none, then = domainxml.OnceNone, "not marked", nil
 	}
-	r := newRewriter(c, bootsector.New())
 	return settling{
 		decide: func(s libvirt.State) reconcile.Decision { return reconcile.Once(r, s, to) },
 		none:   none,

@@ -11,7 +11,6 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -47,12 +46,16 @@ Exit status:
 			return err
 		}
 		c.Mode = config.ModeEnforce // nothing is changed here in either mode
+		r, err := completeRewriter(cmd.Context(), c, true)
+		if err != nil {
+			return err
+		}
 		conn, err := connect(cmd.Context(), c)
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
-		p, err := newPlanned(cmd.Context(), conn, newRewriter(c, bootsector.New()))
+		p, err := newPlanned(cmd.Context(), conn, r)
 		if err != nil {
 			return &failure{error: err}
 		}

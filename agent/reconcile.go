@@ -17,7 +17,7 @@ import (
 func (p *parts) newReconciler(c config.Config) *reconcile.Reconciler {
 	r := reconcile.New(reconcile.Options{
 		Connect:  func(ctx context.Context) (reconcile.Connection, error) { return libvirt.Dial(ctx, upstream(c)) },
-		Rewriter: func() domainxml.Rewriter { return newRewriter(p.config.Current(), p.disks) },
+		Rewriter: p.rewriter,
 		Observe:  func() bool { return p.config.Current().Mode == config.ModeObserve },
 		Log:      p.log,
 	})
@@ -25,8 +25,27 @@ func (p *parts) newReconciler(c config.Config) *reconcile.Reconciler {
 	return r
 }
 
+// rewriter applies the rules in force.
+func (p *parts) rewriter() domainxml.Rewriter {
+	r := newRewriter(p.config.Current(), p.disks)
+	r.HasFilter = p.filters.has
+	return r
+}
+
 func newRewriter(c config.Config, disks *bootsector.Reader) domainxml.Rewriter {
 	return domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: initrd.ReadHead, ReadDisk: disks.Read}
+}
+
+// completeRewriter is a rewriter for a command that asks libvirt, once, for the
+// nwfilters that it has.
+func completeRewriter(ctx context.Context, c config.Config, observe bool) (domainxml.Rewriter, error) {
+	there, err := findFilters(ctx, c, observe)
+	if err != nil {
+		return domainxml.Rewriter{}, err
+	}
+	r := newRewriter(c, bootsector.New())
+	r.HasFilter = there.Has
+	return r, nil
 }
 
 // upstream is the path of libvirt's own socket.

@@ -16,10 +16,15 @@ func filterref(ref *libvirtxml.DomainInterfaceFilterRef, rule Filterref) *libvir
 }
 
 func (r *rewrite) editFilterref(n nic) {
-	want := filterref(n.FilterRef, r.rule.Filterref)
+	rule := r.rule.Filterref
 	if n.FilterRef == nil {
 		return
 	}
+	if rule.Action == FilterrefReplace && r.hasFilter != nil && !r.hasFilter(rule.Filter) {
+		r.warned(Warning{Kind: WarningFilterMissing, Interface: n.label, Filter: rule.Filter})
+		return
+	}
+	want := filterref(n.FilterRef, rule)
 	change := Change{Kind: ChangeFilterrefRemoved, Interface: n.label, From: n.FilterRef.Filter}
 	for _, el := range n.element.all("filterref") {
 		switch filter := el.attribute("filter"); {

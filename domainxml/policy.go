@@ -2,6 +2,7 @@ package domainxml
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -68,6 +69,17 @@ func (p Policy) For(d Domain) *Rule {
 		}
 	}
 	return nil
+}
+
+// Filters are the nwfilters that the rules put in others' place, each once.
+func (p Policy) Filters() []string {
+	var names []string
+	for _, r := range p.Rules {
+		if f := r.Filterref; f.Action == FilterrefReplace && !slices.Contains(names, f.Filter) {
+			names = append(names, f.Filter)
+		}
+	}
+	return names
 }
 
 // Boot is the value of a rule's boot key.

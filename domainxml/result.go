@@ -125,6 +125,9 @@ const (
 	// WarningDiskUnread: only_if of the rule asks for the root disk, which cannot be
 	// looked at; the network stays first.
 	WarningDiskUnread WarningKind = "disk-unread"
+	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants, so that
+	// the interface keeps the one that it has.
+	WarningFilterMissing WarningKind = "filter-missing"
 )
 
 // WarningKinds are all of them.
@@ -136,8 +139,10 @@ func WarningKinds() []WarningKind {
 // its rule wants it to.
 type Warning struct {
 	Kind WarningKind
-	// Interface is as in Change, for WarningROMOff.
+	// Interface is as in Change, for WarningROMOff and WarningFilterMissing.
 	Interface string
+	// Filter is the nwfilter of WarningFilterMissing.
+	Filter string
 	// Kernel and Initrd are paths, for WarningKernel.
 	Kernel, Initrd string
 	// Disk is the target device, such as vda, and Reason why it cannot be looked at,
@@ -160,6 +165,8 @@ func (w Warning) String() string {
 		return "has no network interface that boot_nic of its rule fits; its boot order stays"
 	case WarningDiskUnread:
 		return fmt.Sprintf("tries the network first although its disk %s may have an operating system: the disk cannot be looked at (only_if: blank-disk): %s", w.Disk, w.Reason)
+	case WarningFilterMissing:
+		return fmt.Sprintf("interface %s keeps its filterref, as libvirt has no nwfilter %s, with which it could not start; define one of that name with virsh nwfilter-define", w.Interface, w.Filter)
 	case WarningROMOff:
 		return fmt.Sprintf("interface %s has its option ROM off (<rom>), where iPXE is; it cannot boot from the network", w.Interface)
 	}

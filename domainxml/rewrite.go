@@ -100,6 +100,7 @@ type rewrite struct {
 	observe    bool
 	readInitrd func(path string, n int) ([]byte, error)
 	readDisk   func(disk DiskSource, n int) ([]byte, error)
+	hasFilter  func(name string) bool
 	edits      edits
 	kept       record // what rewrites before took away
 	taken      record // what the edits take away
@@ -120,6 +121,7 @@ func (r Rewriter) begin(doc *document, d Domain) *rewrite {
 		observe:    r.Policy.Observe,
 		readInitrd: r.ReadInitrd,
 		readDisk:   r.ReadDisk,
+		hasFilter:  r.HasFilter,
 		edits:      edits{src: doc.src},
 	}
 }

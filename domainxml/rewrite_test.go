@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ import (
 //	disk     what is on the root disk: "blank", "mbr", "gpt", "gpt-4096", "short";
 //	         anything else is why it cannot be read
 //	initrd   what the initrd begins with
+//	filters  the nwfilters that libvirt has; all that there are where it is empty
 //	in.xml   the document; device.xml instead for one device of that domain
 //	out.xml  what must come out
 //	says     the changes and warnings, a line each
@@ -133,6 +135,7 @@ func (c behaviour) rewrite(doc []byte) domainxml.Result {
 		ReadInitrd: c.readInitrd,
 		ReadDisk:   c.readDisk,
 		Reverted:   func(uuid string) bool { return uuid == c.word("reverted") },
+		HasFilter:  c.hasFilter,
 		Once:       func(string) domainxml.Once { return domainxml.Once(c.word("once")) },
 	}
 	if c.get("device.xml") != "" {
@@ -180,6 +183,11 @@ func (c behaviour) readDisk(disk domainxml.DiskSource, n int) ([]byte, error) {
 		return nil, errors.New(is)
 	}
 	return head, nil
+}
+
+func (c behaviour) hasFilter(name string) bool {
+	has := c.get("filters")
+	return has == "" || slices.Contains(strings.Fields(has), name)
 }
 
 func says(r domainxml.Result) string {

@@ -21,6 +21,7 @@ import (
 )
 
 const (
+	novaMask = "255.255.255.0"
 	// filteredPort is the port whose filter is tested, with the guest behind it;
 	// at the other one there is no filter.
 	filteredPort, guestEnd = "tapguest", "guest"
@@ -38,7 +39,7 @@ type filterCase struct {
 
 func relaxedCases(name string) []filterCase {
 	return []filterCase{
-		{"relaxed", name, filterParams{"IP": ownAddress, "DHCPSERVER": novaServer, "PROJNET": novaSubnet, "PROJMASK": "255.255.255.0"}},
+		{"relaxed", name, filterParams{"IP": ownAddress, "DHCPSERVER": novaServer, "PROJNET": novaSubnet, "PROJMASK": novaMask}},
 		{"relaxed, without PROJNET", name, filterParams{"IP": ownAddress, "DHCPSERVER": novaServer}},
 		{"relaxed, without parameters", name, nil},
 	}
@@ -160,7 +161,7 @@ func prefixed(prefix string, frames []filterFrame) []filterFrame {
 func measure(t *testing.T, l *lab.Lab, c filterCase) map[string]bool {
 	t.Helper()
 	if c.filter != "" {
-		virsh(t, l, "nwfilter-binding-create", writeFile(t, "binding.xml", binding(c)))
+		bindFilter(t, l, filteredPort, filteredMAC, c.filter, c.params)
 		defer virsh(t, l, "nwfilter-binding-delete", filteredPort)
 	}
 	passed := map[string]bool{}
@@ -169,18 +170,20 @@ func measure(t *testing.T, l *lab.Lab, c filterCase) map[string]bool {
 	return passed
 }
 
-// binding is what libvirt makes of a domain's <filterref> when it starts.
-func binding(c filterCase) string {
-	var params strings.Builder
-	for name, value := range c.params {
-		fmt.Fprintf(&params, "<parameter name='%s' value='%s'/>", name, value)
+// bindFilter puts a filter on a port, as libvirt does for a domain's <filterref> when
+// that starts.
+func bindFilter(t *testing.T, l *lab.Lab, port, mac, filter string, params filterParams) {
+	t.Helper()
+	var text strings.Builder
+	for name, value := range params {
+		fmt.Fprintf(&text, "<parameter name='%s' value='%s'/>", name, value)
 	}
-	return fmt.Sprintf(`<filterbinding>
+	virsh(t, l, "nwfilter-binding-create", writeFile(t, "binding.xml", fmt.Sprintf(`<filterbinding>
   <owner><name>guest</name><uuid>6f2c1d80-6b0e-4d4a-9a53-1f0b5f0c006c</uuid></owner>
   <portdev name='%s'/>
   <mac address='%s'/>
   <filterref filter='%s'>%s</filterref>
-</filterbinding>`, filteredPort, filteredMAC, c.filter, &params)
+</filterbinding>`, port, mac, filter, &text)))
 }
 
 // through sends frames from one end to the other, and last of all one that passes

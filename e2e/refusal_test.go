@@ -7,9 +7,19 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// refusable is a policy whose rewrites libvirt refuses: it creates no instance
-// with an nwfilter that nobody has defined.
-const refusable = "rules:\n  - name: typing error\n    filterref: replace:no-such-filter\n"
+// refusable is a policy whose rewrites libvirt refuses: it creates no instance with
+// an nwfilter whose variables have no values.
+const refusable = "rules:\n  - name: without values\n    filterref: replace:" + unresolvable + "\n"
+
+const unresolvable = "unresolvable"
+
+// defineUnresolvable defines the nwfilter.
+func defineUnresolvable(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	virsh(t, l, "nwfilter-define", writeFile(t, "filter.xml", `<filter name='`+unresolvable+`'>
+  <rule action='drop' direction='out'><ip srcipaddr='$NOBODY_SAYS'/></rule>
+</filter>`))
+}
 
 const secret = "f1ddle5k"
 
@@ -18,6 +28,7 @@ const secret = "f1ddle5k"
 func TestRefusedRewriteStillGivesTheInstance(t *testing.T) {
 	lab.Run(t, lab.Options{Config: refusable}, func(t *testing.T, l *lab.Lab) {
 		g := guestWithSecret(t, l)
+		defineUnresolvable(t, l)
 		startAgent(t, l)
 		virshGateway(t, l, "create", "--paused", g.File)
 		if got := state(t, l, g.Name); got != "paused" {
@@ -26,7 +37,7 @@ func TestRefusedRewriteStillGivesTheInstance(t *testing.T) {
 		if xml := virsh(t, l, "dumpxml", g.Name); !strings.Contains(xml, g.Domain.Devices.Interfaces[0].FilterRef.Filter) {
 			t.Errorf("the instance is not as the client wrote it:\n%s", xml)
 		}
-		checkRefusalLogged(t, l, "no-such-filter")
+		checkRefusalLogged(t, l, unresolvable)
 	})
 }
 
@@ -35,9 +46,10 @@ func TestRefusedRewriteIsAnErrorWhereItIsWanted(t *testing.T) {
 	config := refusable + "gateway: {on_refusal: error}\n"
 	lab.Run(t, lab.Options{Config: config}, func(t *testing.T, l *lab.Lab) {
 		g := guestWithSecret(t, l)
+		defineUnresolvable(t, l)
 		startAgent(t, l)
 		_, err := l.VirshGateway(t.Context(), "create", "--paused", g.File)
-		if err == nil || !strings.Contains(err.Error(), "no-such-filter") {
+		if err == nil || !strings.Contains(err.Error(), "NOBODY_SAYS") {
 			t.Fatalf("creating %s: %v, want libvirt's refusal", g.Name, err)
 		}
 		if list := virsh(t, l, "list", "--all", "--name"); strings.Contains(list, g.Name) {

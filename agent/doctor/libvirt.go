@@ -13,7 +13,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/status"
-	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
 // Libvirt is a connection to qemu:///system; *libvirt.Conn is one.
@@ -162,7 +162,7 @@ func compare(direct, through Daemon, listen, upstream string) Result {
 
 // checkNWFilters looks for the nwfilters that rules put in others' place.
 func checkNWFilters(ctx context.Context, n *node) []Result {
-	names := replacements(n.config.Rules)
+	names := n.config.Policy().Filters()
 	if len(names) == 0 {
 		return one(ok("no rule names an nwfilter"))
 	}
@@ -183,19 +183,16 @@ func checkNWFilters(ctx context.Context, n *node) []Result {
 		case found:
 			all = append(all, ok("libvirt has the nwfilter %s", name))
 		default:
-			all = append(all, failure("virsh nwfilter-define FILE, with a filter of that name", "a rule wants the nwfilter %s, which libvirt does not have: no domain with it can start", name))
+			all = append(all, missingFilter(name))
 		}
 	}
 	return all
 }
 
-// replacements are the nwfilters that rules name, each once.
-func replacements(rules []domainxml.Rule) []string {
-	var names []string
-	for _, r := range rules {
-		if f := r.Filterref; f.Action == domainxml.FilterrefReplace && !slices.Contains(names, f.Filter) {
-			names = append(names, f.Filter)
-		}
+func missingFilter(name string) Result {
+	const found = "a rule wants the nwfilter %s, which libvirt does not have: interfaces keep the filter that they have, and no domain with %[1]s can start"
+	if name == nwfilter.Relaxed {
+		return failure("systemctl restart virt-netboot, which defines it; if it does not, journalctl -t virt-netboot says why", found, name)
 	}
-	return names
+	return failure("virsh nwfilter-define FILE, with a filter of that name", found, name)
 }

@@ -48,3 +48,11 @@ func (c *Conn) HasFilter(ctx context.Context, name string) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// DefineFilter defines an nwfilter (virNWFilterDefineXML).
+func (c *Conn) DefineFilter(ctx context.Context, document string) error {
+	return c.call(ctx, "defining an nwfilter", func() error {
+		_, err := c.rpc.NwfilterDefineXML(document)
+		return err
+	})
+}

@@ -60,6 +60,7 @@ func handler() hooks.Handler {
 		Config:     path.Join(root, config.DefaultPath),
 		ReadInitrd: initrd.ReadHead,
 		ReadDisk:   bootsector.New().Read,
+		HasFilter:  hasFilter,
 		Timeout:    hooks.DefaultTimeout,
 		Exit:       os.Exit,
 		Log:        log.Logger(),
@@ -68,4 +69,11 @@ func handler() hooks.Handler {
 		Stdout:     os.Stdout,
 		Stderr:     os.Stderr,
 	}
+}
+
+// hasFilter looks for an nwfilter where libvirt keeps them. libvirt itself is not
+// asked: it waits for the hook.
+func hasFilter(name string) bool {
+	_, err := os.Stat(path.Join(root, "/etc/libvirt/nwfilter", name+".xml"))
+	return err == nil
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/agent/nwfilter"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reload"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+const (
+	// filtersAtStart is how long the agent's start may wait for libvirt's answer.
+	filtersAtStart = 3 * time.Second
+	// filtersRetry is when libvirt is asked again where it has not answered, or lacks
+	// one that somebody may define any time.
+	filtersRetry = 10 * time.Second
+)
+
+// filters knows which of the nwfilters that the rules in force name libvirt has. Until
+// libvirt has answered it has none.
+type filters struct {
+	config  *reload.Configuration
+	log     *logrus.Logger
+	changed func()        // called when it knows another set
+	again   chan struct{} // holds a token when the configuration has changed
+
+	mu    sync.Mutex
+	there nwfilter.Set
+}
+
+func newFilters(c *reload.Configuration, log *logrus.Logger) *filters {
+	f := &filters{config: c, log: log, again: make(chan struct{}, 1)}
+	c.OnChange(func(config.Config) {
+		select {
+		case f.again <- struct{}{}:
+		default:
+		}
+	})
+	return f
+}
+
+// has reports whether libvirt had the nwfilter when it was last asked.
+func (f *filters) has(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.there.Has(name)
+}
+
+// run asks libvirt again and again until the context ends. At first it has been asked.
+func (f *filters) run(ctx context.Context, wait time.Duration) {
+	for {
+		select {
+		case <-time.After(wait):
+		case <-f.again:
+		case <-ctx.Done():
+			return
+		}
+		wait = f.ask(ctx)
+	}
+}
+
+// ask asks libvirt, and returns when to ask it again.
+func (f *filters) ask(ctx context.Context) time.Duration {
+	c := f.config.Current()
+	there, err := findFilters(ctx, c, c.Mode == config.ModeObserve)
+	if ctx.Err() != nil {
+		return filtersRetry
+	}
+	if err != nil {
+		f.log.WithError(err).Warnf("libvirt does not say which nwfilters it has; the next attempt is in %v", filtersRetry)
+		return filtersRetry
+	}
+	f.mu.Lock()
+	same := maps.Equal(f.there, there)
+	f.there = there
+	f.mu.Unlock()
+	if !same {
+		f.changed()
+	}
+	for _, has := range there {
+		if !has {
+			return filtersRetry
+		}
+	}
+	return reconcile.Interval
+}
+
+// findFilters asks libvirt which of the nwfilters that the rules name it has, as
+// nwfilter.Find does. It asks nothing where they name none.
+func findFilters(ctx context.Context, c config.Config, observe bool) (nwfilter.Set, error) {
+	names := c.Policy().Filters()
+	if len(names) == 0 {
+		return nil, nil
+	}
+	conn, err := connect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	there, err := nwfilter.Find(ctx, conn, names, observe)
+	if err != nil {
+		return nil, &failure{error: err}
+	}
+	return there, nil
+}
