@@ -30,7 +30,9 @@ func (r *run) report(t *target, before Status, out outcome) {
 	case now.State == StateInLine && before.State == StateFailed:
 		log.Infof("%s: in line again", t.Path)
 	}
-	if now.Error == "" && !slices.Equal(before.Notes, now.Notes) {
+	// A file that cannot be read for a moment has no notes, and then the same ones.
+	if len(now.Notes) > 0 && !slices.Equal(t.told, now.Notes) {
+		t.told = now.Notes
 		for _, n := range now.Notes {
 			log.Warnf("%s: %s", t.Path, n)
 		}

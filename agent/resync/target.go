@@ -22,6 +22,7 @@ type target struct {
 	settled  identity // of the file when it was last found or put in line
 	readOnly bool     // its directory was so from the start
 	status   Status
+	told     []edit.Note // what the log has of them
 }
 
 func newTarget(f config.File, timing Timing) *target {
