@@ -3,7 +3,7 @@
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS   := -s -w -X github.com/virt-netboot/virt-netboot/internal/version.Version=$(VERSION)
 GO        ?= go
-GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary output
+GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped
 FUZZTIME  ?= 30s
 
 export CGO_ENABLED = 0
@@ -27,7 +27,9 @@ demo-full: deps build ## the same with the tenants' DHCP and web servers, as a t
 
 .PHONY: test
 test: deps build lint ## everything: linters, unit tests under the race detector, the lab
-	CGO_ENABLED=1 $(GOTESTSUM) --jsonfile bin/test.json -- -race -count=1 -timeout 60m ./...
+	CGO_ENABLED=1 $(GOTESTSUM) --jsonfile bin/test.json --rerun-fails=2 --rerun-fails-report bin/reruns.txt \
+		--packages ./... -- -race -count=1 -timeout 60m
+	@if [ -s bin/reruns.txt ]; then echo "not at the first attempt:"; cat bin/reruns.txt; fi
 	@./e2e/left-out bin/test.json
 
 .PHONY: unit
@@ -61,7 +63,7 @@ packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
 	@./packaging/build dist
 
 .PHONY: lint-packages
-lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-analyze, mandoc
+lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-analyze, mandoc, promtool
 	@./packaging/lint dist
 
 .PHONY: test-packages

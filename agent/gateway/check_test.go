@@ -108,7 +108,7 @@ func TestCheck(t *testing.T) {
 
 func check(t *testing.T, s *Server) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	return s.Check(ctx)
 }

@@ -57,7 +57,7 @@ func start(t *testing.T, path string, prepare func(dir string)) subject {
 
 func (s subject) expect(mode config.Mode) {
 	s.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); s.Current().Mode != mode; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); s.Current().Mode != mode; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("the mode is %s, want %s; the log:\n%s", s.Current().Mode, mode, s.log)
 		}
@@ -66,7 +66,7 @@ func (s subject) expect(mode config.Mode) {
 
 func (s subject) expectError(part string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(s.Status().Error, part); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(s.Status().Error, part); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("the error is %q, want one with %q; the log:\n%s", s.Status().Error, part, s.log)
 		}

@@ -50,7 +50,7 @@ func TestHungFileSystem(t *testing.T) {
 			if err := besideHungMount(hung, cmd.Run); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(start); took < time.Second || took > 2*time.Second {
+			if took := time.Since(start); took < time.Second || took > 15*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if out.Len() > 0 {
@@ -105,7 +105,7 @@ func listenJournal(t *testing.T, root string) func() string {
 	}
 	t.Cleanup(func() { conn.Close() })
 	return func() string {
-		if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		buf := make([]byte, 1<<16)

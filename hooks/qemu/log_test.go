@@ -62,11 +62,11 @@ func fill(path string) error {
 	return err
 }
 
-// logged REGEXP...: each matches what arrived, within five seconds.
+// logged REGEXP...: each matches what arrived, within half a minute.
 func logged(ts *testscript.TestScript, neg bool, args []string) {
 	for _, pattern := range args {
 		re := regexp.MustCompile("(?m)" + pattern)
-		for deadline := time.Now().Add(5 * time.Second); !re.MatchString(ts.ReadFile(logFile)); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); !re.MatchString(ts.ReadFile(logFile)); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				ts.Fatalf("nothing in the log matches %q:\n%s", pattern, ts.ReadFile(logFile))
 			}
