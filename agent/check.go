@@ -76,7 +76,19 @@ func describeRule(r domainxml.Rule) string {
 		where = strings.Join(c, " and ")
 	}
 	return fmt.Sprintf("%s: boot %s, filterref %s, kernel %s, ipxe_kernel %t, unprepared %s",
-		where, r.Boot, filterref, r.Kernel, r.IPXEKernel, r.Unprepared)
+		where, describeBoot(r), filterref, r.Kernel, r.IPXEKernel, r.Unprepared)
+}
+
+// describeBoot adds to a rule's boot what restricts it.
+func describeBoot(r domainxml.Rule) string {
+	boot := string(r.Boot)
+	if r.BootNIC != (domainxml.BootNIC{}) {
+		boot += " on " + r.BootNIC.String()
+	}
+	if r.OnlyIf != domainxml.OnlyIfAlways {
+		boot += " if " + string(r.OnlyIf)
+	}
+	return boot
 }
 
 // conditions are what must all be so for a rule to match; none matches always.

@@ -31,6 +31,19 @@ func (b *BootNIC) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// String says which interfaces these are, for a person.
+func (b BootNIC) String() string {
+	switch {
+	case b.All:
+		return "all interfaces"
+	case b.Bridge != "":
+		return "interfaces of bridge " + b.Bridge
+	case b.MAC != "":
+		return "interfaces with MAC " + b.MAC
+	}
+	return "the first interface"
+}
+
 // bootNICs are the interfaces that the rule wants to try the network, in order.
 func (r *rewrite) bootNICs() []nic {
 	want := r.rule.BootNIC

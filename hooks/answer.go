@@ -100,9 +100,9 @@ func changeRecord(call Call, res domainxml.Result, c domainxml.Change, refused b
 	case res.Observed:
 		return record{logrus.InfoLevel, fmt.Sprintf("%s goes on unchanged at %s (mode: observe): %s", call.Domain, call.Operation, wants), f}
 	case refused:
-		return record{logrus.WarnLevel, fmt.Sprintf("%s may not start, it came in past the gateway: %s", call.Domain, wants), f}
+		return record{logrus.WarnLevel, fmt.Sprintf("%s may not start unprepared: %s", call.Domain, wants), f}
 	case call.Operation == Prepare:
-		return record{logrus.WarnLevel, fmt.Sprintf("%s starts as it is, it came in past the gateway: %s", call.Domain, wants), f}
+		return record{logrus.WarnLevel, fmt.Sprintf("%s starts unprepared: %s", call.Domain, wants), f}
 	}
 	return record{logrus.InfoLevel, fmt.Sprintf("%s at %s: %s", call.Domain, call.Operation, c), f}
 }

@@ -45,8 +45,8 @@ func TestDecide(t *testing.T) {
 			result: hookreport.Unprepared,
 			stdout: []byte("<domain/>"),
 			log: []record{
-				{logrus.WarnLevel, `vm starts as it is, it came in past the gateway: rule "default" wants boot order network, hd instead of hd`, field(Prepare, "default", "CHANGE", "boot-order")},
-				{logrus.WarnLevel, "vm starts as it is, it came in past the gateway: rule \"default\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "default", "CHANGE", "filterref-removed")},
+				{logrus.WarnLevel, `vm starts unprepared: rule "default" wants boot order network, hd instead of hd`, field(Prepare, "default", "CHANGE", "boot-order")},
+				{logrus.WarnLevel, "vm starts unprepared: rule \"default\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "default", "CHANGE", "filterref-removed")},
 			},
 		}},
 		{"prepare denies", Prepare, result(&deny, changed, kernel), answer{
@@ -55,8 +55,8 @@ func TestDecide(t *testing.T) {
 			stderr: `virt-netboot: domain vm may not start: rule "strict" wants boot order network, hd instead of hd, filterref nova base removed from interface fa:16:3e:50:43:cd; ` +
 				`define the domain again through the gateway socket /run/gw, or set unprepared: warn in that rule in /etc/c.yaml` + "\n",
 			log: []record{
-				{logrus.WarnLevel, `vm may not start, it came in past the gateway: rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
-				{logrus.WarnLevel, "vm may not start, it came in past the gateway: rule \"strict\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "strict", "CHANGE", "filterref-removed")},
+				{logrus.WarnLevel, `vm may not start unprepared: rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
+				{logrus.WarnLevel, "vm may not start unprepared: rule \"strict\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "strict", "CHANGE", "filterref-removed")},
 				kernelRecord(Prepare, "strict"),
 			},
 		}},

@@ -120,17 +120,31 @@ func Disable(s State) (Plan, error) {
 
 // release goes on where a step fails: each brings libvirt nearer to its clients.
 func (s State) release(d Daemon) []Step {
+	start, reach := s.start(d), []Step{connect(d.Path)}
+	if s.replaced(d) {
+		start, reach = nil, nil
+	}
 	return slices.Concat(
 		[]Step{remove(gatewayDropIn), remove(d.dropIn()), systemctl("stop", gatewayService, gatewaySocket)},
 		s.stop(d),
 		[]Step{systemctl("daemon-reload"), remove(gateway.Direct(d.Path))},
-		s.start(d),
+		start,
 		[]Step{
 			systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
 			systemctl("start", gatewaySocket, gatewayService).unchecked(),
-			connect(d.Path),
 		},
+		reach,
 	)
+}
+
+// replaced reports whether the node has moved from the daemon to another one: then
+// nobody wants it started.
+func (s State) replaced(d Daemon) bool {
+	active := func(unit string) bool { return slices.Contains(s.Active, unit) }
+	if active(d.service()) || slices.ContainsFunc(d.sockets(), active) {
+		return false
+	}
+	return slices.ContainsFunc(Daemons(), func(d Daemon) bool { return active(d.socket()) })
 }
 
 // stop stops the sockets first, or one of them starts the daemon again. Only then

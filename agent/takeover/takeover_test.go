@@ -125,6 +125,17 @@ func TestDisable(t *testing.T) {
 		{"not enabled", State{Active: []string{"libvirtd.socket"}}, nil},
 		{"libvirtd", State{Active: activeOf("libvirtd"), Files: []string{virtdDropIn, gatewayDropIn}}, releasing("libvirtd", "/run/libvirt/libvirt-sock")},
 		{"virtqemud", State{Active: activeOf("virtqemud"), Files: []string{qemudDropIn, gatewayDropIn}}, releasing("virtqemud", "/run/libvirt/virtqemud-sock")},
+		{"libvirtd, on a node that has moved to virtqemud", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn, gatewayDropIn}}, []string{
+			"rm -f " + gatewayDropIn,
+			"rm -f " + virtdDropIn,
+			"systemctl stop virt-netboot.service virt-netboot.socket",
+			"systemctl stop libvirtd.socket",
+			"systemctl stop libvirtd.service",
+			"systemctl daemon-reload",
+			"rm -f /run/libvirt/libvirt-sock-direct",
+			"systemctl reset-failed virt-netboot.socket virt-netboot.service",
+			"systemctl start virt-netboot.socket virt-netboot.service",
+		}},
 		{"both, as nobody should have it", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...), Files: []string{qemudDropIn, virtdDropIn}}, slices.Concat(
 			releasing("virtqemud", "/run/libvirt/virtqemud-sock"), releasing("libvirtd", "/run/libvirt/libvirt-sock"))},
 	} {
