@@ -14,12 +14,20 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
 // newRegistry is where the agent's parts register their metrics.
 func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "virt_netboot_build_info",
+		Help:        "1, with the agent's version.",
+		ConstLabels: prometheus.Labels{"version": version.Version},
+	})
+	build.Set(1)
 	registry.MustRegister(
+		build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+)
+
+// TestDomainCollector: a domain counts once for its state, and once for each kind of
+// warning that it has.
+func TestDomainCollector(t *testing.T) {
+	kernel, rom := reconcile.Note{Kind: "kernel"}, reconcile.Note{Kind: "option-rom-off"}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newDomainCollector(func() reconcile.Status {
+		return reconcile.Status{Domains: []reconcile.DomainStatus{
+			{Rule: "default", Warnings: []reconcile.Note{kernel}},
+			{Rule: "default", Warnings: []reconcile.Note{rom, rom, kernel}},
+			{Rule: "default", Error: "x", Warnings: []reconcile.Note{kernel}},
+			{Rule: "default"},
+		}}
+	}))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if v := m.GetGauge().GetValue(); v != 0 {
+				got[f.GetName()+" "+m.GetLabel()[0].GetValue()] = v
+			}
+		}
+	}
+	want := map[string]float64{
+		"virt_netboot_domains warned": 2, "virt_netboot_domains failed": 1, "virt_netboot_domains in-line": 1,
+		"virt_netboot_domain_warnings kernel": 3, "virt_netboot_domain_warnings option-rom-off": 1,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
