@@ -76,7 +76,7 @@ deps:
 
 .PHONY: packages-deps
 packages-deps:
-	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container mandoc man-db
+	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container
 
 .PHONY: clean
 clean: ## remove what was built

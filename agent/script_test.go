@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,8 +37,13 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition knows "without:root". In CI nothing may be left out.
+// condition knows "without:root", since in CI nothing may be left out, and
+// "file:PATH".
 func condition(cond string) (bool, error) {
+	if path, ok := strings.CutPrefix(cond, "file:"); ok {
+		_, err := os.Stat(path)
+		return err == nil, nil
+	}
 	if cond != "without:root" {
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}

@@ -24,6 +24,7 @@ func TestPackages(t *testing.T) {
 	}
 	older, newer := build(t, "1.0.0"), build(t, "1.1.0")
 	t.Run("rpm", func(t *testing.T) { testRPM(t, filepath.Dir(older)) })
+	t.Run("documentation", func(t *testing.T) { testDocumentation(t, filepath.Dir(older)) })
 	t.Run("node", func(t *testing.T) { testNode(t, older, newer) })
 }
 
