@@ -46,11 +46,16 @@ func TestObserved(t *testing.T) {
 	})
 	t.Run("dashboard", func(t *testing.T) {
 		d := readDashboard(t)
+		for _, v := range d.Templating.List {
+			if selector, label, ok := labelValues(v.Definition); ok {
+				checkTemplate(t, v.Name, label, `(.+)`, m.check(t, v.Name, d.expand(selector)))
+			}
+		}
 		for _, p := range d.Panels {
 			for _, target := range p.Targets {
 				given := m.check(t, p.Title, d.expand(target.Expr))
 				checkTemplate(t, p.Title, target.LegendFormat, `{{(\w+)}}`, given)
-				if n := strings.Count(target.Expr, `{`); n != strings.Count(target.Expr, `instance=~"$instance"`) {
+				if n := strings.Count(target.Expr, `{`); n != strings.Count(target.Expr, `job=~"$job", instance=~"$instance"`) {
 					t.Errorf("%s: not every selector of %s asks for the nodes that are chosen", p.Title, target.Expr)
 				}
 			}
@@ -222,7 +227,7 @@ func read(t *testing.T, name string, unmarshal func([]byte, any) error, into any
 type dashboard struct {
 	Panels     []panel
 	Templating struct {
-		List []struct{ Name string }
+		List []struct{ Name, Definition string }
 	}
 }
 
@@ -248,6 +253,15 @@ func (d dashboard) expand(expr string) string {
 		expr = strings.ReplaceAll(expr, "$"+v.Name, ".*")
 	}
 	return expr
+}
+
+// labelValues takes label_values(SELECTOR, LABEL) apart.
+func labelValues(definition string) (selector, label string, ok bool) {
+	m := regexp.MustCompile(`^label_values\((.+), (\w+)\)$`).FindStringSubmatch(definition)
+	if m == nil {
+		return "", "", false
+	}
+	return m[1], m[2], true
 }
 
 // TestDashboard: no panel hides another or has its number.

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/virt-netboot/virt-netboot/agent/doctor/osloconf"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+// TestExamples: what the examples set, the services can read, and it leads where the
+// package and the agent have it.
+func TestExamples(t *testing.T) {
+	const shipped = "/usr/share/virt-netboot/"
+	rule := active(packaged(t, "dhcp/openstack/neutron-dnsmasq.conf"))
+
+	t.Run("Kolla-Ansible", func(t *testing.T) {
+		leadsToGateway(t, packaged(t, "examples/kolla-ansible/config/nova/nova-compute.conf"))
+		lines := active(packaged(t, "examples/kolla-ansible/config/neutron/dnsmasq.conf"))
+		if got := lines[len(lines)-len(rule):]; !slices.Equal(got, rule) {
+			t.Errorf("dnsmasq gets %q, want %q", got, rule)
+		}
+		var globals map[string]string
+		if err := yaml.Unmarshal([]byte(packaged(t, "examples/kolla-ansible/globals.yml")), &globals); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{filepath.Dir(config.DefaultPath), "/usr/lib/virt-netboot", "/etc/libvirt/hooks"} {
+			if volume := "'" + dir + ":" + dir + ":ro'"; !strings.Contains(globals["nova_libvirt_extra_volumes"], volume) {
+				t.Errorf("libvirt's container does not get %s", volume)
+			}
+		}
+	})
+	t.Run("DevStack", func(t *testing.T) {
+		sections := sections(packaged(t, "examples/devstack/local.conf"))
+		leadsToGateway(t, sections["post-config|$NOVA_CPU_CONF"])
+		file, ok := strings.CutPrefix(option(t, sections["post-config|$Q_DHCP_CONF_FILE"], "DEFAULT.dnsmasq_config_file"), shipped)
+		if !ok || !slices.Equal(active(packaged(t, file)), rule) {
+			t.Errorf("dnsmasq reads %s, which is not the packaged one", file)
+		}
+	})
+}
+
+func packaged(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("../packaging", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func leadsToGateway(t *testing.T, conf string) {
+	t.Helper()
+	want := "qemu+unix:///system?socket=" + config.Default().Gateway.Listen
+	if uri := option(t, conf, "libvirt.connection_uri"); uri != want {
+		t.Errorf("Nova connects to %q, want %q", uri, want)
+	}
+}
+
+func option(t *testing.T, conf, name string) string {
+	t.Helper()
+	var c osloconf.Config
+	if err := c.Add("the example", conf); err != nil {
+		t.Fatal(err)
+	}
+	v, _, err := c.Get(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Text
+}
+
+// active are the lines of a file that are not comments.
+func active(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// sections are those of DevStack's local.conf, by [[PHASE|FILE]].
+func sections(text string) map[string]string {
+	found := map[string]string{}
+	heads := regexp.MustCompile(`(?m)^\[\[(.+\|.+)\]\]$`).FindAllStringSubmatchIndex(text, -1)
+	for i, head := range heads {
+		end := len(text)
+		if i+1 < len(heads) {
+			end = heads[i+1][0]
+		}
+		found[text[head[2]:head[3]]] = text[head[1]:end]
+	}
+	return found
+}
