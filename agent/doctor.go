@@ -89,7 +89,7 @@ func (d diagnosis) Error() string { return "the node has a " + doctor.Level(d).S
 
 // hookProgram is the qemu-hook beside this program, or else the packaged one.
 func hookProgram() string {
-	const packaged = "/usr/lib/virt-netboot/qemu-hook"
+	const packaged = "/usr/sbin/qemu-hook"
 	if own, err := os.Executable(); err == nil {
 		beside := filepath.Join(filepath.Dir(own), "qemu-hook")
 		if _, err := os.Stat(beside); err == nil {

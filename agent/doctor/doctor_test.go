@@ -202,7 +202,7 @@ func (m *machine) doctor() doctor.Doctor {
 		DefaultUpstream: func() string { return "/run/libvirt/libvirt-sock" },
 		Agent:           m.agent,
 		Version:         "devel",
-		HookProgram:     "/usr/lib/virt-netboot/qemu-hook",
+		HookProgram:     "/usr/sbin/qemu-hook",
 	}
 }
 

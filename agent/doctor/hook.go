@@ -10,6 +10,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/virt-netboot/virt-netboot/agent/doctor/apparmor"
 )
 
 const (
@@ -84,7 +86,36 @@ func checkHookInstalled(ctx context.Context, n *node) []Result {
 	if r.Level != OK {
 		return one(r)
 	}
-	return one(n.compareVersion(ctx, hooks[ours(hooks)], r))
+	found := hooks[ours(hooks)]
+	if r := n.executableUnderAppArmor(found); r.Level != OK {
+		return one(r)
+	}
+	return one(n.compareVersion(ctx, found, r))
+}
+
+// executableUnderAppArmor tells whether libvirt's daemon may run the hook, where it
+// has a profile. What counts then is where the hook's symbolic links lead.
+func (n *node) executableUnderAppArmor(k hook) Result {
+	if n.daemonErr != nil || !slices.Contains(n.daemon.SecurityModels, "apparmor") {
+		return ok("no profile of AppArmor's")
+	}
+	name := "usr.sbin." + n.daemonName()
+	if _, err := os.Stat(n.path(path.Join(apparmorDir, name))); errors.Is(err, fs.ErrNotExist) {
+		return ok("no profile of AppArmor's")
+	}
+	profile, err := apparmor.Load(n.path(apparmorDir), name)
+	if err != nil {
+		return unknown(err)
+	}
+	program, err := n.resolve(k.path)
+	if err != nil {
+		return unknown(err)
+	}
+	if !profile.Executes(program) {
+		return failure(fmt.Sprintf("echo '%s PUx,' >> %s/local/%s && systemctl reload apparmor", program, apparmorDir, name),
+			"AppArmor's profile %s does not let libvirt run %s, so no guest can start", name, program)
+	}
+	return ok("%s may run %s", name, program)
 }
 
 func ours(hooks []hook) int {

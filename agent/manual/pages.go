@@ -46,14 +46,15 @@ const programText = `ENVIRONMENT
 
 FILES
 
-  /etc/virt-netboot/config.yaml    the rules and the rest: virt-netboot.yaml(5)
-  /run/virt-netboot/libvirt-sock   the gateway's socket
-  /run/virt-netboot/control.sock   where virt-netboot status asks the agent
-  /run/virt-netboot/hook.sock      where the hook tells the agent of its calls
-  /usr/lib/virt-netboot/qemu-hook  libvirt's hook: qemu-hook(8)
-  /usr/share/virt-netboot/dhcp     configuration of DHCP servers, with its README.md
-  FILE.virt-netboot-orig           beside a file of Nova's: the stock file
-  FILE.virt-netboot-off            beside it: revert --files, until apply --files
+  /etc/virt-netboot/config.yaml     the rules and the rest: virt-netboot.yaml(5)
+  /run/virt-netboot/libvirt-sock    the gateway's socket
+  /run/virt-netboot/control.sock    where virt-netboot status asks the agent
+  /run/virt-netboot/hook.sock       where the hook tells the agent of its calls
+  /usr/sbin/qemu-hook               libvirt's hook: qemu-hook(8)
+  /usr/share/virt-netboot/dhcp      configuration of DHCP servers, with its README.md
+  /usr/share/virt-netboot/nwfilter  the nwfilter virt-netboot-relaxed
+  FILE.virt-netboot-orig            beside a file of Nova's: the stock file
+  FILE.virt-netboot-off             beside it: revert --files, until apply --files
 
 SEE ALSO
 

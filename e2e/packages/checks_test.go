@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/agent/doctor/apparmor"
 )
 
 // green fails the test unless the units are active and no unit of the node failed.
@@ -48,6 +50,22 @@ func (n *node) isHook(t *testing.T, path string) {
 		t.Errorf("%s leads to %s, want %s", path, target, hookProgram)
 	}
 	n.run(t, path, "--version")
+}
+
+// underAppArmor holds that libvirtd's profile, which Debian enforces where its kernel
+// has AppArmor, lets it run the hook. No guest could start otherwise.
+func (n *node) underAppArmor(t *testing.T) {
+	t.Helper()
+	profile, err := apparmor.Load(n.path("/etc/apparmor.d"), "usr.sbin.libvirtd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !profile.Executes(hookProgram) {
+		t.Errorf("AppArmor does not let libvirtd run %s", hookProgram)
+	}
+	if elsewhere := "/usr/lib/virt-netboot/qemu-hook"; profile.Executes(elsewhere) {
+		t.Errorf("AppArmor would let libvirtd run %s: this test tests nothing", elsewhere)
+	}
 }
 
 // daemon is libvirtd's process id.
@@ -113,6 +131,17 @@ func (n *node) bypassed(t *testing.T) {
 		}
 		n.run(t, "virsh", "undefine", "check")
 	}
+}
+
+// referToFilter defines the nwfilter that is shipped, and a domain that refers to it.
+// The agent, whose rules would have it removed, has to stop for that.
+func (n *node) referToFilter(t *testing.T) {
+	t.Helper()
+	n.run(t, "systemctl", "stop", "virt-netboot.service")
+	n.shell(t, "for part in -rules ''; do virsh nwfilter-define /usr/share/virt-netboot/nwfilter/virt-netboot-relaxed$part.xml; done")
+	path := n.domain(t, "filtered")
+	n.write(t, path, strings.Replace(n.read(t, path), "</interface>", "<filterref filter='virt-netboot-relaxed'/></interface>", 1))
+	n.run(t, "virsh", "define", path)
 }
 
 // domain writes a domain document that boots from the disk, and returns its path.

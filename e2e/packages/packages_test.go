@@ -13,7 +13,7 @@ import (
 
 const (
 	hookLink    = "/etc/libvirt/hooks/qemu"
-	hookProgram = "/usr/lib/virt-netboot/qemu-hook"
+	hookProgram = "/usr/sbin/qemu-hook"
 	configPath  = "/etc/virt-netboot/config.yaml"
 	disk        = "/var/lib/libvirt/images/disk.raw"
 )
@@ -50,6 +50,7 @@ func testNode(t *testing.T, older, newer string) {
 		n.apt(t, "install", "virt-netboot")
 		n.green(t, "virt-netboot.socket", "virt-netboot.service", "virt-netboot-files.path", "virt-netboot-files.service")
 		n.isHook(t, hookLink)
+		n.underAppArmor(t)
 		if now := n.daemon(t); now != libvirtd {
 			t.Errorf("libvirtd was process %s, now %s: it was restarted", libvirtd, now)
 		}
@@ -124,6 +125,17 @@ func testNode(t *testing.T, older, newer string) {
 			}
 			n.run(t, "virsh", "undefine", name)
 		}
+		n.write(t, configPath, old)
+		n.run(t, "systemctl", "reload", "virt-netboot")
+	})
+	step("the shipped nwfilter", func(t *testing.T) {
+		old := n.read(t, configPath)
+		n.write(t, configPath, "rules: [{filterref: \"replace:virt-netboot-relaxed\"}]\n")
+		n.run(t, "systemctl", "reload", "virt-netboot")
+		await(t, "the agent to define it", func() error {
+			_, err := n.try("virsh", "nwfilter-dumpxml", "virt-netboot-relaxed")
+			return err
+		})
 		n.write(t, configPath, old)
 		n.run(t, "systemctl", "reload", "virt-netboot")
 	})
@@ -214,7 +226,12 @@ func testNode(t *testing.T, older, newer string) {
 		n.apt(t, "install", "virt-netboot")
 		n.isHook(t, hookLink+".d/50-virt-netboot")
 		n.green(t, "virt-netboot.socket", "virt-netboot.service")
+		n.referToFilter(t)
 		n.apt(t, "purge", "virt-netboot")
+		n.run(t, "virsh", "nwfilter-dumpxml", "virt-netboot-relaxed")
+		n.run(t, "virsh", "undefine", "filtered")
+		n.run(t, "virsh", "nwfilter-undefine", "virt-netboot-relaxed")
+		n.run(t, "virsh", "nwfilter-undefine", "virt-netboot-relaxed-rules")
 		n.asBefore(t, before)
 		if n.read(t, hookLink) != foreign {
 			t.Error("the other hook has changed")

@@ -1,5 +1,5 @@
 // Package apparmor tells from the text of an AppArmor profile whether it lets a
-// process read a file (apparmor.d(5)):
+// process read or run a file (apparmor.d(5)):
 //
 //	p, err := apparmor.Load("/etc/apparmor.d", "libvirt/TEMPLATE.qemu")
 //	if !p.Reads("/usr/share/qemu/efi-virtio.rom") { … }
@@ -16,17 +16,34 @@ import (
 	"strings"
 )
 
-// Profile is what a profile says about reading files. Profiles inside of it,
-// for the programs that its process starts, are left out.
-type Profile struct {
-	allow, deny []*regexp.Regexp
+// Profile is what a profile says about files. Profiles inside of it, for the
+// programs that its process starts, are left out.
+type Profile struct{ rules []compiled }
+
+type compiled struct {
+	rule
+	paths *regexp.Regexp
 }
 
 // Reads reports whether a process that does not own the file may read it. The
 // path is one without symbolic links, as the kernel sees it.
-func (p Profile) Reads(path string) bool {
-	match := func(re *regexp.Regexp) bool { return re.MatchString(path) }
-	return slices.ContainsFunc(p.allow, match) && !slices.ContainsFunc(p.deny, match)
+func (p Profile) Reads(path string) bool { return p.allows(path, "r") }
+
+// Executes reports whether such a process may run it, under whichever profile.
+func (p Profile) Executes(path string) bool { return p.allows(path, "x") }
+
+func (p Profile) allows(path, permission string) bool {
+	allowed := false
+	for _, r := range p.rules {
+		if !strings.Contains(r.permissions, permission) || !r.paths.MatchString(path) {
+			continue
+		}
+		if r.deny {
+			return false
+		}
+		allowed = true
+	}
+	return allowed
 }
 
 // Load reads a profile and what it includes, below a directory that is
@@ -48,10 +65,10 @@ type loader struct {
 	within    []string // the files that include each other
 }
 
-// rule is a line about reading files.
+// rule is a line about files.
 type rule struct {
-	deny bool
-	glob string
+	deny              bool
+	glob, permissions string
 }
 
 func (l *loader) load(name string) error {
@@ -139,9 +156,8 @@ func (l *loader) variable(line string) bool {
 	return true
 }
 
-// readRule takes a rule for files with the permission to read, such as
-// "audit deny /run/** rw," or "/usr/share/qemu/** r,". One that is for the
-// file's owner is none here.
+// readRule takes a rule for files, such as "audit deny /run/** rw," or
+// "/usr/bin/* PUx,". One that is for the file's owner is none here.
 func readRule(line string) (rule, bool) {
 	line, ok := strings.CutSuffix(line, ",")
 	if !ok {
@@ -160,8 +176,8 @@ func readRule(line string) (rule, bool) {
 	if !isPath(path) {
 		path, permissions = strings.Trim(words[1], `"`), words[0]
 	}
-	r.glob = path
-	return r, isPath(path) && strings.Contains(permissions, "r")
+	r.glob, r.permissions = path, permissions
+	return r, isPath(path)
 }
 
 func isPath(s string) bool { return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "@{") }
@@ -177,11 +193,7 @@ func (l *loader) profile() (Profile, error) {
 		if err != nil {
 			return Profile{}, fmt.Errorf("reading the AppArmor rule for %s: %w", r.glob, err)
 		}
-		if r.deny {
-			p.deny = append(p.deny, re)
-		} else {
-			p.allow = append(p.allow, re)
-		}
+		p.rules = append(p.rules, compiled{r, re})
 	}
 	return p, nil
 }

@@ -11,9 +11,10 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/doctor/apparmor"
 )
 
-// TestReads asks each profile of testdata about the paths of its part "paths":
-// a line is "yes PATH", "no PATH".
-func TestReads(t *testing.T) {
+// TestProfiles asks each profile of testdata about the paths of its part "paths":
+// a line is "yes PATH" or "no PATH" for reading, "runs PATH" or "not PATH" for
+// running it.
+func TestProfiles(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(archives) == 0 {
 		t.Fatalf("no testdata (%v)", err)
@@ -27,8 +28,12 @@ func TestReads(t *testing.T) {
 			}
 			for line := range strings.Lines(questions) {
 				want, file, _ := strings.Cut(strings.TrimSpace(line), " ")
-				if got := p.Reads(file); got != (want == "yes") {
-					t.Errorf("reads %s: %t", file, got)
+				got := map[bool]string{true: "yes", false: "no"}[p.Reads(file)]
+				if want == "runs" || want == "not" {
+					got = map[bool]string{true: "runs", false: "not"}[p.Executes(file)]
+				}
+				if got != want {
+					t.Errorf("%s: %s, want %s", file, got, want)
 				}
 			}
 		})

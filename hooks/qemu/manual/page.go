@@ -86,7 +86,7 @@ FILES
   /etc/virt-netboot/config.yaml              the rules; without it, the defaults
   /etc/libvirt/hooks/qemu                    a link to the program
   /etc/libvirt/hooks/qemu.d/50-virt-netboot  the same, beside another hook
-  /usr/lib/virt-netboot/qemu-hook            the program
+  /usr/sbin/qemu-hook                        the program
   /run/systemd/journal/socket, /dev/log      where the log goes
   /run/virt-netboot/hook.sock                where the agent is told
 
