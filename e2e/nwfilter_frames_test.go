@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -25,42 +26,48 @@ const (
 
 // filterFrame is a frame and what a person calls it.
 type filterFrame struct {
-	name  string
-	bytes []byte
+	name     string
+	bytes    []byte
+	received []byte
 }
+
+func newFrame(name string, frame []byte) filterFrame { return filterFrame{name, frame, frame} }
 
 // framesOfGuest are what the guest sends, framesToGuest what it is sent.
 func framesOfGuest(t *testing.T) []filterFrame {
 	b := frameBuilder{t: t, mac: filteredMAC}
 	foreign := frameBuilder{t: t, mac: "fa:16:3e:66:66:66"}
 	return []filterFrame{
-		{"DHCPDISCOVER", b.dhcp4("0.0.0.0", "255.255.255.255", 67, filteredMAC)},
-		{"DHCPREQUEST for more time, from the address that the tenant's server gave", b.dhcp4(leasedAddress, tenantServer, 67, filteredMAC)},
-		{"DHCPOFFER of a tenant's server in this guest, from its own subnet", b.dhcp4(tenantServer, leasedAddress, 68, otherMAC)},
-		{"DHCPOFFER of a tenant's server in this guest, from the address that OpenStack gave", b.dhcp4(ownAddress, "255.255.255.255", 68, otherMAC)},
-		{"DHCPv6 Solicit", b.udp6(linkLocal, "ff02::1:2", 546, 547)},
-		{"DHCPv6 Advertise of a tenant's server in this guest", b.udp6(linkLocal, otherLinkLocal, 547, 546)},
-		{"IPv6 router advertisement of a tenant's router in this guest", b.icmp6(linkLocal, "ff02::1", 134)},
-		{"ARP from the address that OpenStack gave", b.arp(filteredMAC, ownAddress, novaServer)},
-		{"ARP from the address that the tenant's server gave", b.arp(filteredMAC, leasedAddress, tenantServer)},
-		{"ARP probe (RFC 5227)", b.arp(filteredMAC, "0.0.0.0", leasedAddress)},
-		{"IPv4 from the address that OpenStack gave", b.udp4(ownAddress, novaServer, 1024, 80, nil)},
-		{"IPv4 from the address that the tenant's server gave", b.udp4(leasedAddress, tenantServer, 1024, 80, nil)},
-		{"RARP of QEMU after a migration", b.ethernet("ff:ff:ff:ff:ff:ff", unix.ETH_P_RARP, arpOf(t, 3, filteredMAC, filteredMAC, "0.0.0.0", "0.0.0.0"))},
+		newFrame("DHCPDISCOVER", b.dhcp4("0.0.0.0", "255.255.255.255", 67, filteredMAC)),
+		newFrame("DHCPREQUEST for more time, from the address that the tenant's server gave", b.dhcp4(leasedAddress, tenantServer, 67, filteredMAC)),
+		newFrame("DHCPOFFER of a tenant's server in this guest, from its own subnet", b.dhcp4(tenantServer, leasedAddress, 68, otherMAC)),
+		newFrame("DHCPOFFER of a tenant's server in this guest, from the address that OpenStack gave", b.dhcp4(ownAddress, "255.255.255.255", 68, otherMAC)),
+		newFrame("DHCPv6 Solicit", b.udp6(linkLocal, "ff02::1:2", 546, 547)),
+		newFrame("DHCPv6 Advertise of a tenant's server in this guest", b.udp6(linkLocal, otherLinkLocal, 547, 546)),
+		newFrame("IPv6 router advertisement of a tenant's router in this guest", b.icmp6(linkLocal, "ff02::1", 134)),
+		newFrame("ARP from the address that OpenStack gave", b.arp(filteredMAC, ownAddress, novaServer)),
+		newFrame("ARP from the address that the tenant's server gave", b.arp(filteredMAC, leasedAddress, tenantServer)),
+		newFrame("ARP probe (RFC 5227)", b.arp(filteredMAC, "0.0.0.0", leasedAddress)),
+		newFrame("IPv4 from the address that OpenStack gave", b.udp4(ownAddress, novaServer, 1024, 80, nil)),
+		newFrame("IPv4 from the address that the tenant's server gave", b.udp4(leasedAddress, tenantServer, 1024, 80, nil)),
+		newFrame("RARP of QEMU after a migration", b.ethernet("ff:ff:ff:ff:ff:ff", unix.ETH_P_RARP, arpOf(t, 3, filteredMAC, filteredMAC, "0.0.0.0", "0.0.0.0"))),
 
-		{"another source MAC, DHCPDISCOVER", foreign.dhcp4("0.0.0.0", "255.255.255.255", 67, filteredMAC)},
-		{"another source MAC, IPv4", foreign.udp4(ownAddress, novaServer, 1024, 80, nil)},
-		{"another source MAC, IPv6", foreign.udp6(linkLocal, otherLinkLocal, 1024, 80)},
-		{"ARP with another sender MAC", b.arp(otherMAC, ownAddress, novaServer)},
-		{"ARP with another sender MAC, from the address that the tenant's server gave", b.arp(otherMAC, leasedAddress, tenantServer)},
-		{"gratuitous ARP for OpenStack's gateway and DHCP server", b.arp(filteredMAC, novaServer, novaServer)},
-		{"ARP from another instance's address of OpenStack's", b.arp(filteredMAC, neighbourAddress, novaServer)},
-		{"IPv4 from another instance's address of OpenStack's", b.udp4(neighbourAddress, novaServer, 1024, 80, nil)},
-		{"DHCPOFFER from the address of OpenStack's DHCP server", b.dhcp4(novaServer, "255.255.255.255", 68, otherMAC)},
+		newFrame("another source MAC, DHCPDISCOVER", foreign.dhcp4("0.0.0.0", "255.255.255.255", 67, filteredMAC)),
+		newFrame("another source MAC, IPv4", foreign.udp4(ownAddress, novaServer, 1024, 80, nil)),
+		newFrame("another source MAC, IPv6", foreign.udp6(linkLocal, otherLinkLocal, 1024, 80)),
+		newFrame("ARP with another sender MAC", b.arp(otherMAC, ownAddress, novaServer)),
+		newFrame("ARP with another sender MAC, from the address that the tenant's server gave", b.arp(otherMAC, leasedAddress, tenantServer)),
+		newFrame("gratuitous ARP for OpenStack's gateway and DHCP server", b.arp(filteredMAC, novaServer, novaServer)),
+		newFrame("ARP from another instance's address of OpenStack's", b.arp(filteredMAC, neighbourAddress, novaServer)),
+		tagged("the same in VLAN 0, which means none", unix.ETH_P_8021Q, 0, b.arp(filteredMAC, neighbourAddress, "198.51.100.1")),
+		tagged("the same with a tag of 802.1ad", unix.ETH_P_8021AD, 0, b.arp(filteredMAC, neighbourAddress, "198.51.100.2")),
+		newFrame("IPv4 from another instance's address of OpenStack's", b.udp4(neighbourAddress, novaServer, 1024, 80, nil)),
+		newFrame("DHCPOFFER from the address of OpenStack's DHCP server", b.dhcp4(novaServer, "255.255.255.255", 68, otherMAC)),
 
-		{"ARP from an address that the tenant's server gave to another", b.arp(filteredMAC, neighbourLeased, tenantServer)},
-		{"DHCPDISCOVER with another's hardware address in it", b.dhcp4("0.0.0.0", "255.255.255.255", 67, otherMAC)},
-		{"IPv6 neighbour advertisement for another's address", b.icmp6(otherLinkLocal, "ff02::1", 136)},
+		newFrame("ARP from an address that the tenant's server gave to another", b.arp(filteredMAC, neighbourLeased, tenantServer)),
+		tagged("ARP from another instance's address of OpenStack's, in VLAN 7", unix.ETH_P_8021Q, 7, b.arp(filteredMAC, neighbourAddress, "198.51.100.7")),
+		newFrame("DHCPDISCOVER with another's hardware address in it", b.dhcp4("0.0.0.0", "255.255.255.255", 67, otherMAC)),
+		newFrame("IPv6 neighbour advertisement for another's address", b.icmp6(otherLinkLocal, "ff02::1", 136)),
 	}
 }
 
@@ -77,14 +84,14 @@ func lastToGuest(t *testing.T) []byte {
 func framesToGuest(t *testing.T) []filterFrame {
 	b := frameBuilder{t: t, mac: otherMAC}
 	return []filterFrame{
-		{"DHCPOFFER of the tenant's server", b.dhcp4(tenantServer, "255.255.255.255", 68, filteredMAC)},
-		{"DHCPOFFER of OpenStack's server", b.dhcp4(novaServer, "255.255.255.255", 68, filteredMAC)},
-		{"DHCPDISCOVER of another instance, for a tenant's server in this guest", b.dhcp4("0.0.0.0", "255.255.255.255", 67, otherMAC)},
-		{"DHCPv6 Advertise", b.udp6(otherLinkLocal, linkLocal, 547, 546)},
-		{"DHCPv6 Solicit of another instance", b.udp6(otherLinkLocal, "ff02::1:2", 546, 547)},
-		{"IPv6 router advertisement", b.icmp6(otherLinkLocal, "ff02::1", 134)},
-		{"IPv4 to the address that the tenant's server gave", b.udp4(tenantServer, leasedAddress, 80, 1024, nil)},
-		{"ARP for the address that the tenant's server gave", b.arp(otherMAC, tenantServer, leasedAddress)},
+		newFrame("DHCPOFFER of the tenant's server", b.dhcp4(tenantServer, "255.255.255.255", 68, filteredMAC)),
+		newFrame("DHCPOFFER of OpenStack's server", b.dhcp4(novaServer, "255.255.255.255", 68, filteredMAC)),
+		newFrame("DHCPDISCOVER of another instance, for a tenant's server in this guest", b.dhcp4("0.0.0.0", "255.255.255.255", 67, otherMAC)),
+		newFrame("DHCPv6 Advertise", b.udp6(otherLinkLocal, linkLocal, 547, 546)),
+		newFrame("DHCPv6 Solicit of another instance", b.udp6(otherLinkLocal, "ff02::1:2", 546, 547)),
+		newFrame("IPv6 router advertisement", b.icmp6(otherLinkLocal, "ff02::1", 134)),
+		newFrame("IPv4 to the address that the tenant's server gave", b.udp4(tenantServer, leasedAddress, 80, 1024, nil)),
+		newFrame("ARP for the address that the tenant's server gave", b.arp(otherMAC, tenantServer, leasedAddress)),
 	}
 }
 
@@ -98,6 +105,12 @@ func (b frameBuilder) ethernet(dst string, etherType uint16, payload []byte) []b
 	frame := append(mac(b.t, dst), mac(b.t, b.mac)...)
 	frame = binary.BigEndian.AppendUint16(frame, etherType)
 	return append(frame, payload...)
+}
+
+// tagged puts a frame in a VLAN. Who receives it gets the tag beside the frame.
+func tagged(name string, etherType uint16, vlan byte, frame []byte) filterFrame {
+	tag := append(binary.BigEndian.AppendUint16(bytes.Clone(frame[:12]), etherType), 0, vlan)
+	return filterFrame{name, append(tag, frame[12:]...), frame}
 }
 
 // arp is a request, as a gratuitous one is where it asks for the sender's address.

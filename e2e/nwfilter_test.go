@@ -206,7 +206,7 @@ func through(t *testing.T, from, to string, frames []filterFrame, last []byte, p
 	sender, receiver := rawConn(t, from), rawConn(t, to)
 	defer sender.Close()
 	defer receiver.Close()
-	for _, f := range append(frames, filterFrame{bytes: last}) {
+	for _, f := range append(frames, newFrame("", last)) {
 		_, err := sender.WriteTo(f.bytes, &packet.Addr{HardwareAddr: f.bytes[:6]})
 		must(t, err)
 	}
@@ -220,7 +220,7 @@ func through(t *testing.T, from, to string, frames []filterFrame, last []byte, p
 			return
 		}
 		for _, f := range frames {
-			if bytes.Equal(buffer[:n], f.bytes) {
+			if bytes.Equal(buffer[:n], f.received) {
 				passed[f.name] = true
 			}
 		}

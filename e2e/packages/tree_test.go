@@ -16,7 +16,7 @@ const release = "bookworm"
 
 // treePackages are what a compute node has besides Debian's base.
 const treePackages = "libvirt-daemon-system libvirt-clients qemu-system-x86 ipxe-qemu qemu-utils polkitd " +
-	"python3-nova python3-libvirt iproute2 procps"
+	"python3-nova python3-libvirt iproute2 procps apparmor"
 
 // makeTree is a shell script that makes a Debian tree in $1 from the mirror $2, with
 // the sources.list in $3 and the packages in $4.
