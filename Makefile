@@ -63,7 +63,7 @@ packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
 	@./packaging/build dist
 
 .PHONY: lint-packages
-lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-analyze, mandoc, promtool
+lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-analyze, mandoc, promtool, puppet-lint, ansible-lint
 	@./packaging/lint dist
 
 .PHONY: test-packages
@@ -76,7 +76,8 @@ deps:
 
 .PHONY: packages-deps
 packages-deps:
-	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container
+	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container \
+		puppet-agent puppet-lint ansible ansible-lint
 
 .PHONY: clean
 clean: ## remove what was built

@@ -1,0 +1,3 @@
+# A network node whose dnsmasq leaves iPXE to the tenants' servers.
+include neutron::deps
+include virt_netboot::dnsmasq
