@@ -94,12 +94,7 @@ func testNode(t *testing.T, older, newer string) {
 		libvirtd = n.daemon(t)
 	})
 	step("Nova", func(t *testing.T) {
-		program, err := os.ReadFile("testdata/launch.py")
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.write(t, "/root/launch.py", string(program))
-		n.run(t, "python3", "/root/launch.py", "instance-00000001", "7e1b2a3c-0000-4000-8000-000000000001", disk+".nova")
+		n.launch(t, "instance-00000001")
 		n.bootsFrom(t, "instance-00000001", "net0", "virtio-disk0")
 		// Not in <metadata>, where virt-netboot keeps what it takes.
 		_, devices, _ := strings.Cut(n.run(t, "virsh", "dumpxml", "instance-00000001"), "<devices>")
@@ -120,9 +115,7 @@ func testNode(t *testing.T, older, newer string) {
 				n.shell(t, `printf '\125\252' | dd of=`+image+` bs=1 seek=510 conv=notrunc status=none`)
 			}
 			n.run(t, "virsh", "define", n.domainOn(t, name, image))
-			if xml := n.run(t, "virsh", "dumpxml", name); strings.Contains(xml, "<boot dev='network'/>") != blank {
-				t.Errorf("%s tries the network: %v, want %v", name, !blank, blank)
-			}
+			n.triesNetwork(t, name, blank)
 			n.run(t, "virsh", "undefine", name)
 		}
 		n.write(t, configPath, old)

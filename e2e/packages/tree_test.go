@@ -14,9 +14,10 @@ import (
 
 const release = "bookworm"
 
-// treePackages are what a compute node has besides Debian's base.
+// treePackages are what a compute node has besides Debian's base, with what deploys it.
 const treePackages = "libvirt-daemon-system libvirt-clients qemu-system-x86 ipxe-qemu qemu-utils polkitd " +
-	"python3-nova python3-libvirt iproute2 procps apparmor"
+	"python3-nova python3-libvirt iproute2 procps apparmor " +
+	"puppet-agent puppet-module-nova puppet-module-neutron ansible python3-apt"
 
 // makeTree is a shell script that makes a Debian tree in $1 from the mirror $2, with
 // the sources.list in $3 and the packages in $4.

@@ -23,7 +23,7 @@ i = vconfig.LibvirtConfigGuestInterface()
 i.net_type, i.source_dev, i.mac_addr, i.model, i.filtername = "bridge", "br-tenant", "fa:16:3e:00:00:01", "virtio", "nova-base"
 xml.add_device(i)
 
-libvirt_host = host.Host("qemu:///system")
+libvirt_host = host.Host(conf.libvirt.connection_uri or "qemu:///system")
 libvirt_host.initialize()
 instance = guest.Guest.create(xml.to_xml(), libvirt_host)
 instance.launch()
