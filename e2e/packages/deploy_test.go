@@ -99,25 +99,41 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 		w.mode = "explicit"
 		tl.apply(t, n, w)
 		n.restarted(t, processes, "nova-compute")
-		n.run(t, "virsh", "define", n.domain(t, "direct"))
-		n.triesNetwork(t, "direct", false)
-		n.run(t, "virsh", "undefine", "direct")
-		// Nova goes where its configuration says.
+		if status := n.run(t, "virt-netboot", "takeover", "status"); !strings.HasPrefix(status, "disabled: ") {
+			t.Errorf("takeover status: %s", status)
+		}
+		// Nova goes where its configuration says. Past the gateway, the reconciler
+		// may still come before the start.
 		n.launch(t, "instance-00000001")
 		n.bootsFrom(t, "instance-00000001", "net0", "virtio-disk0")
+		const rewritten = "domain instance-00000001 rewritten on its way to libvirt"
+		if log := n.run(t, "journalctl", "--output=cat", "-t", "virt-netboot"); !strings.Contains(log, rewritten) {
+			t.Errorf("Nova's instance went past the gateway:\n%s", log)
+		}
 		n.run(t, "virsh", "destroy", "instance-00000001")
 		n.run(t, "virsh", "undefine", "instance-00000001")
 	})
 	step("dnsmasq of Neutron", func(t *testing.T) {
+		const path = "/etc/neutron/dnsmasq.conf"
 		shipped, err := os.ReadFile(checkout + "/packaging/dhcp/openstack/neutron-dnsmasq.conf")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(shipped), n.read(t, "/etc/neutron/dnsmasq.conf")); diff != "" {
+		if diff := cmp.Diff(string(shipped), n.read(t, path)); diff != "" {
 			t.Errorf("-shipped +written:\n%s", diff)
 		}
-		if got := setting(n.read(t, dhcpAgent), "dnsmasq_config_file"); got != "/etc/neutron/dnsmasq.conf" {
+		if got := setting(n.read(t, dhcpAgent), "dnsmasq_config_file"); got != path {
 			t.Errorf("%s names %q", dhcpAgent, got)
+		}
+		processes := n.processes(t, services)
+		w.firmware = true
+		if _, err := tl.try(t, n, w, false); err != nil {
+			t.Fatal(err)
+		}
+		n.restarted(t, processes, "neutron-dhcp-agent")
+		run(t, exec.Command("dnsmasq", "--test", "--conf-file="+n.path(path)))
+		if lines := strings.Count(n.read(t, path), "\ndhcp-"); lines != 5 {
+			t.Errorf("%d settings, want iPXE's two and firmware's three:\n%s", lines, n.read(t, path))
 		}
 	})
 	step("absent", func(t *testing.T) {
@@ -139,13 +155,9 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 		n.asBefore(t, before)
 	})
 	step("dnsmasq of nova-network", func(t *testing.T) {
-		w := wish{state: "present", mode: "transparent", dnsmasq: "nova", firmware: true}
+		w := wish{state: "present", mode: "transparent", dnsmasq: "nova"}
 		tl.apply(t, n, w)
 		const path = "/etc/nova/dnsmasq.conf"
-		run(t, exec.Command("dnsmasq", "--test", "--conf-file="+n.path(path)))
-		if lines := strings.Count(n.read(t, path), "\ndhcp-"); lines != 5 {
-			t.Errorf("%d settings, want iPXE's two and firmware's three:\n%s", lines, n.read(t, path))
-		}
 		if got := setting(n.read(t, novaConf), "dnsmasq_config_file"); got != path {
 			t.Errorf("%s names %q", novaConf, got)
 		}
