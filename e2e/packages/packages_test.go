@@ -194,6 +194,10 @@ func testNode(t *testing.T, older, newer string) {
 	})
 	step("purge", func(t *testing.T) {
 		n.apt(t, "purge", "virt-netboot")
+		// libvirt kills a guest whose hook fails at its restart.
+		if failed := n.shell(t, "journalctl --unit=libvirtd | grep 'Hook script execution failed' || true"); failed != "" {
+			t.Error(failed)
+		}
 		if now := n.qemu(t, "plain"); now != guest {
 			t.Errorf("the guest was process %s, now %s", guest, now)
 		}
