@@ -9,7 +9,7 @@
 //	domains, err := conn.Domains(ctx)
 //
 // It wraps github.com/digitalocean/go-libvirt, which waits for an answer as long
-// as the connection lasts: here a call ends with its context, or after
+// as the connection lasts: here a call ends soon after its context, or after
 // CallTimeout.
 package libvirt
 
@@ -30,6 +30,11 @@ import (
 // src/qemu/qemu_domainjob.c).
 const CallTimeout = 60 * time.Second
 
+// grace is how long libvirt may still take over what is under way when nobody
+// waits for it any more. libvirtd 9.0 can crash where a connection with events ends
+// in the middle of a call (a use after free in its object_event.c).
+const grace = 2 * time.Second
+
 // ErrClosed is in the error of a call that libvirt did not answer: the connection
 // is closed, and the call may or may not have been carried out.
 var ErrClosed = errors.New("the connection to libvirt is closed")
@@ -44,6 +49,7 @@ type Conn struct {
 	socket  *watchedConn
 	rpc     *golibvirt.Libvirt
 	version string
+	calls   sync.RWMutex // each call under way holds it for reading
 }
 
 // Dial connects to libvirtd or virtqemud at the path of its unix socket.
@@ -83,27 +89,58 @@ func (c *Conn) Version() string { return c.version }
 // Closed returns a channel that is closed when the connection has ended.
 func (c *Conn) Closed() <-chan struct{} { return c.socket.closed }
 
-// Close ends the connection, and with it every call under way.
-func (c *Conn) Close() { c.socket.Close() }
+// Close ends the connection, once the calls under way have their answers or have
+// waited for a while.
+func (c *Conn) Close() {
+	idle := make(chan struct{})
+	go func() {
+		c.calls.Lock()
+		defer c.calls.Unlock()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-c.Closed():
+	case <-time.After(grace):
+	}
+	c.socket.Close()
+}
 
 // call runs one call of go-libvirt. One that does not end in time takes the
 // connection with it: the protocol has no way to take a call back.
 func (c *Conn) call(ctx context.Context, what string, fn func() error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, CallTimeout, ErrNoAnswer)
-	defer cancel()
-	inTime := context.AfterFunc(ctx, c.Close)
-	err := fn()
-	if !inTime() && err != nil {
+	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w: %w", what, ErrClosed, context.Cause(ctx))
 	}
-	if err != nil && !answered(err) {
-		c.Close()
-		return fmt.Errorf("%s: %w: %w", what, ErrClosed, err)
-	}
-	if err != nil {
+	c.calls.RLock()
+	defer c.calls.RUnlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, CallTimeout, ErrNoAnswer)
+	defer cancel()
+	done := make(chan struct{})
+	inTime := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			select {
+			case <-done:
+				return
+			case <-time.After(grace):
+			}
+		}
+		c.socket.Close()
+	})
+	err := fn()
+	close(done)
+	switch {
+	case err == nil:
+		inTime()
+		return nil
+	case answered(err):
+		inTime()
 		return fmt.Errorf("%s: %w", what, err)
+	case !inTime():
+		return fmt.Errorf("%s: %w: %w", what, ErrClosed, context.Cause(ctx))
 	}
-	return nil
+	c.socket.Close()
+	return fmt.Errorf("%s: %w: %w", what, ErrClosed, err)
 }
 
 // answered reports whether an error is libvirt's own answer.

@@ -27,11 +27,14 @@ const (
 func (c *Conn) Events(ctx context.Context) (<-chan Event, error) {
 	var lifecycle <-chan golibvirt.DomainEventLifecycleMsg
 	var added <-chan any
+	// With a context that ends, go-libvirt would deregister while the connection is
+	// closed, and libvirtd 9.0 would do the same twice at once.
+	lasting := context.WithoutCancel(ctx)
 	err := c.call(ctx, "asking for events", func() (err error) {
-		if lifecycle, err = c.rpc.LifecycleEvents(ctx); err != nil {
+		if lifecycle, err = c.rpc.LifecycleEvents(lasting); err != nil {
 			return err
 		}
-		added, err = c.rpc.SubscribeEvents(ctx, golibvirt.DomainEventIDDeviceAdded, nil)
+		added, err = c.rpc.SubscribeEvents(lasting, golibvirt.DomainEventIDDeviceAdded, nil)
 		return err
 	})
 	if err != nil {
@@ -40,24 +43,39 @@ func (c *Conn) Events(ctx context.Context) (<-chan Event, error) {
 	events := make(chan Event)
 	go func() {
 		defer close(events)
-		for lifecycle != nil || added != nil {
-			select {
-			case e, ok := <-lifecycle:
-				if !ok {
-					lifecycle = nil
-					continue
-				}
-				events <- Event{formatUUID(e.Dom.UUID), e.Event, e.Detail}
-			case e, ok := <-added:
-				if !ok {
-					added = nil
-					continue
-				}
-				if e, ok := e.(*golibvirt.DomainEventCallbackDeviceAddedMsg); ok {
-					events <- Event{formatUUID(e.Dom.UUID), EventDeviceAdded, 0}
-				}
-			}
-		}
+		pass(ctx, events, lifecycle, added)
+		go drain(lifecycle)
+		go drain(added)
 	}()
 	return events, nil
+}
+
+// pass passes events on until the context ends or both channels are closed.
+func pass(ctx context.Context, events chan<- Event, lifecycle <-chan golibvirt.DomainEventLifecycleMsg, added <-chan any) {
+	for lifecycle != nil || added != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-lifecycle:
+			if !ok {
+				lifecycle = nil
+				continue
+			}
+			events <- Event{formatUUID(e.Dom.UUID), e.Event, e.Detail}
+		case e, ok := <-added:
+			if !ok {
+				added = nil
+				continue
+			}
+			if e, ok := e.(*golibvirt.DomainEventCallbackDeviceAddedMsg); ok {
+				events <- Event{formatUUID(e.Dom.UUID), EventDeviceAdded, 0}
+			}
+		}
+	}
+}
+
+// drain reads what nobody wants any more, up to the end of the connection.
+func drain[T any](events <-chan T) {
+	for range events {
+	}
 }
