@@ -3,7 +3,10 @@
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS   := -s -w -X github.com/virt-netboot/virt-netboot/internal/version.Version=$(VERSION)
 GO        ?= go
-GOTESTSUM := $(GO) tool gotestsum --format pkgname --hide-summary skipped
+GOTESTSUM := $(GO) tool gotestsum
+# A test that fails runs again, as a whole, and is named.
+RERUN     := --rerun-fails=2 --rerun-fails-run-root-test --rerun-fails-report bin/reruns.txt
+TELL      := @if [ -s bin/reruns.txt ]; then echo "not at the first attempt:"; cat bin/reruns.txt; fi
 FUZZTIME  ?= 30s
 
 export CGO_ENABLED = 0
@@ -27,14 +30,14 @@ demo-full: deps build ## the same with the tenants' DHCP and web servers, as a t
 
 .PHONY: test
 test: deps build lint ## everything: linters, unit tests under the race detector, the lab
-	CGO_ENABLED=1 $(GOTESTSUM) --jsonfile bin/test.json --rerun-fails=2 --rerun-fails-report bin/reruns.txt \
+	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile bin/test.json $(RERUN) \
 		--packages ./... -- -race -count=1 -timeout 60m
-	@if [ -s bin/reruns.txt ]; then echo "not at the first attempt:"; cat bin/reruns.txt; fi
+	$(TELL)
 	@./e2e/left-out bin/test.json
 
 .PHONY: unit
 unit: ## the tests that need no libvirt
-	$(GOTESTSUM) -- $$($(GO) list ./... | grep -v /e2e)
+	$(GOTESTSUM) --format pkgname -- $$($(GO) list ./... | grep -v /e2e)
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
@@ -68,7 +71,8 @@ lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-a
 
 .PHONY: test-packages
 test-packages: lint-packages ## the packages in a Debian 12 that systemd runs
-	$(GO) test -tags packages -count 1 -timeout 30m -v ./e2e/packages
+	$(GOTESTSUM) --format standard-verbose $(RERUN) --packages ./e2e/packages -- -tags packages -count 1 -timeout 30m
+	$(TELL)
 
 .PHONY: deps
 deps:
