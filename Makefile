@@ -6,6 +6,7 @@ GO        ?= go
 GOTESTSUM := $(GO) tool gotestsum
 # A test that fails runs again, as a whole, and is named.
 RERUN     := --rerun-fails=2 --rerun-fails-run-root-test --rerun-fails-report bin/reruns.txt
+FORGET    := @mkdir -p bin && rm -f bin/reruns.txt
 TELL      := @if [ -s bin/reruns.txt ]; then echo "not at the first attempt:"; cat bin/reruns.txt; fi
 FUZZTIME  ?= 30s
 
@@ -30,6 +31,7 @@ demo-full: deps build ## the same with the tenants' DHCP and web servers, as a t
 
 .PHONY: test
 test: deps build lint ## everything: linters, unit tests under the race detector, the lab
+	$(FORGET)
 	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile bin/test.json $(RERUN) \
 		--packages ./... -- -race -count=1 -timeout 60m
 	$(TELL)
@@ -71,6 +73,7 @@ lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-a
 
 .PHONY: test-packages
 test-packages: lint-packages ## the packages in a Debian 12 that systemd runs
+	$(FORGET)
 	$(GOTESTSUM) --format standard-verbose $(RERUN) --packages ./e2e/packages -- -tags packages -count 1 -timeout 30m
 	$(TELL)
 
