@@ -14,7 +14,7 @@ export CGO_ENABLED = 0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/virt-netboot and bin/qemu-hook
@@ -68,7 +68,7 @@ packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
 	@./packaging/build dist
 
 .PHONY: lint-packages
-lint-packages: packages-deps packages ## shellcheck, lintian, rpmlint, systemd-analyze, mandoc, promtool, puppet-lint, ansible-lint
+lint-packages: packages-deps packages ## what lints packages, scripts, units, pages, alerts, Puppet, Ansible
 	@./packaging/lint dist
 
 .PHONY: test-packages
