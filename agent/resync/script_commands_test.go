@@ -25,6 +25,21 @@ func patched(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("patched after %v", time.Since(began).Round(time.Millisecond))
 }
 
+// swift FILE CONTENT: of five times that the file is written, it is patched within a
+// second at least once; the others show how much else the machine did.
+func swift(ts *testscript.TestScript, neg bool, args []string) {
+	fastest := patience
+	for range 5 {
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[1])), 0o644))
+		began := time.Now()
+		patched(ts, false, args[:1])
+		fastest = min(fastest, time.Since(began))
+	}
+	if fastest > time.Second {
+		ts.Fatalf("%s is patched after %v, want a second at most", args[0], fastest)
+	}
+}
+
 func isPatched(name string, ts *testscript.TestScript) bool {
 	got, err := os.ReadFile(ts.MkAbs(name))
 	if err != nil {

@@ -140,6 +140,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"patched": patched,
+			"swift":   swift,
 			"stays":   stays,
 			"logs":    logs,
 			"status":  status,

@@ -91,7 +91,7 @@ func TestSinkDoesNotWaitForABlockedJournal(t *testing.T) {
 	for i := range entries * 3 {
 		log.Warn(i)
 	}
-	if took := time.Since(start); took < patience*time.Microsecond || took > entries*patience*time.Microsecond {
+	if took := time.Since(start); took < patience*time.Microsecond || took > 10*patience*time.Microsecond {
 		t.Errorf("%d entries for a journal that does not read took %v, want about %v", 3*entries, took, patience*time.Microsecond)
 	}
 	if got := next(); !strings.HasPrefix(got, "MESSAGE=0\n") {
