@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,7 @@ func newDomainCollector(status func() reconcile.Status) *domainCollector {
 			"Domains of libvirt by state: failed, left-alone, reverted, would-change, unmatched, pending, warned, in-line.",
 			[]string{"state"}, nil),
 		warnings: prometheus.NewDesc("virt_netboot_domain_warnings",
-			"Domains that cannot boot from the network, or may do so in vain, by why: kernel, no-interface, no-boot-nic, option-rom-off, disk-unread.",
+			"Domains that cannot boot from the network, or may do so in vain, by why: "+kinds()+".",
 			[]string{"warning"}, nil),
 		connected: prometheus.NewDesc("virt_netboot_libvirt_connected",
 			"Whether the agent is connected to libvirt.", nil, nil),
@@ -66,6 +67,15 @@ func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
 	gauge(c.connected, truth(s.Libvirt.Connected))
 	gauge(c.last, seconds(s.LastReconcile))
 	gauge(c.duration, s.Duration.Seconds())
+}
+
+// kinds are all that a warning can be.
+func kinds() string {
+	var names []string
+	for _, kind := range domainxml.WarningKinds() {
+		names = append(names, string(kind))
+	}
+	return strings.Join(names, ", ")
 }
 
 // warnings are the kinds of a domain's warnings, each once.

@@ -132,7 +132,7 @@ const (
 
 // WarningKinds are all of them.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningFilterMissing}
 }
 
 // Warning is one reason why a guest will not boot from the network although

@@ -32,7 +32,7 @@ const CallTimeout = 60 * time.Second
 
 // grace is how long libvirt may still take over what is under way when nobody
 // waits for it any more. libvirtd 9.0 can crash where a connection with events ends
-// in the middle of a call (a use after free in its object_event.c).
+// in the middle of a call (e2e's TestLeave).
 const grace = 2 * time.Second
 
 // ErrClosed is in the error of a call that libvirt did not answer: the connection

@@ -27,8 +27,8 @@ const (
 func (c *Conn) Events(ctx context.Context) (<-chan Event, error) {
 	var lifecycle <-chan golibvirt.DomainEventLifecycleMsg
 	var added <-chan any
-	// With a context that ends, go-libvirt would deregister while the connection is
-	// closed, and libvirtd 9.0 would do the same twice at once.
+	// With a context that ends, go-libvirt would call libvirt once more, to deregister,
+	// while the connection is closed: that is what grace is about.
 	lasting := context.WithoutCancel(ctx)
 	err := c.call(ctx, "asking for events", func() (err error) {
 		if lifecycle, err = c.rpc.LifecycleEvents(lasting); err != nil {
