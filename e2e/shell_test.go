@@ -47,11 +47,13 @@ func startShell(t *testing.T, credential *syscall.Credential, name string, args 
 	return s
 }
 
-// startTerminal starts a program on a terminal.
+// startTerminal starts a program on a terminal. script(1) runs it with $SHELL,
+// which exec makes it take the place of: dash stays otherwise, and a Ctrl-C ends
+// the shell too, with its own exit status.
 func startTerminal(t *testing.T, name string, args ...string) *shell {
 	t.Helper()
-	command := strings.Join(append([]string{name}, args...), "' '")
-	return startShell(t, nil, "script", "--quiet", "--flush", "--return", "--command", "'"+command+"'", "/dev/null")
+	command := "exec '" + strings.Join(append([]string{name}, args...), "' '") + "'"
+	return startShell(t, nil, "script", "--quiet", "--flush", "--return", "--command", command, "/dev/null")
 }
 
 func (s *shell) text() string { return s.out.String() }
