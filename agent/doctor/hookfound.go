@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -189,39 +188,28 @@ func statx(path string, flags int) (fileTimes, error) {
 	return t, nil
 }
 
-// systemdReload is when systemd last ran ExecReload= of a service: a property of
-// org.freedesktop.systemd1.Service with the times in µs. It is the zero time where
-// it never has, and again after systemctl daemon-reload, which forgets it.
+// reloading is the MESSAGE_ID of systemd's message that it reloads a unit
+// (SD_MESSAGE_UNIT_RELOADING in sd-messages.h). The property ExecReload of the
+// service has the time too, but only until systemctl daemon-reload, which an
+// installation ends with.
+const reloading = "d34d037fff1847e6ae669a370e694725"
+
+// systemdReload is when systemd last reloaded a service; the zero time where the
+// journal does not know.
 func (h Host) systemdReload(ctx context.Context, service string) (time.Time, error) {
-	out, err := h.Run(ctx, "busctl", "--json=short", "get-property", "org.freedesktop.systemd1",
-		"/org/freedesktop/systemd1/unit/"+service+"_2eservice", "org.freedesktop.systemd1.Service", "ExecReload")
-	if err != nil {
-		return time.Time{}, err
-	}
-	var property struct {
-		Data [][]json.RawMessage // path, arguments, ignore failure, start in µs, …
-	}
-	if err := json.Unmarshal(out, &property); err != nil {
-		return time.Time{}, fmt.Errorf("reading busctl's answer: %w", err)
-	}
-	var last time.Time
-	for _, command := range property.Data {
-		var started int64
-		if len(command) < 4 || json.Unmarshal(command[3], &started) != nil {
-			return time.Time{}, errors.New("reading busctl's answer: it has no start time")
-		}
-		if t := time.UnixMicro(started); started != 0 && t.After(last) {
-			last = t
-		}
-	}
-	return last, nil
+	return h.lastEntry(ctx, "MESSAGE_ID="+reloading, "UNIT="+service+".service", "_PID=1")
 }
 
 // lastCall is when the hook last logged something about a call: not every call,
 // but proof of one.
 func (h Host) lastCall(ctx context.Context) (time.Time, error) {
-	out, err := h.Run(ctx, "journalctl", "--quiet", "--output=json", "--lines=1", "SYSLOG_IDENTIFIER=virt-netboot",
-		"OPERATION=prepare", "OPERATION=migrate", "OPERATION=restore")
+	return h.lastEntry(ctx, "SYSLOG_IDENTIFIER=virt-netboot", "OPERATION=prepare", "OPERATION=migrate", "OPERATION=restore")
+}
+
+// lastEntry is the time of the journal's newest entry that has the fields; the zero
+// time where it has none.
+func (h Host) lastEntry(ctx context.Context, fields ...string) (time.Time, error) {
+	out, err := h.Run(ctx, "journalctl", append([]string{"--quiet", "--output=json", "--lines=1"}, fields...)...)
 	if err != nil || len(out) == 0 {
 		return time.Time{}, err
 	}

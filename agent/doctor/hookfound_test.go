@@ -3,8 +3,10 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,36 +102,61 @@ func tick(t *testing.T, dir string) {
 	}
 }
 
-// TestSystemdReload reads what busctl 252 prints.
-func TestSystemdReload(t *testing.T) {
-	const command = `["/bin/kill",["/bin/kill","-HUP","$MAINPID"],false,`
-	for out, want := range map[string]time.Time{
-		`{"type":"a(sasbttttuii)","data":[` + command + `1767268800000001,5,1767268800100000,6,99,1,0]]}`: time.UnixMicro(1767268800000001),
-		`{"type":"a(sasbttttuii)","data":[` + command + `0,0,0,0,0,0,0]]}`:                                {},
-		`{"type":"a(sasbttttuii)","data":[]}`:                                                             {},
+// TestLook: which daemon runs, and what of its traces count.
+func TestLook(t *testing.T) {
+	started := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	reloaded := started.Add(time.Hour)
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  sight
+	}{
+		{"virtqemud, and a file that virtnwfilterd made", map[string]string{
+			"run/virtqemud.pid": "7\n", "proc/7/comm": "virtqemud\n", leasesPath: "", "run/libvirt/virtqemud-sock": "",
+		}, sight{daemon: "virtqemud", pid: 7, looked: reloaded}},
+		{"virtqemud, where libvirtd was", map[string]string{
+			"run/libvirtd.pid": "6\n", "run/virtqemud.pid": "7\n", "proc/7/comm": "virtqemud\n", "run/libvirt/virtqemud-sock": "",
+		}, sight{daemon: "virtqemud", pid: 7, looked: reloaded}},
+		{"virtqemud that nobody needed", map[string]string{
+			"run/virtqemud.pid": "7\n", "proc/7/comm": "another\n", "run/libvirt/virtqemud-sock": "",
+		}, sight{daemon: "virtqemud"}},
+		{"libvirtd", map[string]string{
+			"run/libvirtd.pid": "6\n", "proc/6/comm": "libvirtd\n",
+		}, sight{daemon: "libvirtd", pid: 6, looked: started}},
 	} {
-		got, err := answering(out, nil).systemdReload(t.Context(), "libvirtd")
-		if err != nil || !got.Equal(want) {
-			t.Errorf("%s: %v, %v, want %v", out, got, err, want)
+		root := t.TempDir()
+		for name, text := range c.files {
+			path := filepath.Join(root, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644), os.Chtimes(path, started, started)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	for _, out := range []string{"", "{}x", `{"data":[["/bin/kill"]]}`} {
-		if got, err := answering(out, nil).systemdReload(t.Context(), "libvirtd"); err == nil {
-			t.Errorf("%q is read as %v", out, got)
+		n := &node{Doctor: Doctor{Host: Host{Root: root, Proc: filepath.Join(root, "proc"), Run: func(_ context.Context, _ string, args ...string) ([]byte, error) {
+			if !slices.Contains(args, "UNIT=virtqemud.service") {
+				return nil, nil
+			}
+			return fmt.Appendf(nil, `{"__REALTIME_TIMESTAMP":"%d"}`, reloaded.UnixMicro()), nil
+		}}}}
+		got := n.look(t.Context())
+		if got.daemon != c.want.daemon || got.pid != c.want.pid || !got.looked.Equal(c.want.looked) || got.certain {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}
 }
 
-// TestLastCall reads what journalctl 252 prints.
-func TestLastCall(t *testing.T) {
-	got, err := answering(`{"__REALTIME_TIMESTAMP":"1767268800000001","MESSAGE":"x"}`, nil).lastCall(t.Context())
+// TestLastEntry reads what journalctl 252 prints.
+func TestLastEntry(t *testing.T) {
+	got, err := answering(`{"__REALTIME_TIMESTAMP":"1767268800000001","MESSAGE":"x"}`, nil).lastEntry(t.Context())
 	if want := time.UnixMicro(1767268800000001); err != nil || !got.Equal(want) {
 		t.Errorf("%v, %v, want %v", got, err, want)
 	}
-	if got, err := answering("", nil).lastCall(t.Context()); err != nil || !got.IsZero() {
+	if got, err := answering("", nil).lastEntry(t.Context()); err != nil || !got.IsZero() {
 		t.Errorf("no entry: %v, %v", got, err)
 	}
-	if _, err := answering("", errors.New("no journal")).lastCall(t.Context()); err == nil {
+	if got, err := answering("{}x", nil).lastEntry(t.Context()); err == nil {
+		t.Errorf("nonsense is read as %v", got)
+	}
+	if _, err := answering("", errors.New("no journal")).lastEntry(t.Context()); err == nil {
 		t.Error("no journal is no error")
 	}
 }
