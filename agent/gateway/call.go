@@ -99,25 +99,32 @@ func replyError(m message) error {
 	if m.head.status == statusOK {
 		return nil
 	}
-	return errors.New(parseError(m))
+	return parseError(m)
 }
 
-// parseError reads the message of a virNetMessageError, of which it returns only
-// the first line: after it libvirt quotes from documents.
-func parseError(m message) string {
+// refusal is a virNetMessageError, of whose message it has only the first line:
+// after it libvirt quotes from documents.
+type refusal struct {
+	code errorCode
+	text string
+}
+
+func (r refusal) Error() string { return r.text }
+
+func parseError(m message) refusal {
 	ret := cryptobyte.String(m.bytes[headerSize:])
 	if m.head.typ.hasFDs() {
 		ret.Skip(nfdsSize)
 	}
 	var code, domain, present uint32
 	if !ret.ReadUint32(&code) || !ret.ReadUint32(&domain) || !ret.ReadUint32(&present) || present == 0 {
-		return "an error without a message"
+		return refusal{errorCode(code), "an error without a message"}
 	}
 	text, err := readString(&ret)
 	if err != nil {
-		return "an error whose message cannot be read"
+		return refusal{errorCode(code), "an error whose message cannot be read"}
 	}
-	return firstLine(text)
+	return refusal{errorCode(code), firstLine(text)}
 }
 
 // skipDomain skips a remote_nonnull_domain: name, UUID, id.

@@ -122,7 +122,7 @@ func TestAppendString(t *testing.T) {
 
 func TestParseErrorKeepsDocumentsOut(t *testing.T) {
 	reply := errorReply(header{}, "(domain_definition):3: bad\n<graphics passwd='secret'/>\n-----^")
-	if got := parseError(reply); got != "(domain_definition):3: bad" {
+	if got := parseError(reply).text; got != "(domain_definition):3: bad" {
 		t.Errorf("got %q", got)
 	}
 	for n := range len(reply.bytes) - headerSize {
@@ -132,11 +132,16 @@ func TestParseErrorKeepsDocumentsOut(t *testing.T) {
 
 // errorReply is libvirt's refusal of the call, a virNetMessageError.
 func errorReply(call header, text string) message {
+	const internalError = 1 // VIR_ERR_INTERNAL_ERROR
+	return errorReplyWith(internalError, call, text)
+}
+
+func errorReplyWith(code errorCode, call header, text string) message {
 	h := call
 	h.typ, h.status = typeReply, statusError
-	b := binary.BigEndian.AppendUint32(nil, 1) // VIR_ERR_INTERNAL_ERROR
-	b = binary.BigEndian.AppendUint32(b, 20)   // VIR_FROM_DOMAIN
-	b = binary.BigEndian.AppendUint32(b, 1)    // there is a message
+	b := binary.BigEndian.AppendUint32(nil, uint32(code))
+	b = binary.BigEndian.AppendUint32(b, 20) // VIR_FROM_DOMAIN
+	b = binary.BigEndian.AppendUint32(b, 1)  // there is a message
 	b = appendString(b, []byte(text))
 	b = binary.BigEndian.AppendUint32(b, 2) // VIR_ERR_ERROR
 	b = append(b, make([]byte, 4*4)...)     // no domain, no str1 to str3

@@ -37,6 +37,7 @@ const (
 	ProcDomainDefineXML          Procedure = 11
 	ProcDomainGetXMLDesc         Procedure = 14
 	ProcAuthSASLInit             Procedure = 67
+	ProcAuthPolkit               Procedure = 70
 	ProcDomainAttachDeviceFlags  Procedure = 160
 	ProcDomainUpdateDeviceFlags  Procedure = 174
 	ProcDomainSetMetadata        Procedure = 264
@@ -57,6 +58,8 @@ func (p Procedure) String() string {
 		return "DOMAIN_GET_XML_DESC"
 	case ProcAuthSASLInit:
 		return "AUTH_SASL_INIT"
+	case ProcAuthPolkit:
+		return "AUTH_POLKIT"
 	case ProcDomainAttachDeviceFlags:
 		return "DOMAIN_ATTACH_DEVICE_FLAGS"
 	case ProcDomainUpdateDeviceFlags:
@@ -109,6 +112,15 @@ const (
 	statusOK       messageStatus = 0
 	statusError    messageStatus = 1
 	statusContinue messageStatus = 2
+)
+
+// errorCode is libvirt's enum virErrorNumber (include/libvirt/virterror.h).
+type errorCode uint32
+
+// The errors that the gateway has to know.
+const (
+	errAccessDenied    errorCode = 88 // the client lacks the right (access_drivers in libvirtd.conf)
+	errAuthUnavailable errorCode = 94 // polkit wants a password and finds nobody to ask for it
 )
 
 // The limits of src/rpc/virnetprotocol.x.

@@ -66,16 +66,31 @@ func (c *conn) unparsed(proc Procedure, err error) {
 		Errorf("%s passed on unchanged: %v", proc, err)
 }
 
+// denied logs that the client may not do what it asked for.
+func (c *conn) denied(proc Procedure, a awaited, r refusal) {
+	c.log.WithFields(callFields(proc, a.result)).
+		Infof("libvirt does not let this client do %s with domain %s: %v", proc, a.result.Domain.Name, r)
+}
+
+// authRefused logs what a client cannot know whom polkit wants a password of: polkit
+// looks for whom to ask at the process that has connected to libvirt, this one.
+func (c *conn) authRefused(r refusal) {
+	if r.code == errAuthUnavailable {
+		c.log.Warnf("polkit would let this client in with a password, for which it can ask nobody through the gateway: "+
+			"let the client's user in by a rule or a group, or have it use libvirt's own socket %s", c.srv.upstream())
+	}
+}
+
 // refused logs and counts libvirt's refusal of a rewritten call.
-func (c *conn) refused(reply message, a awaited) {
-	c.count(reply.head.proc, resultRefused)
+func (c *conn) refused(proc Procedure, a awaited, r refusal) {
+	c.count(proc, resultRefused)
 	what := "the client gets the refusal (on_refusal: error)"
 	if len(a.original.bytes) > 0 {
 		what = "it is sent again as the client wrote it"
 	}
-	c.log.WithFields(callFields(reply.head.proc, a.result)).WithField("DIFF", refusedDiff(a)).
-		Warnf("libvirt refused domain %s as rewritten (%s); %s: %s",
-			a.result.Domain.Name, changes(a.result), what, parseError(reply))
+	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
+		Warnf("libvirt refused domain %s as rewritten (%s); %s: %v",
+			a.result.Domain.Name, changes(a.result), what, r)
 }
 
 // refusedDiff is what libvirt did not take, with the secrets of both documents

@@ -153,6 +153,8 @@ func (o replyObserver) begin(h header) verdict {
 	key := replyKey{h.proc, h.serial}
 	a, found := o.awaited[key]
 	switch {
+	case h.prog == ProgramRemote && h.proc == ProcAuthPolkit && h.status == statusError && h.length <= maxCall:
+		return take
 	case h.prog != ProgramRemote || !found:
 		o.unanswered--
 		return pass
@@ -172,6 +174,11 @@ func (o replyObserver) begin(h header) verdict {
 
 func (o replyObserver) taken(m message) {
 	key := replyKey{m.head.proc, m.head.serial}
+	if m.head.proc == ProcAuthPolkit {
+		o.authRefused(parseError(m))
+		o.answer(key, m)
+		return
+	}
 	a := o.awaited[key]
 	if a.own != nil {
 		delete(o.awaited, key)
@@ -187,11 +194,15 @@ func (o replyObserver) taken(m message) {
 	if a.keep != nil {
 		o.keeps--
 	}
-	o.refused(m, a)
+	r := parseError(m)
+	if r.code == errAccessDenied { // whatever the document says
+		o.denied(m.head.proc, a, r)
+		o.answer(key, m)
+		return
+	}
+	o.refused(m.head.proc, a, r)
 	if len(a.original.bytes) == 0 {
-		o.settle(key)
-		o.unanswered--
-		o.replies.insert(m)
+		o.answer(key, m)
 		return
 	}
 	closeFDs(m.fds)
@@ -207,6 +218,13 @@ func (c *conn) lost() {
 	}
 	c.encrypted = true
 	c.log.Warn("the client encrypts with SASL: its domains pass unchanged; unix sockets need no SASL (auth_unix_rw in libvirtd.conf)")
+}
+
+// answer gives the client libvirt's last word on a call.
+func (c *conn) answer(key replyKey, reply message) {
+	c.settle(key)
+	c.unanswered--
+	c.replies.insert(reply)
 }
 
 // settle forgets a rewritten call that libvirt has answered.

@@ -265,6 +265,49 @@ func TestOnRefusalError(t *testing.T) {
 	l.logged(t, "the client gets the refusal")
 }
 
+// TestDenied: what the client may not do has nothing to do with the document.
+func TestDenied(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	denial := errorReplyWith(errAccessDenied, define, "access denied: 'QEMU' denied access").bytes
+	write(t, client, frameOf(define, defineArgs(domainDoc)))
+	readFrame(t, libvirt)
+	write(t, libvirt, denial)
+	wantFrame(t, client, denial)
+	wantCalls(t, l, define.proc, resultRefused, 0)
+	l.logged(t, "libvirt does not let this client do DOMAIN_DEFINE_XML_FLAGS with domain instance-00000001: access denied")
+	wantPasses(t, client, libvirt)
+}
+
+func TestNobodyToAskForAPassword(t *testing.T) {
+	auth := header{prog: ProgramRemote, vers: 1, proc: ProcAuthPolkit, typ: typeCall, serial: 3}
+	for name, c := range map[string]struct {
+		reply []byte
+		warns bool
+	}{
+		"let in":           {okReply(auth, []byte{0, 0, 0, 1}), false},
+		"refused":          {errorReplyWith(45, auth, "authentication failed").bytes, false},
+		"wants a password": {errorReplyWith(errAuthUnavailable, auth, "no polkit agent").bytes, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, func(s *Server) { s.DrainTimeout = time.Minute })
+			client, libvirt := l.connect(t)
+			write(t, client, frameOf(auth, nil))
+			readFrame(t, libvirt)
+			write(t, libvirt, c.reply)
+			wantFrame(t, client, c.reply)
+			wantPasses(t, client, libvirt)
+			if c.warns {
+				l.logged(t, "or have it use libvirt's own socket "+l.Upstream())
+			} else if n := len(l.log.AllEntries()); n != 0 {
+				t.Errorf("%d log lines", n)
+			}
+			go l.stop()
+			wantEOF(t, client) // at once, as nothing is under way
+		})
+	}
+}
+
 // TestManyUnansweredCalls shows that the calls kept for a second try are bounded:
 // the client waits until libvirt has answered some.
 func TestManyUnansweredCalls(t *testing.T) {
