@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 )
@@ -45,8 +44,9 @@ func (l *Lab) WriteConfig(yaml string) error {
 	return os.WriteFile(ConfigPath, []byte(yaml), 0o644)
 }
 
-// StartAgent starts virt-netboot agent as systemd does, with the journal as its
-// standard error, and waits until its gateway lets in whom libvirtd lets in.
+// StartAgent starts virt-netboot agent as systemd does, with the rights that its
+// units leave it and the journal as its standard error, and waits until its gateway
+// lets in whom libvirtd lets in.
 func (l *Lab) StartAgent(ctx context.Context, args ...string) error {
 	args = append([]string{"agent"}, args...)
 	if _, err := os.Stat(ConfigPath); err == nil {
@@ -57,9 +57,12 @@ func (l *Lab) StartAgent(ctx context.Context, args ...string) error {
 		return err
 	}
 	defer stderr.Close()
-	cmd := exec.Command(filepath.Join(programs(), agentName), args...)
+	cmd, err := confined(ctx, filepath.Join(programs(), agentName), args...)
+	if err != nil {
+		return err
+	}
 	cmd.Stdout, cmd.Stderr = stderr, stderr
-	cmd.Env = append(os.Environ(), "JOURNAL_STREAM="+stream, "GORACE=halt_on_error=1")
+	cmd.Env = append(cmd.Env, "JOURNAL_STREAM="+stream, "GORACE=halt_on_error=1")
 	l.agent, err = startDaemon(ctx, agentName, cmd, gatewayReady)
 	return err
 }

@@ -31,13 +31,19 @@ const stopGrace = 20 * time.Second
 func Inside() bool { return os.Getenv(envRole) == roleInside }
 
 // Main turns this process into the first of a lab where Enter started it as
-// such, and does not return then. Everywhere else it does nothing. It must come
-// first in main or TestMain.
+// such, or into the agent, and does not return then. Everywhere else it does
+// nothing. It must come first in main or TestMain.
 func Main() {
-	if os.Getenv(envRole) != roleInit {
+	var code int
+	var err error
+	switch os.Getenv(envRole) {
+	case roleInit:
+		code, err = initProcess()
+	case roleConfined:
+		err = becomeConfined()
+	default:
 		return
 	}
-	code, err := initProcess()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		code = 1
