@@ -130,12 +130,18 @@ func become(who identity) error {
 	return nil
 }
 
-// dropCapabilities takes the effective capabilities of the calling thread. The
-// kernel does so only when root becomes somebody else; but the agent may have its
-// capabilities without being root.
+// dropCapabilities takes the effective capabilities of the calling thread. Where root
+// has become somebody else the kernel did, and the service's SystemCallFilter= has no
+// capset(2); but the agent may have its capabilities without being root.
 func dropCapabilities() error {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData
+	var now, none [2]unix.CapUserData
+	if err := unix.Capget(&head, &now[0]); err != nil {
+		return fmt.Errorf("asking the kernel for the capabilities left, to connect as the client: %w", err)
+	}
+	if now[0].Effective|now[1].Effective == 0 {
+		return nil
+	}
 	if err := unix.Capset(&head, &none[0]); err != nil {
 		return fmt.Errorf("dropping capabilities to connect as the client: %w", err)
 	}
