@@ -72,7 +72,7 @@ lint-packages: packages-deps packages ## what lints packages, scripts, units, pa
 	@./packaging/lint dist
 
 .PHONY: test-packages
-test-packages: lint-packages ## the packages in a Debian 12 that systemd runs
+test-packages: lint-packages ## the packages in a Debian that systemd runs (DEBIAN_RELEASE=trixie: 13)
 	$(FORGET)
 	$(GOTESTSUM) --format standard-verbose $(RERUN) --packages ./e2e/packages -- -tags packages -count 1 -timeout 30m
 	$(TELL)

@@ -1,4 +1,4 @@
-// Package packages tests virt-netboot's packages in a Debian 12 that systemd runs
-// in a container, with libvirt, QEMU and Nova from Debian. Its tests have the build
-// tag packages: make test-packages.
+// Package packages tests virt-netboot's packages in a Debian that systemd runs in a
+// container, with libvirt, QEMU and Nova from Debian: Debian 12, or the release that
+// $DEBIAN_RELEASE names. Its tests have the build tag packages: make test-packages.
 package packages

@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -12,18 +13,19 @@ import (
 	"testing"
 )
 
-const release = "bookworm"
+// defaultRelease is which Debian the node runs, unless $DEBIAN_RELEASE names another.
+const defaultRelease = "bookworm"
 
 // treePackages are what a compute node has besides Debian's base, with what deploys it.
 const treePackages = "libvirt-daemon-system libvirt-clients qemu-system-x86 ipxe-qemu qemu-utils polkitd " +
 	"python3-nova python3-libvirt iproute2 procps apparmor " +
 	"puppet-agent puppet-module-nova puppet-module-neutron ansible python3-apt"
 
-// makeTree is a shell script that makes a Debian tree in $1 from the mirror $2, with
-// the sources.list in $3 and the packages in $4.
+// makeTree is a shell script that makes a tree of the Debian release $5 in $1 from the
+// mirror $2, with the sources.list in $3 and the packages in $4.
 const makeTree = `
 set -eu
-debootstrap --variant=minbase --include=systemd-sysv,dbus,ca-certificates ` + release + ` "$1" "$2"
+debootstrap --variant=minbase --include=systemd-sysv,dbus,ca-certificates "$5" "$1" "$2"
 printf '%s' "$3" >"$1/etc/apt/sources.list"
 cp /etc/resolv.conf "$1/etc/resolv.conf"
 printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
@@ -48,13 +50,14 @@ func tree(t *testing.T) string {
 	if err != nil {
 		cache = "/var/tmp"
 	}
+	release := cmp.Or(os.Getenv("DEBIAN_RELEASE"), defaultRelease)
 	key := sha256.Sum256([]byte(makeTree + treePackages))
 	dir := filepath.Join(cache, "virt-netboot-e2e", fmt.Sprintf("%s-%x", release, key[:6]))
 	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}
 	t.Logf("making a Debian tree in %s", dir)
-	mirror, sources := aptSources(t)
+	mirror, sources := aptSources(t, release)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -64,32 +67,36 @@ func tree(t *testing.T) string {
 	}
 	defer os.RemoveAll(work)
 	made := filepath.Join(work, "tree")
-	run(t, exec.Command("sh", "-c", makeTree, "make-tree", made, mirror, sources, treePackages))
+	run(t, exec.Command("sh", "-c", makeTree, "make-tree", made, mirror, sources, treePackages, release))
 	if err := os.Rename(made, dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// aptSources returns where this machine gets Debian from.
-func aptSources(t *testing.T) (mirror, list string) {
+// aptSources are a release's mirror and sources.list: where this machine gets its own
+// release from, and that one's updates and security.
+func aptSources(t *testing.T, release string) (mirror, list string) {
 	t.Helper()
 	out := run(t, exec.Command("apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)",
 		"Created-By: Packages", "Component: main"))
 	for line := range strings.Lines(out) {
 		var origin, suite, uri string
-		if n, _ := fmt.Sscan(line, &origin, &suite, &uri); n != 3 || origin != "Debian" || !strings.HasPrefix(suite, release) {
+		if n, _ := fmt.Sscan(line, &origin, &suite, &uri); n != 3 || origin != "Debian" {
 			continue
 		}
-		if suite == release {
-			mirror = uri
+		_, part, isPart := strings.Cut(suite, "-")
+		if !isPart {
+			mirror, suite = uri, release
+		} else {
+			suite = release + "-" + part
 		}
 		if entry := fmt.Sprintf("deb %s %s main\n", uri, suite); !strings.Contains(list, entry) {
 			list += entry
 		}
 	}
 	if mirror == "" {
-		t.Fatalf("apt on this machine has no source of Debian's %s; run apt-get update", release)
+		t.Fatal("apt on this machine has no source of Debian; run apt-get update")
 	}
 	return mirror, list
 }
