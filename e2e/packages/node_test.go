@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,6 +65,14 @@ func boot(t *testing.T, tree string) *node {
 			return err
 		}
 		n.pid1, err = strconv.Atoi(strings.TrimSpace(string(children)))
+		if err != nil {
+			return err
+		}
+		// The first child only makes the node, and leaves.
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.pid1))
+		if err == nil && !regexp.MustCompile(`(?m)^NSpid:\t.*\t1$`).Match(status) {
+			err = fmt.Errorf("process %d is not PID 1 of a node:\n%s", n.pid1, status)
+		}
 		return err
 	})
 	await(t, "the node's start", func() error {
