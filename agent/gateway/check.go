@@ -9,23 +9,44 @@ import (
 	"net"
 	"os"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
 // Check reports whether clients are served, without a word to libvirt: it connects
 // to each listener, where Serve hangs up on it, and has an idle connection woken.
-// The error is what does not happen before ctx ends. It is nil where there is no
-// place, or no descriptor, for a further client. Serve must run.
+// The error is what does not happen before ctx ends, and a restart may mend. It is
+// nil where there is no place, or no descriptor, for a further client. Serve must
+// run, and one Check at a time.
 func (s *Server) Check(ctx context.Context) error {
+	var g errgroup.Group
 	for _, l := range s.Listeners {
-		if err := s.checkListener(ctx, l.Addr().String()); err != nil {
-			return fmt.Errorf("connecting to the gateway's own %s: %w", l.Addr(), err)
-		}
+		g.Go(func() error { return s.checkListener(ctx, l) })
 	}
-	return s.parking.check(ctx)
+	g.Go(func() error { return s.parking.check(ctx) })
+	return g.Wait()
 }
 
-func (s *Server) checkListener(ctx context.Context, path string) error {
+// checkListener logs, once, where the path of a socket from systemd leads elsewhere,
+// as it does after virtproxyd.socket was started on libvirtd's: a restart of the agent
+// gets it the same socket again, and its clients on others would lose theirs.
+func (s *Server) checkListener(ctx context.Context, l *Listener) error {
+	path := l.Addr().String()
+	err := s.reach(ctx, path)
+	switch {
+	case err == nil:
+		l.displaced = false
+	case l.own || l.pending():
+		return fmt.Errorf("connecting to the gateway's own %s: %w", path, err)
+	case !l.displaced:
+		l.displaced = true
+		s.Log.Errorf("%s is not the gateway's any more, so its clients go past it (%v); virt-netboot takeover disable, and then enable, puts that right", path, err)
+	}
+	return nil
+}
+
+// reach connects to the path, and returns once it is hung up on.
+func (s *Server) reach(ctx context.Context, path string) error {
 	if s.full() {
 		return nil
 	}

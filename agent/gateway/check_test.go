@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
+	logrustest "github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
@@ -113,8 +114,53 @@ func check(t *testing.T, s *Server) error {
 	return s.Check(ctx)
 }
 
-func TestCheckFindsThatNobodyAccepts(t *testing.T) {
+// TestCheckOfATakenPath: where another daemon has taken the path of a socket from
+// systemd, which no restart of the agent would bring back, that is logged once.
+func TestCheckOfATakenPath(t *testing.T) {
 	s, _ := newServer(t)
+	other, _ := newServer(t)
+	s.Listeners[0].own = false
+	s.Listeners = append(s.Listeners, other.Listeners...)
+	logged := logrustest.NewLocal(s.Log)
+	serve(t, s)
+	path := s.Listeners[0].Addr().String()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	virtproxyd, err := net.Listen("unix", path) // says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := check(t, s); err != nil {
+			t.Errorf("with another one at the path: %v", err)
+		}
+	}
+	virtproxyd.Close() // and nobody is there
+	if err := check(t, s); err != nil {
+		t.Errorf("with nobody at the path: %v", err)
+	}
+	if got := len(logged.AllEntries()); got != 1 {
+		t.Errorf("logged %d times: %v", got, logged.AllEntries())
+	}
+	if err := os.Remove(other.Listeners[0].Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if err := check(t, s); err == nil {
+		t.Error("no error, although a restart would make the gateway's own socket anew")
+	}
+}
+
+func TestCheckFindsThatNobodyAccepts(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		s, _ := newServer(t)
+		s.Listeners[0].own = own
+		checkWithoutAccept(t, s)
+	}
+}
+
+func checkWithoutAccept(t *testing.T, s *Server) {
+	t.Helper()
 	if err := s.prepare(); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +21,8 @@ type Listener struct {
 	*net.UnixListener
 	// own: made here, so its mode and group are ours to set.
 	own bool
+	// displaced: the path leads elsewhere, as far as Check has seen.
+	displaced bool
 }
 
 // Listen returns the sockets that systemd passed (LISTEN_FDS, sd_listen_fds(3)),
@@ -85,6 +88,19 @@ func (l *Listener) acceptFD() (int, string, error) {
 	return fd, c.RemoteAddr().String(), errors.Join(err, dupErr)
 }
 
+// pending reports whether a client waits to be accepted.
+func (l *Listener) pending() bool {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return false // closed
+	}
+	var n int
+	err = raw.Control(func(fd uintptr) {
+		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	})
+	return err == nil && n > 0
+}
+
 // removeStale removes the socket that a process left behind.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
@@ -115,17 +131,26 @@ func removeStale(path string) error {
 // (virt-netboot takeover).
 func Direct(usual string) string { return usual + "-direct" }
 
+// Usual is where clients look for the daemon that listens at path.
+func Usual(path string) string { return strings.TrimSuffix(path, Direct("")) }
+
+// The sockets of libvirt's daemons with the QEMU driver. Where virtqemud runs,
+// virtproxyd has libvirtd's, and leads from there to virtqemud's.
+const (
+	VirtqemudSocket = "/run/libvirt/virtqemud-sock"
+	LibvirtdSocket  = "/run/libvirt/libvirt-sock"
+)
+
 // DefaultUpstream is where libvirt's QEMU driver listens: virtqemud's socket if
 // it is there, else libvirtd's. One that was moved aside for the gateway comes
 // first.
 func DefaultUpstream() string {
-	const virtqemud, libvirtd = "/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock"
-	for _, path := range []string{Direct(virtqemud), Direct(libvirtd), virtqemud} {
+	for _, path := range []string{Direct(VirtqemudSocket), Direct(LibvirtdSocket), VirtqemudSocket} {
 		if _, err := os.Stat(path); err == nil {
 			return path
 		}
 	}
-	return libvirtd
+	return LibvirtdSocket
 }
 
 // follow gives our own sockets the mode and group of libvirt's, whenever that
