@@ -32,6 +32,7 @@ Nothing is changed.
   agent                the agent runs, of the same version
   libvirt              libvirt answers on its own socket
   gateway              the gateway answers, in front of that very libvirt
+  polkit               its rules about libvirt ask for user and groups alone
   nova                 Nova connects to the gateway
   option-rom           QEMU finds iPXE's option ROM
   option-rom-readable  a guest's QEMU may read it

@@ -96,6 +96,7 @@ func checks() []check {
 		{"agent", false, checkAgent},
 		{"libvirt", true, checkLibvirt},
 		{"gateway", true, checkGateway},
+		{"polkit", false, checkPolkit},
 		{"nova", true, checkNova},
 		{"option-rom", false, checkROM},
 		{"option-rom-readable", false, checkROMReadable},
