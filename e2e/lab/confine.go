@@ -128,7 +128,7 @@ func readUnit(path string) (map[string][]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	options, err := unit.Deserialize(f)
+	options, err := unit.DeserializeOptions(f)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
