@@ -114,9 +114,12 @@ func newTakeoverStatus() *cobra.Command {
 
 func describe(s takeover.State) string {
 	d, enabled := s.Enabled()
+	next, moved := s.Successor(d)
 	switch {
 	case !enabled:
 		return "disabled: clients get to the gateway by its own socket only"
+	case moved:
+		return fmt.Sprintf("enabled for %s, but this node has moved to %s, whose clients go past the gateway: virt-netboot takeover disable, and then enable", d.Name, next.Name)
 	case slices.Contains(s.Bypassed, d.Path):
 		return fmt.Sprintf("enabled, but bypassed: the agent did not start, and %s leads straight to %s; see journalctl -u virt-netboot", d.Path, d.Name)
 	}

@@ -33,6 +33,7 @@ import (
 //	config           the configuration; without it the defaults
 //	libvirt          libvirt's answers, as in fakeLibvirt; without it a plain one
 //	gateway          the same through the gateway; without it nobody listens
+//	upstream         where libvirt listens; without it /run/libvirt/libvirt-sock
 //	agent            the agent's status; without it it answers that all is well
 //	run/NAME         what the program NAME prints
 //	proc/PID/cmdline a process's arguments, with spaces between them
@@ -199,7 +200,7 @@ func (m *machine) doctor() doctor.Doctor {
 			return config.Default(), nil
 		},
 		ConfigPath:      "/etc/virt-netboot/config.yaml",
-		DefaultUpstream: func() string { return "/run/libvirt/libvirt-sock" },
+		DefaultUpstream: m.defaultUpstream,
 		Agent:           m.agent,
 		Version:         "devel",
 		HookProgram:     "/usr/sbin/qemu-hook",
@@ -233,11 +234,18 @@ func (m *machine) libvirt(_ context.Context, socket string) (doctor.Libvirt, err
 	return f, nil
 }
 
+func (m *machine) defaultUpstream() string {
+	if path, ok := m.parts["upstream"]; ok {
+		return strings.TrimSpace(path)
+	}
+	return "/run/libvirt/libvirt-sock"
+}
+
 // agent is what the agent answers: the status of the part "agent" in place of one
 // with which all is well.
 func (m *machine) agent(context.Context) (status.Status, error) {
 	s := status.Status{Version: "devel", PID: 9, Started: m.at("11:00:00"), Parts: []string{status.PartGateway, status.PartReconcile}}
-	s.Gateway.Upstream = "/run/libvirt/libvirt-sock"
+	s.Gateway.Upstream = m.defaultUpstream()
 	s.LastReconcile = m.at("11:58:00")
 	switch text := strings.TrimSpace(m.parts["agent"]); text {
 	case "":

@@ -13,6 +13,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/agent/takeover"
 	"github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
@@ -150,7 +151,19 @@ func checkGateway(ctx context.Context, n *node) []Result {
 	case n.daemonErr != nil:
 		return one(failure("systemctl restart virt-netboot", "%s is in front of another libvirt than that of %s, which does not answer", socket, n.upstream()))
 	}
-	return one(compare(n.daemon, through, socket, n.upstream()))
+	return append(one(compare(n.daemon, through, socket, n.upstream())), n.checkTakeover()...)
+}
+
+// checkTakeover looks for a takeover that its node has left behind.
+func (n *node) checkTakeover() []Result {
+	now := n.daemonName()
+	for _, d := range takeover.Daemons() {
+		if d.Name != now && n.exists(d.DropIn()) {
+			return one(failure("virt-netboot takeover disable && virt-netboot takeover enable",
+				"the takeover is of %s, and this node has moved to %s, whose clients go past the gateway", d.Name, now))
+		}
+	}
+	return nil
 }
 
 func compare(direct, through Daemon, listen, upstream string) Result {

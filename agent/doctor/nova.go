@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/virt-netboot/virt-netboot/agent/doctor/osloconf"
+	"github.com/virt-netboot/virt-netboot/agent/gateway"
 )
 
 // checkNova tells whether nova-compute talks to libvirt through the gateway.
@@ -26,12 +27,27 @@ func checkNova(_ context.Context, n *node) []Result {
 	case nova == nil:
 		return one(ok("no Nova here"))
 	}
-	return one(nova.judge(n.config.Gateway.Listen, n.DefaultUpstream()))
+	usual := gateway.Usual(n.DefaultUpstream())
+	return one(nova.judge(n.gatewaySockets(), usual))
 }
 
-// judge compares where Nova connects to with the gateway's socket. usual is the
+// gatewaySockets are those that lead to the gateway, its own first.
+func (n *node) gatewaySockets() []string {
+	sockets := []string{n.config.Gateway.Listen}
+	usual := gateway.Usual(n.DefaultUpstream())
+	switch {
+	case usual == n.DefaultUpstream(): // nobody took it over
+	case usual == gateway.VirtqemudSocket:
+		sockets = append(sockets, usual, gateway.LibvirtdSocket) // virtproxyd's, which leads there
+	default:
+		sockets = append(sockets, usual)
+	}
+	return sockets
+}
+
+// judge compares where Nova connects to with the gateway's sockets. usual is the
 // socket of a URI that names none.
-func (n *nova) judge(gateway, usual string) Result {
+func (n *nova) judge(sockets []string, usual string) Result {
 	if driver, _, _ := n.conf.Get("DEFAULT.compute_driver"); driver.Text != "" && !strings.Contains(driver.Text, "libvirt") {
 		return ok("Nova does not use libvirt here, but %s", driver.Text)
 	}
@@ -50,10 +66,10 @@ func (n *nova) judge(gateway, usual string) Result {
 	connects := uri + " (" + where(set, found) + ")"
 	socket, err := socketOf(uri, usual)
 	if err != nil {
-		return failure(n.remedy(set, gateway), "Nova connects past the gateway, to %s: %v", connects, err)
+		return failure(n.remedy(set, sockets[0]), "Nova connects past the gateway, to %s: %v", connects, err)
 	}
-	if !sameSocket(socket, gateway) {
-		return failure(n.remedy(set, gateway), "Nova connects past the gateway, to %s, which is %s", connects, socket)
+	if !slices.ContainsFunc(sockets, func(s string) bool { return sameSocket(socket, s) }) {
+		return failure(n.remedy(set, sockets[0]), "Nova connects past the gateway, to %s, which is %s", connects, socket)
 	}
 	return n.judgeProcess(socket, "Nova connects to "+connects)
 }

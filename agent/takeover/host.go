@@ -24,10 +24,10 @@ type Host struct{}
 func Look(ctx context.Context, upstream string) (State, error) {
 	s := State{Upstream: upstream}
 	var units []string
-	for _, d := range Daemons() {
+	for _, d := range append(Daemons(), proxy()) {
 		units = append(append(units, d.sockets()...), d.service())
-		if there(d.dropIn()) {
-			s.Files = append(s.Files, d.dropIn())
+		if there(d.DropIn()) {
+			s.Files = append(s.Files, d.DropIn())
 			if info, err := os.Lstat(d.Path); err == nil && info.Mode().Type() == fs.ModeSymlink {
 				s.Bypassed = append(s.Bypassed, d.Path)
 			}

@@ -2,7 +2,8 @@
 // anyway, and takes it away from there again: Nova, virsh and virt-manager then go
 // through it with no change to them.
 //
-// Drop-ins for systemd move the socket of libvirtd or virtqemud aside, to PATH-direct, and give virt-netboot.socket the usual path beside its own. Guests run
+// Drop-ins for systemd move the socket of libvirtd or virtqemud aside, to
+// PATH-direct, and give virt-netboot.socket the usual path beside its own. Guests run
 // on meanwhile; libvirt's daemon is restarted once, since it cannot be told of a
 // new socket.
 //
@@ -29,10 +30,13 @@ type Daemon struct {
 // clients try them.
 func Daemons() []Daemon {
 	return []Daemon{
-		{Name: "virtqemud", Path: "/run/libvirt/virtqemud-sock"},
-		{Name: "libvirtd", Path: "/run/libvirt/libvirt-sock"},
+		{Name: "virtqemud", Path: gateway.VirtqemudSocket},
+		{Name: "libvirtd", Path: gateway.LibvirtdSocket},
 	}
 }
+
+// proxy has libvirtd's path on a node with virtqemud, where it leads.
+func proxy() Daemon { return Daemon{Name: "virtproxyd", Path: gateway.LibvirtdSocket} }
 
 // socket is the unit that listens on Path.
 func (d Daemon) socket() string { return d.Name + ".socket" }
@@ -44,8 +48,8 @@ func (d Daemon) sockets() []string {
 	return []string{d.socket(), d.Name + "-ro.socket", d.Name + "-admin.socket", d.Name + "-tcp.socket", d.Name + "-tls.socket"}
 }
 
-// dropIn is the file that moves the daemon's socket.
-func (d Daemon) dropIn() string {
+// DropIn is the file that moves the daemon's socket.
+func (d Daemon) DropIn() string {
 	return "/etc/systemd/system/" + d.socket() + ".d/50-virt-netboot.conf"
 }
 
@@ -69,7 +73,7 @@ type State struct {
 // Enabled returns the daemon whose usual path the gateway has, or is to have.
 func (s State) Enabled() (Daemon, bool) {
 	for _, d := range Daemons() {
-		if slices.Contains(s.Files, d.dropIn()) {
+		if slices.Contains(s.Files, d.DropIn()) {
 			return d, true
 		}
 	}
@@ -83,6 +87,9 @@ func Enable(s State) (Plan, error) {
 		return Plan{}, fmt.Errorf("gateway.upstream is %s: remove it from the configuration, the takeover decides where libvirt is", s.Upstream)
 	}
 	d, there := s.Enabled()
+	if next, moved := s.Successor(d); there && moved {
+		return Plan{}, fmt.Errorf("it is %s that the gateway is in front of, and this node has moved to %s: virt-netboot takeover disable first", d.Name, next.Name)
+	}
 	if !there {
 		i := slices.IndexFunc(Daemons(), func(d Daemon) bool { return slices.Contains(s.Active, d.socket()) })
 		if i < 0 {
@@ -92,7 +99,7 @@ func Enable(s State) (Plan, error) {
 	}
 	return Plan{
 		Steps: slices.Concat(
-			[]Step{write(d.dropIn(), moved(d)), write(gatewayDropIn, taken(d))},
+			[]Step{write(d.DropIn(), moved(d)), write(gatewayDropIn, taken(d))},
 			s.stop(d),
 			[]Step{systemctl("daemon-reload")},
 			s.start(d),
@@ -111,7 +118,7 @@ func Enable(s State) (Plan, error) {
 func Disable(s State) (Plan, error) {
 	var p Plan
 	for _, d := range Daemons() {
-		if slices.Contains(s.Files, d.dropIn()) {
+		if slices.Contains(s.Files, d.DropIn()) {
 			p.Steps = append(p.Steps, s.release(d)...)
 		}
 	}
@@ -121,11 +128,11 @@ func Disable(s State) (Plan, error) {
 // release goes on where a step fails: each brings libvirt nearer to its clients.
 func (s State) release(d Daemon) []Step {
 	start, reach := s.start(d), []Step{connect(d.Path)}
-	if s.replaced(d) {
-		start, reach = nil, nil
+	if _, moved := s.Successor(d); moved {
+		start, reach = nil, s.restore()
 	}
 	return slices.Concat(
-		[]Step{remove(gatewayDropIn), remove(d.dropIn()), systemctl("stop", gatewayService, gatewaySocket)},
+		[]Step{remove(gatewayDropIn), remove(d.DropIn()), systemctl("stop", gatewayService, gatewaySocket)},
 		s.stop(d),
 		[]Step{systemctl("daemon-reload"), remove(gateway.Direct(d.Path))},
 		start,
@@ -137,14 +144,28 @@ func (s State) release(d Daemon) []Step {
 	)
 }
 
-// replaced reports whether the node has moved from the daemon to another one: then
-// nobody wants it started.
-func (s State) replaced(d Daemon) bool {
+// Successor returns the daemon that the node has moved to from d, if it has: then
+// nobody wants d started.
+func (s State) Successor(d Daemon) (Daemon, bool) {
 	active := func(unit string) bool { return slices.Contains(s.Active, unit) }
 	if active(d.service()) || slices.ContainsFunc(d.sockets(), active) {
-		return false
+		return Daemon{}, false
 	}
-	return slices.ContainsFunc(Daemons(), func(d Daemon) bool { return active(d.socket()) })
+	i := slices.IndexFunc(Daemons(), func(d Daemon) bool { return active(d.socket()) })
+	if i < 0 {
+		return Daemon{}, false
+	}
+	return Daemons()[i], true
+}
+
+// restore gives virtproxyd back the socket that it took from the gateway: the stop of
+// the gateway's has removed it.
+func (s State) restore() []Step {
+	p := proxy()
+	if !slices.Contains(s.Active, p.socket()) {
+		return nil
+	}
+	return slices.Concat(s.stop(p), s.start(p), []Step{connect(p.Path)})
 }
 
 // stop stops the sockets first, or one of them starts the daemon again. Only then

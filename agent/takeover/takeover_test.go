@@ -81,6 +81,10 @@ func TestEnable(t *testing.T) {
 			"once more, with the other daemon's socket up", State{Active: append(activeOf("virtqemud"), "libvirtd-ro.socket", "libvirtd.service"), Files: []string{virtdDropIn}},
 			enabling("libvirtd", virtd), releasing("libvirtd", virtd), "",
 		},
+		{
+			"once more, on a node that has moved to virtqemud", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn, gatewayDropIn}}, nil, nil,
+			"it is libvirtd that the gateway is in front of, and this node has moved to virtqemud: virt-netboot takeover disable first",
+		},
 		{"no libvirt", State{}, nil, nil, "neither virtqemud.socket nor libvirtd.socket is active"},
 		{"an upstream of its own", State{Active: []string{"libvirtd.socket"}, Upstream: virtd}, nil, nil, "gateway.upstream is /run/libvirt/libvirt-sock: remove it"},
 	} {
@@ -117,6 +121,17 @@ func TestIdleDaemon(t *testing.T) {
 }
 
 func TestDisable(t *testing.T) {
+	leaving := []string{ // libvirtd for virtqemud
+		"rm -f " + gatewayDropIn,
+		"rm -f " + virtdDropIn,
+		"systemctl stop virt-netboot.service virt-netboot.socket",
+		"systemctl stop libvirtd.socket",
+		"systemctl stop libvirtd.service",
+		"systemctl daemon-reload",
+		"rm -f /run/libvirt/libvirt-sock-direct",
+		"systemctl reset-failed virt-netboot.socket virt-netboot.service",
+		"systemctl start virt-netboot.socket virt-netboot.service",
+	}
 	for _, test := range []struct {
 		name  string
 		state State
@@ -125,17 +140,29 @@ func TestDisable(t *testing.T) {
 		{"not enabled", State{Active: []string{"libvirtd.socket"}}, nil},
 		{"libvirtd", State{Active: activeOf("libvirtd"), Files: []string{virtdDropIn, gatewayDropIn}}, releasing("libvirtd", "/run/libvirt/libvirt-sock")},
 		{"virtqemud", State{Active: activeOf("virtqemud"), Files: []string{qemudDropIn, gatewayDropIn}}, releasing("virtqemud", "/run/libvirt/virtqemud-sock")},
-		{"libvirtd, on a node that has moved to virtqemud", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn, gatewayDropIn}}, []string{
-			"rm -f " + gatewayDropIn,
-			"rm -f " + virtdDropIn,
-			"systemctl stop virt-netboot.service virt-netboot.socket",
-			"systemctl stop libvirtd.socket",
-			"systemctl stop libvirtd.service",
-			"systemctl daemon-reload",
-			"rm -f /run/libvirt/libvirt-sock-direct",
-			"systemctl reset-failed virt-netboot.socket virt-netboot.service",
-			"systemctl start virt-netboot.socket virt-netboot.service",
-		}},
+		{"libvirtd, on a node that has moved to virtqemud", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn, gatewayDropIn}}, leaving},
+		{
+			"libvirtd, where virtproxyd has its path now", State{Active: append(activeOf("virtqemud"), activeOf("virtproxyd")...), Files: []string{virtdDropIn, gatewayDropIn}},
+			append(slices.Clone(leaving),
+				"systemctl stop virtproxyd.socket virtproxyd-ro.socket",
+				"systemctl stop virtproxyd.service",
+				"systemctl start virtproxyd.socket virtproxyd-ro.socket",
+				"systemctl start virtproxyd.service",
+				"virsh -c 'qemu+unix:///system?socket=/run/libvirt/libvirt-sock' version"),
+		},
+		{
+			"virtqemud, on a node that has moved back to libvirtd", State{Active: activeOf("libvirtd"), Files: []string{qemudDropIn, gatewayDropIn}}, []string{
+				"rm -f " + gatewayDropIn,
+				"rm -f " + qemudDropIn,
+				"systemctl stop virt-netboot.service virt-netboot.socket",
+				"systemctl stop virtqemud.socket",
+				"systemctl stop virtqemud.service",
+				"systemctl daemon-reload",
+				"rm -f /run/libvirt/virtqemud-sock-direct",
+				"systemctl reset-failed virt-netboot.socket virt-netboot.service",
+				"systemctl start virt-netboot.socket virt-netboot.service",
+			},
+		},
 		{"both, as nobody should have it", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...), Files: []string{qemudDropIn, virtdDropIn}}, slices.Concat(
 			releasing("virtqemud", "/run/libvirt/virtqemud-sock"), releasing("libvirtd", "/run/libvirt/libvirt-sock"))},
 	} {
