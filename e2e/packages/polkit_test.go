@@ -66,6 +66,14 @@ func TestPolkit(t *testing.T) {
 			out, err = n.onTerminal(user, gatewaySocket)
 			checkAnswer(t, user+" through the gateway", notAsked, out, err)
 		}
+		log := n.run(t, "journalctl", "--output=cat", "-t", "virt-netboot")
+		if want := "for which it can ask nobody through the gateway"; !strings.Contains(log, want) || !strings.Contains(log, directSocket) {
+			t.Errorf("the journal does not say %q with the way past it, %s:\n%s", want, directSocket, log)
+		}
+		found, _ := n.command("virt-netboot", "doctor").Output() // not all is well
+		if want := "decides about libvirt by subject.active"; !strings.Contains(string(found), want) {
+			t.Errorf("the doctor does not say %q:\n%s", want, found)
+		}
 	})
 	t.Run("per call", func(t *testing.T) {
 		for _, name := range []string{"mine", "other"} {
