@@ -29,6 +29,7 @@ type filters struct {
 	log     *logrus.Logger
 	changed func()        // called when it knows another set
 	again   chan struct{} // holds a token when the configuration has changed
+	said    string        // the error in the log; asked again, libvirt often has the same
 
 	mu    sync.Mutex
 	there nwfilter.Set
@@ -73,9 +74,10 @@ func (f *filters) ask(ctx context.Context) time.Duration {
 		return filtersRetry
 	}
 	if err != nil {
-		f.log.WithError(err).Warnf("libvirt does not say which nwfilters it has; the next attempt is in %v", filtersRetry)
+		f.unanswered(err)
 		return filtersRetry
 	}
+	f.said = ""
 	f.mu.Lock()
 	same := maps.Equal(f.there, there)
 	f.there = there
@@ -89,6 +91,17 @@ func (f *filters) ask(ctx context.Context) time.Duration {
 		}
 	}
 	return reconcile.Interval
+}
+
+// unanswered logs, once, why libvirt does not say which nwfilters it has: a node whose
+// rules name one may have no virtnwfilterd.
+func (f *filters) unanswered(err error) {
+	level := logrus.WarnLevel
+	if f.said == err.Error() {
+		level = logrus.DebugLevel
+	}
+	f.said = err.Error()
+	f.log.WithError(err).Logf(level, "libvirt does not say which nwfilters it has; the next attempt is in %v", filtersRetry)
 }
 
 // findFilters asks libvirt which of the nwfilters that the rules name it has, as

@@ -280,6 +280,7 @@ type fakeLibvirt struct {
 	UUIDs                      []string // of domains
 	Models                     []string // of security
 	Filters                    []string
+	FilterError                string
 }
 
 func (f fakeLibvirt) Version() string                          { return f.LibvirtVersion }
@@ -303,6 +304,9 @@ func (f fakeLibvirt) Domains(context.Context) ([]libvirt.Domain, error) {
 }
 
 func (f fakeLibvirt) HasFilter(_ context.Context, name string) (bool, error) {
+	if f.FilterError != "" {
+		return false, errors.New(f.FilterError)
+	}
 	return slices.Contains(f.Filters, name), nil
 }
 

@@ -192,7 +192,7 @@ func checkNWFilters(ctx context.Context, n *node) []Result {
 		found, err := conn.HasFilter(ctx, name)
 		switch {
 		case err != nil:
-			all = append(all, unknown(err))
+			return append(all, unanswered(err))
 		case found:
 			all = append(all, ok("libvirt has the nwfilter %s", name))
 		default:
@@ -200,6 +200,15 @@ func checkNWFilters(ctx context.Context, n *node) []Result {
 		}
 	}
 	return all
+}
+
+// unanswered is for an error of looking up an nwfilter. virtqemud asks virtnwfilterd,
+// which not every node has.
+func unanswered(err error) Result {
+	if strings.Contains(err.Error(), "virtnwfilterd") {
+		return failure("systemctl enable --now virtnwfilterd.socket", "libvirt does not get to its nwfilters, and no domain with one can start: %v", err)
+	}
+	return unknown(err)
 }
 
 func missingFilter(name string) Result {
