@@ -10,10 +10,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-const (
-	romDir          = "/usr/lib/ipxe/qemu"
-	novaComputeConf = "/etc/nova/nova-compute.conf"
-)
+const novaComputeConf = "/etc/nova/nova-compute.conf"
 
 // illness is something that keeps instances from booting from the network.
 type illness struct {
@@ -25,6 +22,7 @@ type illness struct {
 }
 
 func illnesses() []illness {
+	romDir := lab.ROMDir()
 	return []illness{
 		{"hook missing", findings{"hook-installed": "failure", "hook-found": "failure"}, "there is no " + lab.HookPath,
 			func(t *testing.T, l *lab.Lab) func() {

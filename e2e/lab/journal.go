@@ -41,7 +41,8 @@ func startJournald(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Unmount(cgroups, 0); err != nil {
+	// A newer one keeps files there open.
+	if err := unix.Unmount(cgroups, unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("taking the cgroups away again: %w", err)
 	}
 	return nil

@@ -29,7 +29,7 @@ func missingPackages() []string {
 		{"/etc/libvirt/nwfilter/clean-traffic.xml", "libvirt-daemon-config-nwfilter"},
 		{"virsh", "libvirt-clients"},
 		{"qemu-system-x86_64", "qemu-system-x86"},
-		{"/usr/lib/ipxe/qemu/efi-virtio.rom", "ipxe-qemu"},
+		{ROMDir() + "/efi-virtio.rom", "ipxe-qemu"},
 		{"/usr/lib/ipxe/ipxe.lkrn", "ipxe"},
 		{"/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf"},
 		{"qemu-img", "qemu-utils"},
@@ -49,6 +49,17 @@ func missingPackages() []string {
 		}
 	}
 	return packages
+}
+
+// ROMDir is where QEMU's option ROMs, which are iPXE, lie, empty where there are none.
+// Debian 13 has them elsewhere than Debian 12.
+func ROMDir() string {
+	for _, dir := range []string{"/usr/lib/ipxe/qemu", "/usr/share/qemu"} {
+		if present(dir + "/efi-virtio.rom") {
+			return dir
+		}
+	}
+	return ""
 }
 
 func present(file string) bool {
