@@ -14,7 +14,7 @@ export CGO_ENABLED = 0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/virt-netboot and bin/qemu-hook
@@ -46,7 +46,7 @@ lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags packages ./e2e/packages
+	$(GO) tool staticcheck -tags packages,virtqemud ./e2e/packages
 
 .PHONY: corpus
 corpus: ## libvirt's own test domains: how many change, are refused, stay valid
@@ -76,6 +76,11 @@ test-packages: lint-packages ## the packages in a Debian that systemd runs (DEBI
 	$(FORGET)
 	$(GOTESTSUM) --format standard-verbose $(RERUN) --packages ./e2e/packages -- -tags packages -count 1 -timeout 30m
 	$(TELL)
+
+.PHONY: test-virtqemud
+test-virtqemud: packages-deps ## the package on a node with virtqemud (VIRTQEMUD=DIR, of e2e/packages/build-virtqemud)
+	VIRTQEMUD=$(or $(abspath $(VIRTQEMUD)),$(error VIRTQEMUD names no directory: e2e/packages/build-virtqemud makes one)) \
+		$(GO) test -tags packages,virtqemud ./e2e/packages -run TestVirtqemud -count 1 -v -timeout 30m
 
 .PHONY: deps
 deps:
