@@ -112,10 +112,20 @@ func (n *node) executableUnderAppArmor(k hook) Result {
 		return unknown(err)
 	}
 	if !profile.Executes(program) {
-		return failure(fmt.Sprintf("echo '%s PUx,' >> %s/local/%s && systemctl reload apparmor", program, apparmorDir, name),
+		return failure(n.allowing(program, name),
 			"AppArmor's profile %s does not let libvirt run %s, so no guest can start", name, program)
 	}
 	return ok("%s may run %s", name, program)
+}
+
+// allowing is how a profile comes to let libvirt run the program: in the file that
+// Debian's include for it, or in the profile itself, as libvirt ships it.
+func (h Host) allowing(program, name string) string {
+	profile, line := path.Join(apparmorDir, name), program+" PUx,"
+	if text, err := h.read(profile); err == nil && strings.Contains(text, "<local/"+name+">") {
+		return fmt.Sprintf("echo '%s' >> %s/local/%s && systemctl reload apparmor", line, apparmorDir, name)
+	}
+	return fmt.Sprintf("sed -i '/^profile /a %s' %s && systemctl reload apparmor", line, profile)
 }
 
 func ours(hooks []hook) int {
