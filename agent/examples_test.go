@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/virt-netboot/virt-netboot/agent/doctor/osloconf"
 	"github.com/virt-netboot/virt-netboot/internal/config"
@@ -30,10 +32,17 @@ func TestExamples(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(packaged(t, "examples/kolla-ansible/globals.yml")), &globals); err != nil {
 			t.Fatal(err)
 		}
-		for _, dir := range []string{filepath.Dir(config.DefaultPath), "/usr/lib/virt-netboot", "/etc/libvirt/hooks"} {
-			if volume := "'" + dir + ":" + dir + ":ro'"; !strings.Contains(globals["nova_libvirt_extra_volumes"], volume) {
-				t.Errorf("libvirt's container does not get %s", volume)
-			}
+		hook := hookLinks(t)
+		var want []string
+		for _, path := range []string{"/etc/libvirt/hooks", hook, filepath.Dir(config.DefaultPath)} {
+			want = append(want, path+":"+path+":ro")
+		}
+		var got []string
+		for _, m := range regexp.MustCompile(`'([^']+)'`).FindAllStringSubmatch(globals["nova_libvirt_extra_volumes"], -1) {
+			got = append(got, m[1])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("volumes of libvirt's container: -want +got:\n%s", diff)
 		}
 	})
 	t.Run("DevStack", func(t *testing.T) {
@@ -53,6 +62,26 @@ func packaged(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// hookLinks is the program that the hook's link leads to, which must be the package's.
+func hookLinks(t *testing.T) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^program=(.+)$`).FindStringSubmatch(packaged(t, "scripts/postinst"))
+	if m == nil {
+		t.Fatal("postinst names no program")
+	}
+	var pkg struct{ Contents []struct{ Src, Dst string } }
+	if err := yaml.Unmarshal([]byte(packaged(t, "nfpm.yaml")), &pkg); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range pkg.Contents {
+		if path.Base(c.Src) == "qemu-hook" && c.Dst == m[1] {
+			return c.Dst
+		}
+	}
+	t.Fatalf("postinst links %s, which the package does not bring", m[1])
+	return ""
 }
 
 func leadsToGateway(t *testing.T, conf string) {
