@@ -8,6 +8,8 @@ import (
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
+
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
 // colorMode is the value of --color. It implements pflag.Value.
@@ -45,8 +47,12 @@ func (m colorMode) on(w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }
 
-// diff colours the lines of a unified diff that is to go to w.
+// diff makes a unified diff one that a person reads on w, and colours its lines. To
+// a program it goes as it is.
 func (m colorMode) diff(w io.Writer, unified []byte) []byte {
+	if isTerminal(w) || m.on(w) {
+		unified = []byte(printable.Lines(string(unified)))
+	}
 	if !m.on(w) {
 		return unified
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/doctor"
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
@@ -114,9 +115,9 @@ func formatResults(results []doctor.Result, colored bool) []byte {
 		if colored {
 			level = levelColor(r.Level).Sprint(level)
 		}
-		fmt.Fprintf(&b, "%s  %-*s  %s\n", level, width, r.Check, strings.ReplaceAll(r.Found, "\n", "\n"+indent))
+		fmt.Fprintf(&b, "%s  %-*s  %s\n", level, width, r.Check, strings.ReplaceAll(printable.Lines(r.Found), "\n", "\n"+indent))
 		if r.Remedy != "" {
-			fmt.Fprintf(&b, "%s→ %s\n", indent, r.Remedy)
+			fmt.Fprintf(&b, "%s→ %s\n", indent, printable.Line(r.Remedy))
 		}
 	}
 	return b.Bytes()

@@ -102,7 +102,7 @@ func (s settling) run(ctx context.Context, conn *libvirt.Conn, domains []string,
 			continue
 		}
 		if err != nil {
-			fmt.Fprintf(stderr, "virt-netboot: %s: %v\n", name, err)
+			io.WriteString(stderr, line("virt-netboot: %s: %v", name, err))
 			failed++
 		}
 	}
@@ -136,7 +136,7 @@ func (s settling) one(ctx context.Context, conn *libvirt.Conn, name string) (str
 
 func (s settling) describe(last reconcile.Decision, done []reconcile.Decision) string {
 	if len(done) == 0 {
-		return fmt.Sprintf("%s: %s\n", last.Name, s.none)
+		return line("%s: %s", last.Name, s.none)
 	}
 	var b strings.Builder
 	for _, d := range done {
@@ -145,7 +145,7 @@ func (s settling) describe(last reconcile.Decision, done []reconcile.Decision) s
 	}
 	describeChanges(&b, last.Name, "at its next start: ", last.Facts.Pending)
 	for _, w := range last.Facts.Warnings {
-		fmt.Fprintf(&b, "%s: warning: %s\n", last.Name, w)
+		b.WriteString(line("%s: warning: %s", last.Name, w))
 	}
 	if s.then != nil {
 		b.WriteString(s.then(last))
@@ -155,6 +155,6 @@ func (s settling) describe(last reconcile.Decision, done []reconcile.Decision) s
 
 func describeChanges(w io.Writer, domain, when string, changes []domainxml.Change) {
 	for _, c := range changes {
-		fmt.Fprintf(w, "%s: %s%s\n", domain, when, c)
+		io.WriteString(w, line("%s: %s%s", domain, when, c))
 	}
 }

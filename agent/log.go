@@ -8,6 +8,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/journal"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
 // newLogger returns the agent's logger. Where standard error is the journal, it
@@ -15,6 +16,7 @@ import (
 func newLogger(c config.Log, stderr io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(stderr)
+	log.SetFormatter(forTerminal{log.Formatter})
 	if c.Format == config.FormatJSON {
 		log.SetFormatter(&logrus.JSONFormatter{})
 	}
@@ -24,6 +26,14 @@ func newLogger(c config.Log, stderr io.Writer) *logrus.Logger {
 	}
 	setLevel(log, c.Level)
 	return log
+}
+
+// forTerminal quotes what logrus does not on a terminal: the message.
+type forTerminal struct{ logrus.Formatter }
+
+func (f forTerminal) Format(e *logrus.Entry) ([]byte, error) {
+	e.Message = printable.Lines(e.Message)
+	return f.Formatter.Format(e)
 }
 
 // setLevel sets the least important level that is logged, which the configuration

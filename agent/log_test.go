@@ -29,6 +29,17 @@ func TestLoggerFormat(t *testing.T) {
 	}
 }
 
+// TestLoggerForATerminal: logrus does not quote messages there.
+func TestLoggerForATerminal(t *testing.T) {
+	var out strings.Builder
+	log := newLogger(config.Log{Level: config.LevelWarn, Format: config.FormatText}, &out)
+	log.Formatter.(forTerminal).Formatter.(*logrus.TextFormatter).ForceColors = true
+	log.Warn("domain vm\x1b[2J\u202e boots\nfrom disk")
+	if !strings.Contains(out.String(), `domain vm\x1b[2J\u202e boots`+"\nfrom disk") {
+		t.Errorf("the log is %q", out.String())
+	}
+}
+
 // TestLoggerKnowsEveryLevel: logrus must understand what the configuration allows.
 func TestLoggerKnowsEveryLevel(t *testing.T) {
 	for level, want := range map[config.LogLevel]logrus.Level{

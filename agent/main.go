@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
@@ -26,7 +27,7 @@ func main() {
 	root := newRoot()
 	err := root.ExecuteContext(context.Background())
 	if message := explain(err); message != "" {
-		fmt.Fprintln(os.Stderr, message)
+		fmt.Fprintln(os.Stderr, printable.Lines(message))
 	}
 	os.Exit(status(err))
 }
@@ -139,6 +140,11 @@ func (src *configSource) load() (config.Config, error) {
 		return config.Read(src.path)
 	}
 	return config.Load(src.path)
+}
+
+// line is a line for a person, whatever the names in it are.
+func line(format string, args ...any) string {
+	return printable.Line(fmt.Sprintf(format, args...)) + "\n"
 }
 
 // write sends the output of a command on its way.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -94,7 +93,7 @@ func afterwards(d reconcile.Decision) string {
 	case err != nil:
 		return ""
 	case usual.BootsFrom == domainxml.BootsFromNetwork:
-		return fmt.Sprintf("%s: warning: its own document has the network first, so that it stays so after that start\n", d.Name)
+		return line("%s: warning: its own document has the network first, so that it stays so after that start", d.Name)
 	}
-	return fmt.Sprintf("%s: after that start it boots from: %s\n", d.Name, usual.BootsFrom)
+	return line("%s: after that start it boots from: %s", d.Name, usual.BootsFrom)
 }

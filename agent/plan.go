@@ -207,13 +207,13 @@ func (p planned) print(w io.Writer, colors colorMode) error {
 func (d plannedDomain) notes() string {
 	text := ""
 	for _, c := range d.Pending {
-		text += fmt.Sprintf("%s: at its next start: %s\n", d.Name, c.Text)
+		text += line("%s: at its next start: %s", d.Name, c.Text)
 	}
 	for _, warning := range d.Warnings {
-		text += fmt.Sprintf("%s: warning: %s\n", d.Name, warning.Text)
+		text += line("%s: warning: %s", d.Name, warning.Text)
 	}
 	if d.Error != "" {
-		text += fmt.Sprintf("%s: left alone: its document cannot be read: %s\n", d.Name, d.Error)
+		text += line("%s: left alone: its document cannot be read: %s", d.Name, d.Error)
 	}
 	return text
 }

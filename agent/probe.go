@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/agent/probe"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
 // probeFlags are the flags of probe that are not options as they stand.
@@ -182,9 +183,9 @@ func describeProbe(r probe.Report) []byte {
 		b.WriteByte('\n')
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "\n%s: %s\n", f.Verdict, f.Text)
+		fmt.Fprintf(&b, "\n%s", line("%s: %s", f.Verdict, f.Text))
 		if f.Do != "" {
-			fmt.Fprintf(&b, "  to do: %s\n", f.Do)
+			b.WriteString(line("  to do: %s", f.Do))
 		}
 	}
 	return b.Bytes()
@@ -201,7 +202,7 @@ func describeOffers(w io.Writer, offers []probe.Offer, client probe.Client, mac 
 		if o.OpenStack {
 			whose = "OpenStack's"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", client, mac, o.Server, whose, offered(o), bootFile(o))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", client, mac, o.Server, whose, offered(o), printable.Line(bootFile(o)))
 	}
 	if silent {
 		fmt.Fprintf(w, "%s\t%s\tnobody\t\t\t\n", client, mac)

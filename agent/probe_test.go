@@ -17,23 +17,25 @@ func TestDescribeProbe(t *testing.T) {
 			{Client: probe.Ordinary, MAC: "fa:16:3e:50:43:cd", OpenStack: true, Server: addr("10.1.0.1"), Address: addr("10.1.0.3"), Subnet: subnet("10.1.0.0/24")},
 			{Client: probe.IPXE, MAC: "02:76:6e:00:00:01", Server: addr("10.77.0.1"), Address: addr("10.77.0.100"), Subnet: subnet("10.77.0.0/24"), BootFile: "http://10.77.0.1/bios.ipxe", NextServer: addr("10.77.0.1")},
 			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.1"), Address: addr("10.77.0.101"), BootFile: "/boot.ipxe", NextServer: addr("10.77.0.1")},
+			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.9"), Address: addr("10.77.0.102"), BootFile: "\x1b[2Jabc\nright: all is well"},
 		},
 		Findings: []probe.Finding{
 			{Verdict: probe.Race, Text: "both answer", Do: "stop one"},
-			{Verdict: probe.OneSubnet, Text: "one subnet", Do: "use another"},
+			{Verdict: probe.OneSubnet, Text: "one subnet with vm\x1b]0;1", Do: "use another\x9b"},
 		},
 	}
 	want := `REQUEST   AS                 ANSWERED BY               OFFERS          BOOT FILE
 ipxe      02:76:6e:00:00:01  10.77.0.1    tenant's     10.77.0.100/24  http://10.77.0.1/bios.ipxe
 ordinary  02:76:6e:00:00:01  nobody
 ipxe      fa:16:3e:50:43:cd  10.77.0.1    tenant's     10.77.0.101     tftp://10.77.0.1/boot.ipxe
+ipxe      fa:16:3e:50:43:cd  10.77.0.9    tenant's     10.77.0.102     \x1b[2Jabc right: all is well
 ordinary  fa:16:3e:50:43:cd  10.1.0.1     OpenStack's  10.1.0.3/24     none
 
 race: both answer
   to do: stop one
 
-one-subnet: one subnet
-  to do: use another
+one-subnet: one subnet with vm\x1b]0;1
+  to do: use another\x9b
 `
 	if diff := cmp.Diff(want, string(describeProbe(report))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

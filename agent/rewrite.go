@@ -139,12 +139,12 @@ func (in input) locate(err error) error {
 
 // report says which rule decided and what it did.
 func report(w io.Writer, res domainxml.Result) {
-	fmt.Fprintf(w, "%s: %s\n", res.Domain.Name, verdict(res))
+	io.WriteString(w, line("%s: %s", res.Domain.Name, verdict(res)))
 	for _, c := range res.Changes {
-		fmt.Fprintf(w, "changed: %s\n", c)
+		io.WriteString(w, line("changed: %s", c))
 	}
 	for _, warning := range res.Warnings {
-		fmt.Fprintf(w, "warning: %s %s\n", res.Domain.Name, warning)
+		io.WriteString(w, line("warning: %s %s", res.Domain.Name, warning))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
 func newStatus() *cobra.Command {
@@ -140,7 +141,7 @@ func (o statusOptions) frame(ctx context.Context, out io.Writer) ([]byte, error)
 	}
 	text := "virt-netboot: "
 	if err != nil {
-		text += err.Error() + "\n"
+		text += printable.Lines(err.Error()) + "\n"
 	} else {
 		text = s.Text(time.Now(), o.colors.on(out))
 	}

@@ -31,7 +31,7 @@ func revertFiles(cmd *cobra.Command, c config.Config, unmarked bool) error {
 		if r.Edited != "" {
 			what += "; what somebody had changed in it is in " + r.Edited
 		}
-		return write(w, fmt.Appendf(nil, "%s: %s\n", f.Path, what))
+		return write(w, []byte(line("%s: %s", f.Path, what)))
 	})
 }
 
@@ -42,7 +42,7 @@ func applyFiles(cmd *cobra.Command, c config.Config) error {
 			if err := resync.Release(f); err != nil {
 				return err
 			}
-			return write(w, fmt.Appendf(nil, "%s: may be changed again, but the mode is observe\n", f.Path))
+			return write(w, []byte(line("%s: may be changed again, but the mode is observe", f.Path)))
 		})
 	}
 	return eachFile(cmd, c, func(w io.Writer, f config.File) error {
@@ -50,9 +50,9 @@ func applyFiles(cmd *cobra.Command, c config.Config) error {
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("%s: %s\n", f.Path, s.State)
+		text := line("%s: %s", f.Path, s.State)
 		if s.Todo != "" {
-			text += fmt.Sprintf("%s: %s\n", f.Path, s.Todo)
+			text += line("%s: %s", f.Path, s.Todo)
 		}
 		return write(w, []byte(text))
 	})
@@ -67,7 +67,7 @@ func eachFile(cmd *cobra.Command, c config.Config, do func(io.Writer, config.Fil
 	failed := 0
 	for _, f := range c.Files {
 		if err := do(cmd.OutOrStdout(), f); err != nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "virt-netboot: %v\n", err)
+			io.WriteString(cmd.ErrOrStderr(), line("virt-netboot: %v", err))
 			failed++
 		}
 	}

@@ -3,12 +3,12 @@ package hooks
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/hookreport"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
 // answer is what a call results in.
@@ -40,7 +40,7 @@ func decide(call Call, res domainxml.Result, d door) answer {
 	switch {
 	case refused:
 		a.result = hookreport.Denied
-		a.status, a.stderr = 1, oneLine(refusal(call, res, d))
+		a.status, a.stderr = 1, printable.Line(refusal(call, res, d))+"\n"
 	case res.Changed():
 		a.result = hookreport.Rewritten
 		a.stdout = res.Output
@@ -122,14 +122,4 @@ func fields(call Call, res domainxml.Result) logrus.Fields {
 		f["RULE"] = res.Rule.Name
 	}
 	return f
-}
-
-// oneLine keeps what comes from a document from adding lines of its own.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s) + "\n"
 }

@@ -14,7 +14,7 @@ func TestDecide(t *testing.T) {
 	warn, deny := domainxml.DefaultRule(), domainxml.DefaultRule()
 	deny.Name, deny.Unprepared = "strict", domainxml.UnpreparedDeny
 	boot := domainxml.Change{Kind: domainxml.ChangeBootOrder, From: "hd", To: "network, hd"}
-	filter := domainxml.Change{Kind: domainxml.ChangeFilterrefRemoved, Interface: "fa:16:3e:50:43:cd", From: "nova\nbase"}
+	filter := domainxml.Change{Kind: domainxml.ChangeFilterrefRemoved, Interface: "fa:16:3e:50:43:cd", From: "nova\nbase\u202e"}
 	kernel := domainxml.Warning{Kind: domainxml.WarningKernel, Kernel: "/k", Initrd: "/i"}
 	result := func(rule *domainxml.Rule, changes []domainxml.Change, warnings ...domainxml.Warning) domainxml.Result {
 		return domainxml.Result{
@@ -46,17 +46,17 @@ func TestDecide(t *testing.T) {
 			stdout: []byte("<domain/>"),
 			log: []record{
 				{logrus.WarnLevel, `vm starts unprepared: rule "default" wants boot order network, hd instead of hd`, field(Prepare, "default", "CHANGE", "boot-order")},
-				{logrus.WarnLevel, "vm starts unprepared: rule \"default\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "default", "CHANGE", "filterref-removed")},
+				{logrus.WarnLevel, "vm starts unprepared: rule \"default\" wants filterref nova\nbase\u202e removed from interface fa:16:3e:50:43:cd", field(Prepare, "default", "CHANGE", "filterref-removed")},
 			},
 		}},
 		{"prepare denies", Prepare, result(&deny, changed, kernel), answer{
 			result: hookreport.Denied,
 			status: 1,
-			stderr: `virt-netboot: domain vm may not start: rule "strict" wants boot order network, hd instead of hd, filterref nova base removed from interface fa:16:3e:50:43:cd; ` +
+			stderr: `virt-netboot: domain vm may not start: rule "strict" wants boot order network, hd instead of hd, filterref nova base\u202e removed from interface fa:16:3e:50:43:cd; ` +
 				`define the domain again through the gateway socket /run/gw, or set unprepared: warn in that rule in /etc/c.yaml` + "\n",
 			log: []record{
 				{logrus.WarnLevel, `vm may not start unprepared: rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
-				{logrus.WarnLevel, "vm may not start unprepared: rule \"strict\" wants filterref nova\nbase removed from interface fa:16:3e:50:43:cd", field(Prepare, "strict", "CHANGE", "filterref-removed")},
+				{logrus.WarnLevel, "vm may not start unprepared: rule \"strict\" wants filterref nova\nbase\u202e removed from interface fa:16:3e:50:43:cd", field(Prepare, "strict", "CHANGE", "filterref-removed")},
 				kernelRecord(Prepare, "strict"),
 			},
 		}},

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/fatih/color"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/agent/resync"
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
 // Text is a status for a person: a row a domain, what there is to say of them,
@@ -58,7 +58,7 @@ func (t *text) table(rows []row) {
 	for _, r := range rows {
 		cells := make([]string, len(r.cells))
 		for i, c := range r.cells {
-			cells[i] = clean(cmp.Or(c, "-"))
+			cells[i] = printable.Line(cmp.Or(c, "-")) // here for its width
 		}
 		io.WriteString(w, strings.Join(cells, "\t")+"\n")
 	}
@@ -69,6 +69,7 @@ func (t *text) table(rows []row) {
 }
 
 func (t *text) line(attribute color.Attribute, line string) {
+	line = printable.Line(line)
 	if t.colors && attribute != plain {
 		c := color.New(attribute)
 		c.EnableColor() // whatever the library thinks of standard output
@@ -77,23 +78,11 @@ func (t *text) line(attribute color.Attribute, line string) {
 	t.WriteString(line + "\n")
 }
 
-// clean keeps what a tenant called an instance from talking to the terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-// short keeps it from pushing the rest of its row out of sight.
+// short keeps what a tenant called an instance from pushing the rest of its row out
+// of sight.
 func short(s string) string {
 	const widest = 32
-	if runes := []rune(s); len(runes) > widest {
+	if runes := []rune(printable.Line(s)); len(runes) > widest {
 		return string(runes[:widest-1]) + "…"
 	}
 	return s
@@ -101,7 +90,8 @@ func short(s string) string {
 
 func (t *text) domains(s Status) {
 	if len(s.Domains) == 0 {
-		t.line(plain, "No domains.\n")
+		t.line(plain, "No domains.")
+		t.WriteByte('\n')
 		return
 	}
 	head := []string{"DOMAIN", "NAME", "PROJECT", "STATE", "BOOTS FROM", "FILTER", "RULE", "PENDING", "WARNINGS"}
@@ -166,7 +156,7 @@ func kinds(notes []reconcile.Note) string {
 func (t *text) details(d reconcile.DomainStatus, observe bool) []row {
 	var rows []row
 	add := func(attribute color.Attribute, what, text string) {
-		rows = append(rows, row{attribute, []string{clean(d.Name), what, clean(text)}})
+		rows = append(rows, row{attribute, []string{d.Name, what, text}})
 	}
 	if d.Error != "" {
 		add(wrong, "error", d.Error)
@@ -217,15 +207,15 @@ func (t *text) files(files []resync.Status) {
 	said := false
 	for _, f := range files {
 		for _, note := range f.Notes {
-			t.line(plain, f.Path+": "+clean(note.String()))
+			t.line(plain, f.Path+": "+note.String())
 			said = true
 		}
 		if f.Todo != "" {
-			t.line(notice, f.Path+": to do: "+clean(f.Todo))
+			t.line(notice, f.Path+": to do: "+f.Todo)
 			said = true
 		}
 		if f.Error != "" {
-			t.line(wrong, f.Path+": error: "+clean(f.Error))
+			t.line(wrong, f.Path+": error: "+f.Error)
 			said = true
 		}
 	}
@@ -255,7 +245,7 @@ func (t *text) libvirt(s Status) {
 	case l.Since.IsZero():
 		t.fact("Libvirt", wrong, "not connected yet")
 	default:
-		t.fact("Libvirt", wrong, "not connected since %s: %s", t.clock(l.Since), clean(l.Error))
+		t.fact("Libvirt", wrong, "not connected since %s: %s", t.clock(l.Since), l.Error)
 	}
 	if !s.LastReconcile.IsZero() {
 		t.fact("", plain, "all domains looked at %v ago, in %v", lasting(t.now.Sub(s.LastReconcile)), s.Duration.Round(time.Millisecond))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,7 +58,7 @@ func node() Status {
 					Filters: []string{"nova-base", "other"}, Rule: "default",
 					Warnings: []reconcile.Note{{Kind: "kernel", Text: "boots kernel /k directly"}}, Wanted: []reconcile.Note{filter, other, boot},
 				},
-				{Name: "instance-00000004", Active: true, BootsFrom: "disk", Reverted: true},
+				{Name: "instance-00000004\u202e", Active: true, BootsFrom: "disk", Reverted: true},
 				{Name: "instance-00000005", Error: "libvirt refuses\nit", LeftAloneUntil: noon().Add(time.Hour)},
 			},
 			LastReconcile: before(12 * time.Second), Duration: 35123 * time.Microsecond,
@@ -68,10 +69,11 @@ func node() Status {
 func TestText(t *testing.T) {
 	bad := node()
 	bad.Observe, bad.Config.Mode = true, config.ModeObserve
-	bad.Config.Error = "config.yaml:1:1: unknown key\n    1 | rule: []\n      | ^"
+	bad.Config.Path += "\x9b"
+	bad.Config.Error = "config.yaml:1:1: unknown key\x1b\n    1 | rule: []\n      | ^"
 	bad.Config.Restart = []string{"gateway.listen", "log.format"}
 	bad.Libvirt = reconcile.LibvirtStatus{Since: before(time.Minute), Error: "connecting: no such file"}
-	bad.Files[0].State, bad.Files[0].Error = resync.StateFailed, "line 3: #if without #end if"
+	bad.Files[0].State, bad.Files[0].Error = resync.StateFailed, "line 3: #if \x1b without #end if"
 	parts := Status{Version: "1.2", PID: 1, Started: before(time.Second), Parts: []string{PartFiles}, Config: node().Config, Files: node().Files}
 	for name, s := range map[string]Status{"well": node(), "unwell": bad, "files-only": parts, "just-started": {Parts: []string{PartReconcile}, Config: node().Config, Started: noon()}} {
 		got := s.Text(noon(), false)
@@ -93,8 +95,10 @@ func TestText(t *testing.T) {
 			t.Errorf("%s in colours is another text, -without +with:\n%s", name, diff)
 		}
 	}
-	if strings.ContainsAny(node().Text(noon(), false), "\x1b\u202e") {
-		t.Error("a tenant's name for an instance reaches the terminal as it is")
+	for _, s := range []Status{node(), bad} {
+		if text := s.Text(noon(), false); strings.ContainsAny(text, "\x1b\u202e") || !utf8.ValidString(text) {
+			t.Errorf("what others wrote reaches the terminal as it is: %q", text)
+		}
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
 // native is the entry in the journal's own protocol
@@ -56,12 +58,14 @@ func fieldName(key string) string {
 }
 
 // message is the entry's message with its error, which an operator would not
-// see otherwise: journalctl shows MESSAGE alone, and syslog has nothing else.
+// see otherwise: journalctl shows MESSAGE alone, and syslog has nothing else. A
+// message that is not printable journalctl does not show at all ("blob data").
 func message(e *logrus.Entry) string {
+	text := e.Message
 	if err, ok := e.Data[logrus.ErrorKey]; ok {
-		return fmt.Sprintf("%s: %v", e.Message, err)
+		text = fmt.Sprintf("%s: %v", e.Message, err)
 	}
-	return e.Message
+	return printable.Lines(text)
 }
 
 // priority is the level as syslog(3) numbers it.

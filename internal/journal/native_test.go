@@ -33,6 +33,11 @@ func TestNative(t *testing.T) {
 			"MESSAGE\n\x09\x00\x00\x00\x00\x00\x00\x00two\nlines\nPRIORITY=6\nSYSLOG_IDENTIFIER=id\n",
 		},
 		{
+			"what journalctl would not show",
+			entry(logrus.WarnLevel, "kernel \x1b[2J\u009b", nil),
+			"MESSAGE=kernel \\x1b[2J\\u009b\nPRIORITY=4\nSYSLOG_IDENTIFIER=id\n",
+		},
+		{
 			"an error is in the message too",
 			entry(logrus.ErrorLevel, "reading x", logrus.Fields{"error": errors.New("no such file"), "n": 3}),
 			"MESSAGE=reading x: no such file\nPRIORITY=3\nSYSLOG_IDENTIFIER=id\nERROR=no such file\nN=3\n",
