@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"maps"
+	"reflect"
 	"sync"
 	"time"
 
@@ -11,6 +11,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/nwfilter"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
+	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -22,8 +23,8 @@ const (
 	filtersRetry = 10 * time.Second
 )
 
-// filters knows which of the nwfilters that the rules in force name libvirt has. Until
-// libvirt has answered it has none.
+// filters knows the nwfilters that the rules in force name, as far as libvirt has
+// answered.
 type filters struct {
 	config  *reload.Configuration
 	log     *logrus.Logger
@@ -46,11 +47,11 @@ func newFilters(c *reload.Configuration, log *logrus.Logger) *filters {
 	return f
 }
 
-// has reports whether libvirt had the nwfilter when it was last asked.
-func (f *filters) has(name string) bool {
+// get returns what libvirt said of the nwfilter when it was last asked.
+func (f *filters) get(name string) domainxml.NWFilter {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.there.Has(name)
+	return f.there.Get(name)
 }
 
 // run asks libvirt again and again until the context ends. At first it has been asked.
@@ -79,14 +80,14 @@ func (f *filters) ask(ctx context.Context) time.Duration {
 	}
 	f.said = ""
 	f.mu.Lock()
-	same := maps.Equal(f.there, there)
+	same := reflect.DeepEqual(f.there, there)
 	f.there = there
 	f.mu.Unlock()
 	if !same {
 		f.changed()
 	}
-	for _, has := range there {
-		if !has {
+	for _, filter := range there {
+		if filter.State == domainxml.NWFilterMissing {
 			return filtersRetry
 		}
 	}
@@ -104,8 +105,8 @@ func (f *filters) unanswered(err error) {
 	f.log.WithError(err).Logf(level, "libvirt does not say which nwfilters it has; the next attempt is in %v", filtersRetry)
 }
 
-// findFilters asks libvirt which of the nwfilters that the rules name it has, as
-// nwfilter.Find does. It asks nothing where they name none.
+// findFilters asks libvirt for the nwfilters that the rules name, as nwfilter.Find
+// does. It asks nothing where they name none.
 func findFilters(ctx context.Context, c config.Config, observe bool) (nwfilter.Set, error) {
 	names := c.Policy().Filters()
 	if len(names) == 0 {

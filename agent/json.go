@@ -51,6 +51,7 @@ type jsonWarning struct {
 	Kernel    string                `json:"kernel,omitempty"`
 	Initrd    string                `json:"initrd,omitempty"`
 	Filter    string                `json:"filter,omitempty"`
+	Variables []string              `json:"variables,omitempty"`
 	Disk      string                `json:"disk,omitempty"`
 	Reason    string                `json:"reason,omitempty"`
 	Text      string                `json:"text"`
@@ -81,7 +82,7 @@ func jsonChanges(changes []domainxml.Change) []jsonChange {
 func jsonWarnings(warnings []domainxml.Warning) []jsonWarning {
 	out := make([]jsonWarning, len(warnings))
 	for i, w := range warnings {
-		out[i] = jsonWarning{Kind: w.Kind, Interface: w.Interface, Filter: w.Filter, Kernel: w.Kernel, Initrd: w.Initrd, Disk: w.Disk, Reason: w.Reason, Text: w.String()}
+		out[i] = jsonWarning{Kind: w.Kind, Interface: w.Interface, Filter: w.Filter, Variables: w.Variables, Kernel: w.Kernel, Initrd: w.Initrd, Disk: w.Disk, Reason: w.Reason, Text: w.String()}
 	}
 	return out
 }

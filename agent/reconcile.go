@@ -28,7 +28,7 @@ func (p *parts) newReconciler(c config.Config) *reconcile.Reconciler {
 // rewriter applies the rules in force.
 func (p *parts) rewriter() domainxml.Rewriter {
 	r := newRewriter(p.config.Current(), p.disks)
-	r.HasFilter = p.filters.has
+	r.NWFilter = p.filters.get
 	return r
 }
 
@@ -44,7 +44,7 @@ func completeRewriter(ctx context.Context, c config.Config, observe bool) (domai
 		return domainxml.Rewriter{}, err
 	}
 	r := newRewriter(c, bootsector.New())
-	r.HasFilter = there.Has
+	r.NWFilter = there.Get
 	return r, nil
 }
 

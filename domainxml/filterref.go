@@ -20,8 +20,8 @@ func (r *rewrite) editFilterref(n nic) {
 	if n.FilterRef == nil {
 		return
 	}
-	if rule.Action == FilterrefReplace && r.hasFilter != nil && !r.hasFilter(rule.Filter) {
-		r.warned(Warning{Kind: WarningFilterMissing, Interface: n.label, Filter: rule.Filter})
+	if w := r.cannotStartWith(rule, n); w != nil {
+		r.warned(*w)
 		return
 	}
 	want := filterref(n.FilterRef, rule)
@@ -39,4 +39,27 @@ func (r *rewrite) editFilterref(n nic) {
 		r.taken.filterrefs = append(r.taken.filterrefs, filterrefRecord{r.doc.deviceID(n.element), r.doc.source(el)})
 		r.changed(el.start, change)
 	}
+}
+
+// cannotStartWith is the reason why the interface's guest might not start with the
+// nwfilter that the rule puts in another's place; nil where there is none.
+func (r *rewrite) cannotStartWith(rule Filterref, n nic) *Warning {
+	if rule.Action != FilterrefReplace || r.nwfilter == nil {
+		return nil
+	}
+	w := Warning{Interface: n.label, Filter: rule.Filter}
+	f := r.nwfilter(rule.Filter)
+	switch f.State {
+	case NWFilterUnknown:
+		w.Kind = WarningFilterUnknown
+		return &w
+	case NWFilterMissing:
+		w.Kind = WarningFilterMissing
+		return &w
+	}
+	if w.Variables = f.Unresolved(n.FilterRef.Parameters); len(w.Variables) == 0 {
+		return nil
+	}
+	w.Kind = WarningFilterVariable
+	return &w
 }

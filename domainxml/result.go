@@ -1,6 +1,9 @@
 package domainxml
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Result is what a rewrite did.
 type Result struct {
@@ -128,21 +131,28 @@ const (
 	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants, so that
 	// the interface keeps the one that it has.
 	WarningFilterMissing WarningKind = "filter-missing"
+	// WarningFilterUnknown: libvirt has not said yet whether it has that nwfilter.
+	WarningFilterUnknown WarningKind = "filter-unknown"
+	// WarningFilterVariable: the interface has not all the variables that the
+	// nwfilter takes from it.
+	WarningFilterVariable WarningKind = "filter-variable"
 )
 
 // WarningKinds are all of them.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningFilterMissing}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
 
 // Warning is one reason why a guest will not boot from the network although
 // its rule wants it to.
 type Warning struct {
 	Kind WarningKind
-	// Interface is as in Change, for WarningROMOff and WarningFilterMissing.
+	// Interface is as in Change, for WarningROMOff and those about an nwfilter.
 	Interface string
-	// Filter is the nwfilter of WarningFilterMissing.
+	// Filter is the nwfilter that the rule wants, for those about one.
 	Filter string
+	// Variables are those that the interface lacks, for WarningFilterVariable.
+	Variables []string
 	// Kernel and Initrd are paths, for WarningKernel.
 	Kernel, Initrd string
 	// Disk is the target device, such as vda, and Reason why it cannot be looked at,
@@ -167,6 +177,11 @@ func (w Warning) String() string {
 		return fmt.Sprintf("tries the network first although its disk %s may have an operating system: the disk cannot be looked at (only_if: blank-disk): %s", w.Disk, w.Reason)
 	case WarningFilterMissing:
 		return fmt.Sprintf("interface %s keeps its filterref, as libvirt has no nwfilter %s, with which it could not start; define one of that name with virsh nwfilter-define", w.Interface, w.Filter)
+	case WarningFilterUnknown:
+		return fmt.Sprintf("interface %s keeps its filterref until libvirt has said whether it has the nwfilter %s", w.Interface, w.Filter)
+	case WarningFilterVariable:
+		return fmt.Sprintf("interface %s keeps its filterref, as the nwfilter %s needs %s, with which it could not start; name another in its rule, or give it a <parameter> of that name",
+			w.Interface, w.Filter, strings.Join(w.Variables, " and "))
 	case WarningROMOff:
 		return fmt.Sprintf("interface %s has its option ROM off (<rom>), where iPXE is; it cannot boot from the network", w.Interface)
 	}

@@ -100,7 +100,7 @@ type rewrite struct {
 	observe    bool
 	readInitrd func(path string, n int) ([]byte, error)
 	readDisk   func(disk DiskSource, n int) ([]byte, error)
-	hasFilter  func(name string) bool
+	nwfilter   func(name string) NWFilter
 	edits      edits
 	kept       record // what rewrites before took away
 	taken      record // what the edits take away
@@ -121,7 +121,7 @@ func (r Rewriter) begin(doc *document, d Domain) *rewrite {
 		observe:    r.Policy.Observe,
 		readInitrd: r.ReadInitrd,
 		readDisk:   r.ReadDisk,
-		hasFilter:  r.HasFilter,
+		nwfilter:   r.NWFilter,
 		edits:      edits{src: doc.src},
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -135,7 +134,7 @@ func (c behaviour) rewrite(doc []byte) domainxml.Result {
 		ReadInitrd: c.readInitrd,
 		ReadDisk:   c.readDisk,
 		Reverted:   func(uuid string) bool { return uuid == c.word("reverted") },
-		HasFilter:  c.hasFilter,
+		NWFilter:   c.nwfilter,
 		Once:       func(string) domainxml.Once { return domainxml.Once(c.word("once")) },
 	}
 	if c.get("device.xml") != "" {
@@ -185,9 +184,21 @@ func (c behaviour) readDisk(disk domainxml.DiskSource, n int) ([]byte, error) {
 	return head, nil
 }
 
-func (c behaviour) hasFilter(name string) bool {
-	has := c.get("filters")
-	return has == "" || slices.Contains(strings.Fields(has), name)
+// nwfilter reads the section filters, where it is: a name and its variables a line.
+func (c behaviour) nwfilter(name string) domainxml.NWFilter {
+	known := c.get("filters")
+	for line := range strings.Lines(known) {
+		if words := strings.Fields(line); len(words) > 0 && words[0] == name {
+			return domainxml.NWFilter{State: domainxml.NWFilterDefined, Variables: words[1:]}
+		}
+	}
+	switch {
+	case known == "":
+		return domainxml.NWFilter{State: domainxml.NWFilterDefined}
+	case strings.TrimSpace(known) == "libvirt has not answered":
+		return domainxml.NWFilter{}
+	}
+	return domainxml.NWFilter{State: domainxml.NWFilterMissing}
 }
 
 func says(r domainxml.Result) string {

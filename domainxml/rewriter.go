@@ -18,10 +18,10 @@ type Rewriter struct {
 	// ReadDisk returns the first n bytes of a disk's content, as its guest sees it,
 	// fewer when it is smaller. With nil no disk can be looked at.
 	ReadDisk func(disk DiskSource, n int) ([]byte, error)
-	// HasFilter reports whether libvirt has an nwfilter. What a rule would replace
-	// by one that it lacks stays: with that one no guest could start. With nil it
-	// has all of them.
-	HasFilter func(name string) bool
+	// NWFilter looks an nwfilter up. What a rule would replace by one that libvirt
+	// lacks, or for which the interface has not all variables, stays: with that one
+	// the guest could not start. With nil every nwfilter fits every interface.
+	NWFilter func(name string) NWFilter
 }
 
 // State says whether the guest of a document already runs.

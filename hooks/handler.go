@@ -35,8 +35,8 @@ type Handler struct {
 	ReadInitrd func(path string, n int) ([]byte, error)
 	// ReadDisk is as in [domainxml.Rewriter].
 	ReadDisk func(disk domainxml.DiskSource, n int) ([]byte, error)
-	// HasFilter is as in [domainxml.Rewriter].
-	HasFilter func(name string) bool
+	// NWFilter is as in [domainxml.Rewriter].
+	NWFilter func(name string) domainxml.NWFilter
 	// Timeout is how long one call may take before the document goes on
 	// unchanged and Exit ends the program, in the midst of whatever it waits for.
 	Timeout time.Duration
@@ -111,7 +111,7 @@ func (h Handler) rewriter(cfg config.Config, doing *step) domainxml.Rewriter {
 			defer doing.set(before)
 			return h.ReadDisk(disk, n)
 		},
-		HasFilter: h.HasFilter,
+		NWFilter: h.NWFilter,
 	}
 }
 

@@ -34,7 +34,7 @@ func handler(t testing.TB, config string, stdin io.Reader) (Handler, *outcome) {
 		Config:     config,
 		ReadInitrd: func(string, int) ([]byte, error) { return nil, os.ErrNotExist },
 		ReadDisk:   func(domainxml.DiskSource, int) ([]byte, error) { return nil, os.ErrNotExist },
-		HasFilter:  func(string) bool { return true },
+		NWFilter:   func(string) domainxml.NWFilter { return domainxml.NWFilter{State: domainxml.NWFilterDefined} },
 		Timeout:    time.Minute,
 		Exit:       func(int) { t.Error("gave up after a minute") },
 		Log:        log,

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -277,9 +276,9 @@ func (m *machine) text(check string, results []doctor.Result) string {
 // fakeLibvirt answers as libvirt would; the lab's tests ask the real one.
 type fakeLibvirt struct {
 	LibvirtVersion, Host, UUID string
-	UUIDs                      []string // of domains
-	Models                     []string // of security
-	Filters                    []string
+	UUIDs                      []string          // of domains
+	Models                     []string          // of security
+	Filters                    map[string]string // documents by name
 	FilterError                string
 }
 
@@ -303,11 +302,11 @@ func (f fakeLibvirt) Domains(context.Context) ([]libvirt.Domain, error) {
 	return all, nil
 }
 
-func (f fakeLibvirt) HasFilter(_ context.Context, name string) (bool, error) {
+func (f fakeLibvirt) FilterXML(_ context.Context, name string) (string, error) {
 	if f.FilterError != "" {
-		return false, errors.New(f.FilterError)
+		return "", errors.New(f.FilterError)
 	}
-	return slices.Contains(f.Filters, name), nil
+	return f.Filters[name], nil
 }
 
 func buildHook(t *testing.T) string {

@@ -12,9 +12,11 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/nwfilter"
 	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/agent/takeover"
-	"github.com/virt-netboot/virt-netboot/packaging/nwfilter"
+	"github.com/virt-netboot/virt-netboot/domainxml"
+	shipped "github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
 // Libvirt is a connection to qemu:///system; *libvirt.Conn is one.
@@ -23,7 +25,7 @@ type Libvirt interface {
 	Hostname(context.Context) (string, error)
 	Capabilities(context.Context) (libvirtxml.Caps, error)
 	Domains(context.Context) ([]libvirt.Domain, error)
-	HasFilter(ctx context.Context, name string) (bool, error)
+	nwfilter.Reader
 	Close()
 }
 
@@ -189,14 +191,14 @@ func checkNWFilters(ctx context.Context, n *node) []Result {
 	defer conn.Close()
 	var all []Result
 	for _, name := range names {
-		found, err := conn.HasFilter(ctx, name)
+		filter, err := nwfilter.Look(ctx, conn, name)
 		switch {
 		case err != nil:
 			return append(all, unanswered(err))
-		case found:
-			all = append(all, ok("libvirt has the nwfilter %s", name))
-		default:
+		case filter.State == domainxml.NWFilterMissing:
 			all = append(all, missingFilter(name))
+		default:
+			all = append(all, foundFilter(name, filter))
 		}
 	}
 	return all
@@ -211,9 +213,18 @@ func unanswered(err error) Result {
 	return unknown(err)
 }
 
+func foundFilter(name string, filter domainxml.NWFilter) Result {
+	variables := filter.Unresolved(nil)
+	if len(variables) == 0 {
+		return ok("libvirt has the nwfilter %s", name)
+	}
+	return ok("libvirt has the nwfilter %s, for interfaces that give it %s; virt-netboot status warns of those that do not, and they keep the filter that they have",
+		name, strings.Join(variables, ", "))
+}
+
 func missingFilter(name string) Result {
 	const found = "a rule wants the nwfilter %s, which libvirt does not have: interfaces keep the filter that they have, and no domain with %[1]s can start"
-	if name == nwfilter.Relaxed {
+	if name == shipped.Relaxed {
 		return failure("systemctl restart virt-netboot, which defines it; if it does not, journalctl -t virt-netboot says why", found, name)
 	}
 	return failure("virsh nwfilter-define FILE, with a filter of that name", found, name)

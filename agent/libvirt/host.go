@@ -35,18 +35,22 @@ func (c *Conn) Capabilities(ctx context.Context) (libvirtxml.Caps, error) {
 	return caps, nil
 }
 
-// HasFilter reports whether there is an nwfilter of that name
-// (virNWFilterLookupByName).
-func (c *Conn) HasFilter(ctx context.Context, name string) (bool, error) {
-	err := c.call(ctx, "looking up nwfilter "+name, func() error {
-		_, err := c.rpc.NwfilterLookupByName(name)
+// FilterXML returns the document of the nwfilter of that name, "" where there is none
+// (virNWFilterLookupByName, virNWFilterGetXMLDesc).
+func (c *Conn) FilterXML(ctx context.Context, name string) (document string, err error) {
+	err = c.call(ctx, "looking up nwfilter "+name, func() error {
+		filter, err := c.rpc.NwfilterLookupByName(name)
+		if err != nil {
+			return err
+		}
+		document, err = c.rpc.NwfilterGetXMLDesc(filter, 0)
 		return err
 	})
 	var answer golibvirt.Error
 	if errors.As(err, &answer) && answer.Code == uint32(golibvirt.ErrNoNwfilter) {
-		return false, nil
+		return "", nil
 	}
-	return err == nil, err
+	return document, err
 }
 
 // DefineFilter defines an nwfilter (virNWFilterDefineXML).

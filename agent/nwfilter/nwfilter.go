@@ -1,66 +1,115 @@
-// Package nwfilter finds out which of the nwfilters that rules name libvirt has, and
-// defines those that virt-netboot ships:
+// Package nwfilter asks libvirt for the nwfilters that rules name, and defines those
+// that virt-netboot ships:
 //
 //	there, err := nwfilter.Find(ctx, conn, policy.Filters(), false)
 //	…
-//	rewriter.HasFilter = there.Has
+//	rewriter.NWFilter = there.Get
 //
 // A guest with an interface that refers to an nwfilter which libvirt lacks does not
-// start.
+// start, nor one whose interface lacks a variable of its nwfilter.
 package nwfilter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/filtervar"
 	shipped "github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
-// Libvirt is what this needs of libvirt: a *libvirt.Conn.
+// Reader looks nwfilters up: a *libvirt.Conn.
+type Reader interface {
+	// FilterXML returns the document of an nwfilter, "" where there is none of that
+	// name.
+	FilterXML(ctx context.Context, name string) (string, error)
+}
+
+// Libvirt is what Find needs of libvirt: a *libvirt.Conn.
 type Libvirt interface {
-	HasFilter(ctx context.Context, name string) (bool, error)
+	Reader
 	DefineFilter(ctx context.Context, xml string) error
 }
 
-// Set is a set of names of nwfilters.
-type Set map[string]bool
+// Set is what libvirt said of nwfilters, by their names.
+type Set map[string]domainxml.NWFilter
 
-// Has reports whether the set has the name.
-func (s Set) Has(name string) bool { return s[name] }
+// Get returns what libvirt said of an nwfilter; of one that is not in the set it has
+// said nothing.
+func (s Set) Get(name string) domainxml.NWFilter { return s[name] }
 
-// Find returns those of the nwfilters that libvirt has. One that virt-netboot ships is
-// defined where libvirt lacks it; with observe it is not, and counts as one that
-// libvirt has. One that is there is never changed: it may be the operator's own.
+// errMissing: libvirt has no nwfilter of a name.
+var errMissing = errors.New("libvirt has no such nwfilter")
+
+// Find asks for nwfilters. One that virt-netboot ships is defined where libvirt lacks
+// it; with observe it is not, and counts as one that libvirt has. One that is there is
+// never changed: it may be the operator's own.
 func Find(ctx context.Context, lv Libvirt, names []string, observe bool) (Set, error) {
 	there := Set{}
 	for _, name := range names {
 		ours, err := shipped.Shipped(name)
-		switch {
-		case err != nil:
-			return nil, err
-		case len(ours) == 0:
-			there[name], err = lv.HasFilter(ctx, name)
-		case !observe:
-			err = define(ctx, lv, ours)
-			there[name] = err == nil
-		default:
-			there[name] = true
-		}
 		if err != nil {
+			return nil, err
+		}
+		reader := Reader(lv)
+		if observe {
+			reader = withOurs{lv, ours}
+		} else if err := define(ctx, lv, ours); err != nil {
+			return nil, err
+		}
+		if there[name], err = Look(ctx, reader, name); err != nil {
 			return nil, err
 		}
 	}
 	return there, nil
 }
 
+// Look looks up an nwfilter and those that it refers to.
+func Look(ctx context.Context, lv Reader, name string) (domainxml.NWFilter, error) {
+	variables, err := filtervar.Of(name, func(name string) ([]byte, error) {
+		document, err := lv.FilterXML(ctx, name)
+		if err == nil && document == "" {
+			err = errMissing
+		}
+		return []byte(document), err
+	})
+	switch {
+	case errors.Is(err, errMissing):
+		return domainxml.NWFilter{State: domainxml.NWFilterMissing}, nil
+	case err != nil:
+		return domainxml.NWFilter{}, err
+	}
+	return domainxml.NWFilter{State: domainxml.NWFilterDefined, Variables: variables}, nil
+}
+
+// withOurs is libvirt as it will be with nwfilters of ours.
+type withOurs struct {
+	Reader
+	ours []shipped.Filter
+}
+
+func (w withOurs) FilterXML(ctx context.Context, name string) (string, error) {
+	document, err := w.Reader.FilterXML(ctx, name)
+	if err != nil || document != "" {
+		return document, err
+	}
+	for _, f := range w.ours {
+		if f.Name == name {
+			return f.XML, nil
+		}
+	}
+	return "", nil
+}
+
 // define defines those that libvirt lacks.
 func define(ctx context.Context, lv Libvirt, filters []shipped.Filter) error {
 	for _, f := range filters {
-		has, err := lv.HasFilter(ctx, f.Name)
+		document, err := lv.FilterXML(ctx, f.Name)
 		if err != nil {
 			return err
 		}
-		if has {
+		if document != "" {
 			continue
 		}
 		if err := lv.DefineFilter(ctx, f.XML); err != nil {

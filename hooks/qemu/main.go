@@ -3,17 +3,21 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path"
 	"syscall"
 
+	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/hooks"
 	"github.com/virt-netboot/virt-netboot/hooks/qemu/manual"
 	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/filtervar"
 	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 	"github.com/virt-netboot/virt-netboot/internal/initrd"
 	"github.com/virt-netboot/virt-netboot/internal/journal"
@@ -60,7 +64,7 @@ func handler() hooks.Handler {
 		Config:     path.Join(root, config.DefaultPath),
 		ReadInitrd: initrd.ReadHead,
 		ReadDisk:   bootsector.New().Read,
-		HasFilter:  hasFilter,
+		NWFilter:   nwfilter,
 		Timeout:    hooks.DefaultTimeout,
 		Exit:       os.Exit,
 		Log:        log.Logger(),
@@ -71,9 +75,17 @@ func handler() hooks.Handler {
 	}
 }
 
-// hasFilter looks for an nwfilter where libvirt keeps them. libvirt itself is not
-// asked: it waits for the hook.
-func hasFilter(name string) bool {
-	_, err := os.Stat(path.Join(root, "/etc/libvirt/nwfilter", name+".xml"))
-	return err == nil
+// nwfilter looks an nwfilter up where libvirt keeps them. libvirt itself is not asked:
+// it waits for the hook.
+func nwfilter(name string) domainxml.NWFilter {
+	variables, err := filtervar.Of(name, func(name string) ([]byte, error) {
+		return os.ReadFile(path.Join(root, "/etc/libvirt/nwfilter", name+".xml"))
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return domainxml.NWFilter{State: domainxml.NWFilterMissing}
+	case err != nil:
+		return domainxml.NWFilter{State: domainxml.NWFilterUnknown}
+	}
+	return domainxml.NWFilter{State: domainxml.NWFilterDefined, Variables: variables}
 }
