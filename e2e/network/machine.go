@@ -52,6 +52,12 @@ func (m Machine) StartWeb(ctx context.Context, files map[string]string) (*Server
 		"--bind", m.Address, "--directory", dir)
 }
 
+// StartTFTP starts a TFTP server in the machine, with the files of a directory.
+func (m Machine) StartTFTP(ctx context.Context, files string) (*Server, error) {
+	return Start(ctx, m.Name, tftpReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
+		"--conf-file=/dev/null", "--pid-file=", "--port=0", "--enable-tftp", "--tftp-root="+files)
+}
+
 // ip runs commands of iproute2's.
 func ip(ctx context.Context, l *lab.Lab, commands ...string) error {
 	for _, command := range commands {

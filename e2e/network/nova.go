@@ -12,6 +12,7 @@ const (
 	DnsmasqReady = "DHCP, "
 	dhcpdReady   = "Server starting service."
 	webReady     = "Serving HTTP on"
+	tftpReady    = "TFTP root is"
 )
 
 // Nova is OpenStack's dnsmasq as nova-network starts it (Nova's

@@ -37,6 +37,7 @@ type Tenant struct {
 	OpenStack *Server // dnsmasq
 	DHCP      *Server // the tenant's own
 	Web       *Server // the tenant's own
+	TFTP      *Server // the tenant's own, once it is started
 	Capture   *Capture
 
 	machine Machine
@@ -133,9 +134,16 @@ func (t *Tenant) StartDHCP(ctx context.Context, conf string) error {
 	return err
 }
 
+// StartTFTP starts a TFTP server of the tenant's, with the iPXEs that Debian ships.
+func (t *Tenant) StartTFTP(ctx context.Context) error {
+	var err error
+	t.TFTP, err = t.machine.StartTFTP(ctx, "/usr/lib/ipxe")
+	return err
+}
+
 // Close stops the servers.
 func (t *Tenant) Close() error {
-	errs := []error{stop(t.OpenStack), stop(t.DHCP), stop(t.Web)}
+	errs := []error{stop(t.OpenStack), stop(t.DHCP), stop(t.Web), stop(t.TFTP)}
 	if t.Capture != nil {
 		errs = append(errs, t.Capture.Close())
 	}
