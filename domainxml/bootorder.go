@@ -57,8 +57,8 @@ func (r *rewrite) replaceBoot(chosen []nic) {
 	for _, n := range chosen {
 		want = append(want, r.orderedDevice(n.element))
 	}
-	for _, b := range boot {
-		if dev := r.firstDisk(b.Dev); dev != nil && !hasDevice(want, dev) {
+	for _, b := range effectiveBoot(boot) {
+		if dev := r.firstDisk(b.Dev); dev != nil {
 			want = append(want, r.orderedDevice(dev))
 		}
 	}
@@ -70,10 +70,24 @@ func (r *rewrite) replaceBoot(chosen []nic) {
 	r.changed(r.osElement.start, Change{Kind: ChangeBootOrder, From: names(boot), To: labels(want)})
 }
 
+// effectiveBoot is what libvirt makes of <boot dev='…'/>: it reads four of them,
+// as many as there are kinds (virDomainDefParseBootXML in src/conf/domain_conf.c),
+// and of a kind that is there twice the second one counts.
+func effectiveBoot(boot []libvirtxml.DomainBootDevice) []libvirtxml.DomainBootDevice {
+	read := boot[:min(len(boot), 4)]
+	var effective []libvirtxml.DomainBootDevice
+	for i, b := range read {
+		if !slices.Contains(read[i+1:], b) {
+			effective = append(effective, b)
+		}
+	}
+	return effective
+}
+
 // firstDisk is the disk that <boot dev='…'/> names, nil without one.
 func (r *rewrite) firstDisk(boot string) *element {
 	kinds := map[string][]string{bootDisk: {"", "disk", "lun"}, "cdrom": {"cdrom"}, "fd": {"floppy"}}
-	for _, disk := range r.doc.root.child("devices").all("disk") {
+	for _, disk := range r.doc.disks() {
 		if slices.Contains(kinds[boot], r.doc.attr(disk, "device")) {
 			return disk
 		}

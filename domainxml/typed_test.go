@@ -1,6 +1,8 @@
 package domainxml_test
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 
 	"libvirt.org/go/libvirtxml"
@@ -154,12 +156,12 @@ func applyTypedAll(d *libvirtxml.Domain, orders []**libvirtxml.DomainDeviceBoot)
 	if len(orders) > 0 {
 		return
 	}
-	boots := d.OS.BootDevices
-	if len(boots) == 0 {
-		boots = []libvirtxml.DomainBootDevice{{Dev: "hd"}}
-	}
-	for _, b := range boots {
-		i := slices.IndexFunc(d.Devices.Disks, func(disk libvirtxml.DomainDisk) bool {
+	disks := typedDisks(d.Devices.Disks)
+	for i, b := range boots(d.OS.BootDevices) {
+		if slices.Contains(boots(d.OS.BootDevices)[i+1:], b) {
+			continue // libvirt takes the last
+		}
+		first := slices.IndexFunc(disks, func(disk *libvirtxml.DomainDisk) bool {
 			switch b.Dev {
 			case "hd":
 				return disk.Device == "" || disk.Device == "disk" || disk.Device == "lun"
@@ -168,9 +170,53 @@ func applyTypedAll(d *libvirtxml.Domain, orders []**libvirtxml.DomainDeviceBoot)
 			}
 			return disk.Device == b.Dev
 		})
-		if i >= 0 && d.Devices.Disks[i].Boot == nil {
-			number(&d.Devices.Disks[i].Boot, 0)
+		if first >= 0 {
+			number(&disks[first].Boot, 0)
 		}
 	}
 	d.OS.BootDevices = nil
+}
+
+// boots are the boot devices that libvirt reads: four, and the disk without any.
+func boots(devices []libvirtxml.DomainBootDevice) []libvirtxml.DomainBootDevice {
+	if len(devices) == 0 {
+		return []libvirtxml.DomainBootDevice{{Dev: "hd"}}
+	}
+	return devices[:min(len(devices), 4)]
+}
+
+// typedDisks puts one disk after the other where libvirt does: in front of the
+// first of its bus with a later name, otherwise behind the last of its bus.
+func typedDisks(disks []libvirtxml.DomainDisk) []*libvirtxml.DomainDisk {
+	var sorted []*libvirtxml.DomainDisk
+	for i := range disks {
+		at := -1
+		newBus, newName := typedTarget(&disks[i])
+		for j := len(sorted) - 1; j >= 0; j-- {
+			switch bus, name := typedTarget(sorted[j]); {
+			case bus != newBus:
+			case name > newName:
+				at = j
+			case at < 0:
+				at = j + 1
+			}
+		}
+		if at < 0 {
+			at = len(sorted)
+		}
+		sorted = slices.Insert(sorted, at, &disks[i])
+	}
+	return sorted
+}
+
+// typedTarget is a disk's bus, and the letters of its name in a form that sorts
+// as libvirt counts: z before aa, and any other name first.
+func typedTarget(disk *libvirtxml.DomainDisk) (bus, name string) {
+	if disk.Target == nil {
+		return "", ""
+	}
+	if m := regexp.MustCompile(`^(?:fd|hd|vd|sd|xvd|ubd)([a-z]+)[0-9]*$`).FindStringSubmatch(disk.Target.Dev); m != nil {
+		name = fmt.Sprintf("%20s", m[1])
+	}
+	return disk.Target.Bus, name
 }
