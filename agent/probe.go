@@ -48,7 +48,8 @@ The verdicts:
   nobody            no server answers iPXE
   answers-ordinary  the tenant's server answers ordinary clients
   one-subnet        both servers give addresses of one subnet
-Several of the last five may be true at once.
+  no-boot-file      the tenant's server answers iPXE, and names nothing to boot
+Several of the last six may be true at once.
 
 Which server is OpenStack's: one with an address of this node or of one of
 Neutron's namespaces on it (qdhcp-*), and one that offers to a MAC address what
@@ -219,6 +220,10 @@ func offered(o probe.Offer) string {
 
 func bootFile(o probe.Offer) string {
 	switch {
+	case o.BootFile == "" && o.RootPath != "":
+		return o.RootPath
+	case o.BootFile == "" && o.BootMenu:
+		return "PXE's menu"
 	case o.BootFile == "":
 		return "none"
 	case strings.Contains(o.BootFile, "://") || !o.NextServer.IsValid():

@@ -17,6 +17,8 @@ func TestDescribeProbe(t *testing.T) {
 			{Client: probe.Ordinary, MAC: "fa:16:3e:50:43:cd", OpenStack: true, Server: addr("10.1.0.1"), Address: addr("10.1.0.3"), Subnet: subnet("10.1.0.0/24")},
 			{Client: probe.IPXE, MAC: "02:76:6e:00:00:01", Server: addr("10.77.0.1"), Address: addr("10.77.0.100"), Subnet: subnet("10.77.0.0/24"), BootFile: "http://10.77.0.1/bios.ipxe", NextServer: addr("10.77.0.1")},
 			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.1"), Address: addr("10.77.0.101"), BootFile: "/boot.ipxe", NextServer: addr("10.77.0.1")},
+			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.7"), Address: addr("10.77.0.103"), RootPath: "iscsi:10.77.0.7::::iqn.2026-01.test:a"},
+			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.8"), Address: addr("10.77.0.104"), BootMenu: true},
 			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.9"), Address: addr("10.77.0.102"), BootFile: "\x1b[2Jabc\nright: all is well"},
 		},
 		Findings: []probe.Finding{
@@ -28,6 +30,8 @@ func TestDescribeProbe(t *testing.T) {
 ipxe      02:76:6e:00:00:01  10.77.0.1    tenant's     10.77.0.100/24  http://10.77.0.1/bios.ipxe
 ordinary  02:76:6e:00:00:01  nobody
 ipxe      fa:16:3e:50:43:cd  10.77.0.1    tenant's     10.77.0.101     tftp://10.77.0.1/boot.ipxe
+ipxe      fa:16:3e:50:43:cd  10.77.0.7    tenant's     10.77.0.103     iscsi:10.77.0.7::::iqn.2026-01.test:a
+ipxe      fa:16:3e:50:43:cd  10.77.0.8    tenant's     10.77.0.104     PXE's menu
 ipxe      fa:16:3e:50:43:cd  10.77.0.9    tenant's     10.77.0.102     \x1b[2Jabc right: all is well
 ordinary  fa:16:3e:50:43:cd  10.1.0.1     OpenStack's  10.1.0.3/24     none
 
@@ -47,7 +51,7 @@ func TestOutcome(t *testing.T) {
 	for verdict, want := range map[probe.Verdict]int{
 		probe.Right: exitOK, probe.Unknown: exitInput,
 		probe.Race: exitFailure, probe.OpenStackOnly: exitFailure, probe.Nobody: exitFailure,
-		probe.AnswersOrdinary: exitFailure, probe.OneSubnet: exitFailure,
+		probe.AnswersOrdinary: exitFailure, probe.OneSubnet: exitFailure, probe.NoBootFile: exitFailure,
 	} {
 		err := outcome(verdict)
 		if got := status(err); got != want {

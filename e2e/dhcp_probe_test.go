@@ -144,6 +144,21 @@ func TestProbeVerdicts(t *testing.T) {
 				answers: []string{"ordinary VM 10.1.0.1 OpenStack 10.1.0.0/24"},
 			},
 			{
+				name: "the tenant's names no boot file",
+				servers: []func(*testing.T){openStackTo(shipped(t, novaConf)), tenantRuns(startTenantDnsmasq,
+					without(t, shipped(t, "tenant/dnsmasq.conf"), "dhcp-boot="))},
+				hosts:  hostsText,
+				status: 1,
+				findings: []string{
+					"no-boot-file: the tenant's server 10.77.0.1 answers iPXE without a boot file: an instance takes its address, and then boots from its disk",
+				},
+				answers: []string{
+					"ipxe OWN 10.77.0.1 tenant 10.77.0.0/24",
+					"ipxe VM 10.77.0.1 tenant 10.77.0.0/24",
+					"ordinary VM 10.1.0.1 OpenStack 10.1.0.0/24",
+				},
+			},
+			{
 				name: "the tenant's answers ordinary clients",
 				servers: []func(*testing.T){openStackTo(shipped(t, novaConf)), tenantRuns(startTenantDnsmasq,
 					without(t, shipped(t, "tenant/dnsmasq.conf"), "dhcp-ignore="))},

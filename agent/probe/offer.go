@@ -25,7 +25,15 @@ type Offer struct {
 	// Both are empty where the server names none.
 	BootFile   string     `json:"boot_file,omitempty"`
 	NextServer netip.Addr `json:"next_server"`
+	// RootPath is a disk in the network (option 17), and BootMenu a menu of PXE's
+	// (option 43), both of which iPXE boots without a boot file, too.
+	RootPath string `json:"root_path,omitempty"`
+	BootMenu bool   `json:"boot_menu,omitempty"`
 }
+
+// boots reports whether the offer leads iPXE to anything to boot (netboot in iPXE's
+// src/usr/autoboot.c).
+func (o Offer) boots() bool { return o.BootFile != "" || o.RootPath != "" || o.BootMenu }
 
 // readOffer reads a server's answer that came from an address. It is false for
 // what is no DHCPOFFER.
@@ -38,6 +46,8 @@ func readOffer(m *dhcpv4.DHCPv4, from net.IP) (Offer, bool) {
 		Server:   address(m.ServerIdentifier()),
 		Address:  address(m.YourIPAddr),
 		BootFile: m.BootFileNameOption(), // option 67, which wins over the header's field
+		RootPath: m.RootPath(),
+		BootMenu: hasBootMenu(m),
 	}
 	if !o.Server.IsValid() {
 		o.Server = address(from)
@@ -52,6 +62,15 @@ func readOffer(m *dhcpv4.DHCPv4, from net.IP) (Offer, bool) {
 		o.NextServer = next
 	}
 	return o, true
+}
+
+// hasBootMenu looks for PXE_BOOT_MENU among the vendor's options (Intel's PXE 2.1,
+// table 2-1).
+func hasBootMenu(m *dhcpv4.DHCPv4) bool {
+	const bootMenu = 9
+	vendors := dhcpv4.Options{}
+	err := vendors.FromBytes(m.Options.Get(dhcpv4.OptionVendorSpecificInformation))
+	return err == nil && vendors.Has(dhcpv4.GenericOptionCode(bootMenu))
 }
 
 // address is not valid where the message has none.

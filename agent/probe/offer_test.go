@@ -56,6 +56,26 @@ func TestReadOffer(t *testing.T) {
 			modify: []dhcpv4.Modifier{dhcpv4.WithoutOption(dhcpv4.OptionSubnetMask)},
 			want:   func(o *Offer) { o.Subnet = netip.Prefix{} },
 		},
+		{
+			name:   "a disk in the network",
+			modify: []dhcpv4.Modifier{dhcpv4.WithOption(dhcpv4.OptRootPath("iscsi:10.1.0.9::::iqn.2026-01.test:a"))},
+			want:   func(o *Offer) { o.RootPath = "iscsi:10.1.0.9::::iqn.2026-01.test:a" },
+		},
+		{
+			name:   "PXE's menu",
+			modify: []dhcpv4.Modifier{dhcpv4.WithGeneric(dhcpv4.OptionVendorSpecificInformation, []byte{6, 1, 7, 9, 3, 0, 0, 0, 255})},
+			want:   func(o *Offer) { o.BootMenu = true },
+		},
+		{
+			name:   "other options of a vendor's",
+			modify: []dhcpv4.Modifier{dhcpv4.WithGeneric(dhcpv4.OptionVendorSpecificInformation, []byte{6, 1, 9, 255})},
+			want:   func(*Offer) {},
+		},
+		{
+			name:   "unreadable options of a vendor's",
+			modify: []dhcpv4.Modifier{dhcpv4.WithGeneric(dhcpv4.OptionVendorSpecificInformation, []byte{9, 200})},
+			want:   func(*Offer) {},
+		},
 		{name: "an acknowledgement", modify: []dhcpv4.Modifier{dhcpv4.WithMessageType(dhcpv4.MessageTypeAck)}, none: true},
 		{name: "a request", modify: []dhcpv4.Modifier{func(d *dhcpv4.DHCPv4) { d.OpCode = dhcpv4.OpcodeBootRequest }}, none: true},
 	} {

@@ -52,7 +52,7 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	if err := checkCapabilities(); err != nil {
 		return Report{}, err
 	}
-	evidence := Evidence{Network: o.network(), HostsFile: o.HostsFile, NoOpenStack: o.NoOpenStack}
+	evidence := Evidence{Network: o.network(), Firmware: o.Firmware, HostsFile: o.HostsFile, NoOpenStack: o.NoOpenStack}
 	if evidence.HostsFile == "" {
 		evidence.HostsFile = HostsFile("/", o.Bridge)
 	}

@@ -59,6 +59,17 @@ func (e Evidence) nobody() Finding {
 	}
 }
 
+func (e Evidence) noBootFile() Finding {
+	tenant := list(servers(e.from(IPXE, false)))
+	arch := ipxeOf(e.Firmware).arch
+	return Finding{
+		Verdict: NoBootFile,
+		Text:    fmt.Sprintf("the tenant's server %s answers iPXE without a boot file: an instance takes its address, and then boots from its disk", tenant),
+		Do: fmt.Sprintf("let %s name a boot file to the client architecture %d (%s, DHCP option 93): dhcp-boot of dnsmasq, filename of ISC dhcpd, boot-file-name of Kea",
+			tenant, arch, arch),
+	}
+}
+
 func (e Evidence) answersOrdinary() Finding {
 	tenant := list(servers(e.from(Ordinary, false)))
 	return Finding{

@@ -22,6 +22,9 @@ const (
 	AnswersOrdinary Verdict = "answers-ordinary"
 	// OneSubnet is both servers giving addresses of one subnet.
 	OneSubnet Verdict = "one-subnet"
+	// NoBootFile is iPXE answered by a server of the tenant's that names nothing to
+	// boot.
+	NoBootFile Verdict = "no-boot-file"
 	// Unknown is no fault found, but OpenStack's server heard by nobody either:
 	// its silence towards iPXE then proves nothing.
 	Unknown Verdict = "unknown"
@@ -31,7 +34,9 @@ const (
 type Evidence struct {
 	// Network is where was asked, in words.
 	Network string
-	Offers  []Offer
+	// Firmware is what iPXE was asked as.
+	Firmware Firmware
+	Offers   []Offer
 	// Hosts are the addresses that OpenStack's server has for its instances, and
 	// HostsFile where they were read.
 	Hosts     []Host
@@ -60,6 +65,9 @@ func Judge(e Evidence) []Finding {
 		found = append(found, e.openStackOnly())
 	case len(servers) > 1:
 		found = append(found, e.race())
+	}
+	if tenant := e.from(IPXE, false); len(tenant) > 0 && !slices.ContainsFunc(tenant, Offer.boots) {
+		found = append(found, e.noBootFile())
 	}
 	if len(e.from(Ordinary, false)) > 0 {
 		found = append(found, e.answersOrdinary())

@@ -12,11 +12,15 @@ const (
 	vmMAC  = "fa:16:3e:50:43:cd"
 )
 
-// offer is one of a server's, in its own /24.
+// offer is one of a server's, in its own /24. The tenant's names a boot file to iPXE.
 func offer(c Client, openStack bool, server, address string) Offer {
 	a := netip.MustParseAddr(address)
 	subnet, _ := a.Prefix(24)
-	return Offer{Client: c, MAC: ownMAC, Server: netip.MustParseAddr(server), OpenStack: openStack, Address: a, Subnet: subnet}
+	o := Offer{Client: c, MAC: ownMAC, Server: netip.MustParseAddr(server), OpenStack: openStack, Address: a, Subnet: subnet}
+	if c == IPXE && !openStack {
+		o.BootFile = "boot.ipxe"
+	}
+	return o
 }
 
 func TestJudge(t *testing.T) {
@@ -27,6 +31,10 @@ func TestJudge(t *testing.T) {
 	tenantInSubnet := offer(IPXE, tenant, "10.1.0.200", "10.1.0.201")
 	novaIPXE := offer(IPXE, openStack, "10.1.0.1", "10.1.0.3")
 	novaOrdinary := offer(Ordinary, openStack, "10.1.0.1", "10.1.0.3")
+	withoutFile, withoutFile2 := tenantIPXE, tenantIPXE2
+	withoutFile.BootFile, withoutFile2.BootFile = "", ""
+	iscsi, menu := withoutFile, withoutFile
+	iscsi.RootPath, menu.BootMenu = "iscsi:10.77.0.1::::iqn.2026-01.test:a", true
 	withoutMask := tenantInSubnet
 	withoutMask.Subnet = netip.Prefix{}
 	hosts := []Host{{MAC: vmMAC, Address: netip.MustParseAddr("10.1.0.3"), Name: "vm1.novalocal"}}
@@ -100,6 +108,30 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"hosts in another subnet", Evidence{Offers: []Offer{novaOrdinary, tenantIPXE}, Hosts: takenHosts}, []Verdict{Right},
+			"only the tenant's server 10.77.0.1 answers iPXE, only OpenStack's 10.1.0.1 answers ordinary clients",
+		},
+		{
+			"no boot file", Evidence{Offers: []Offer{novaOrdinary, withoutFile}}, []Verdict{NoBootFile},
+			"the tenant's server 10.77.0.1 answers iPXE without a boot file: an instance takes its address, and then boots from its disk",
+		},
+		{
+			"no boot file, and nobody heard", Evidence{Offers: []Offer{withoutFile}}, []Verdict{NoBootFile},
+			"the tenant's server 10.77.0.1 answers iPXE without a boot file: an instance takes its address, and then boots from its disk",
+		},
+		{
+			"two of the tenant's without a boot file", Evidence{Offers: []Offer{novaOrdinary, withoutFile, withoutFile2}}, []Verdict{Race, NoBootFile},
+			"the tenant's server 10.77.0.1 and 10.78.0.1 answers iPXE without a boot file: an instance takes its address, and then boots from its disk",
+		},
+		{
+			"one with a boot file, one without", Evidence{Offers: []Offer{novaOrdinary, tenantIPXE, withoutFile2}}, []Verdict{Race},
+			"10.77.0.1 and 10.78.0.1 all answer iPXE: an instance boots from whichever is faster",
+		},
+		{
+			"a disk in the network", Evidence{Offers: []Offer{novaOrdinary, iscsi}}, []Verdict{Right},
+			"only the tenant's server 10.77.0.1 answers iPXE, only OpenStack's 10.1.0.1 answers ordinary clients",
+		},
+		{
+			"PXE's menu", Evidence{Offers: []Offer{novaOrdinary, menu}}, []Verdict{Right},
 			"only the tenant's server 10.77.0.1 answers iPXE, only OpenStack's 10.1.0.1 answers ordinary clients",
 		},
 		{
