@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -37,16 +38,22 @@ func (e Evidence) race() Finding {
 	}
 }
 
-// ignoreIPXE is what cures an OpenStack server that answers iPXE.
+// ignoreIPXE is what cures an OpenStack server that answers iPXE. A tenant's server
+// may be taken for one: where it has an address of the node, as in a lab, or offers
+// what the hosts file says.
 const ignoreIPXE = "put " + dnsmasqLines + " into the file that dnsmasq_config_file names in nova.conf or dhcp_agent.ini," +
-	" then kill that dnsmasq and restart nova-network or neutron-dhcp-agent, which starts it again"
+	" then kill that dnsmasq and restart nova-network or neutron-dhcp-agent, which starts it again;" +
+	" if it is the tenant's, name OpenStack's with --openstack-server, or none"
 
 func (e Evidence) openStackOnly() Finding {
+	leads := "takes an address that leads to no boot file, and boots from its disk"
+	if slices.ContainsFunc(e.from(IPXE, true), Offer.boots) {
+		leads = "boots what that server names, and never what a tenant's would"
+	}
 	return Finding{
 		Verdict: OpenStackOnly,
-		Text: fmt.Sprintf("only OpenStack's server %s answers iPXE: an instance takes an address that leads to no boot file, and boots from its disk",
-			list(e.servers(IPXE))),
-		Do: ignoreIPXE,
+		Text:    fmt.Sprintf("only OpenStack's server %s answers iPXE: an instance %s", list(e.servers(IPXE)), leads),
+		Do:      ignoreIPXE,
 	}
 }
 

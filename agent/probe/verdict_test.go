@@ -2,6 +2,7 @@ package probe
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +36,8 @@ func TestJudge(t *testing.T) {
 	withoutFile.BootFile, withoutFile2.BootFile = "", ""
 	iscsi, menu := withoutFile, withoutFile
 	iscsi.RootPath, menu.BootMenu = "iscsi:10.77.0.1::::iqn.2026-01.test:a", true
+	nodeIPXE := tenantIPXE
+	nodeIPXE.OpenStack = openStack
 	withoutMask := tenantInSubnet
 	withoutMask.Subnet = netip.Prefix{}
 	hosts := []Host{{MAC: vmMAC, Address: netip.MustParseAddr("10.1.0.3"), Name: "vm1.novalocal"}}
@@ -73,6 +76,10 @@ func TestJudge(t *testing.T) {
 		{
 			"OpenStack's only", Evidence{Offers: []Offer{novaOrdinary, novaIPXE}}, []Verdict{OpenStackOnly},
 			"only OpenStack's server 10.1.0.1 answers iPXE: an instance takes an address that leads to no boot file, and boots from its disk",
+		},
+		{
+			"OpenStack's only, or taken for it", Evidence{Offers: []Offer{novaOrdinary, novaIPXE, nodeIPXE}}, []Verdict{OpenStackOnly},
+			"only OpenStack's server 10.1.0.1 and 10.77.0.1 answers iPXE: an instance boots what that server names, and never what a tenant's would",
 		},
 		{
 			"nobody", Evidence{Offers: []Offer{novaOrdinary}}, []Verdict{Nobody},
@@ -156,6 +163,28 @@ func TestJudge(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestAdvice: where a tenant's server may have been taken for OpenStack's, or the
+// other way round, what to do begins with the likelier and names the other.
+func TestAdvice(t *testing.T) {
+	const openStack, tenant = true, false
+	node, other := offer(IPXE, openStack, "10.1.0.1", "10.1.0.3"), offer(IPXE, tenant, "10.77.0.1", "10.77.0.100")
+	third, ordinary := offer(IPXE, tenant, "10.78.0.1", "10.78.0.100"), offer(Ordinary, tenant, "10.77.0.1", "10.77.0.100")
+	for _, tc := range []struct {
+		name   string
+		offers []Offer
+		want   string // of the first
+	}{
+		{"OpenStack's only", []Offer{node}, "if it is the tenant's, name OpenStack's with --openstack-server, or none"},
+		{"race", []Offer{node, other}, "if it is the tenant's, name OpenStack's with --openstack-server, or none"},
+		{"race between the tenant's", []Offer{other, third}, "if one of them is OpenStack's, name it with --openstack-server"},
+		{"answers ordinary clients", []Offer{other, ordinary}, "if it is OpenStack's, name it with --openstack-server"},
+	} {
+		if do := Judge(Evidence{Offers: tc.offers})[0].Do; !strings.HasSuffix(do, "; "+tc.want) {
+			t.Errorf("%s: to do is %s", tc.name, do)
+		}
 	}
 }
 
