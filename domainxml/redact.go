@@ -19,47 +19,90 @@ func Redact(doc []byte) ([]byte, error) {
 		return nil, err
 	}
 	e := &edits{src: doc}
-	parsed.redact(e, parsed.root)
+	for _, s := range parsed.secrets(parsed.root) {
+		e.add(s.start, s.end, hidden)
+	}
 	return e.apply(), nil
 }
 
-func (d *document) redact(e *edits, el *element) {
-	for _, a := range el.attrs {
-		if secretAttribute(el, a.name) && a.end > a.start {
-			e.add(a.start, a.end, hidden)
+// RedactMessage returns a message of libvirt's about documents for a log: its first
+// line, after which libvirt quotes from documents. Where a secret of theirs may be
+// in that, it returns instead why the message is not shown. QEMU quotes what it was
+// started with whole, in parts, or cut off, so that no message is shown where a
+// secret is passed to QEMU; of the others it is enough that none is in the message.
+func RedactMessage(message string, docs ...[]byte) string {
+	message, _, _ = strings.Cut(message, "\n")
+	for _, doc := range docs {
+		parsed, err := parse(doc)
+		if err != nil {
+			return "a message that is not shown, as the document cannot be searched for secrets; libvirt's own log has it"
+		}
+		for _, s := range parsed.secrets(parsed.root) {
+			if s.toQEMU || quotes(message, parsed.str[s.start:s.end]) {
+				return "a message that is not shown, as it may quote a secret of the document; libvirt's own log has it"
+			}
 		}
 	}
-	if secretText(el) && el.bodyEnd > el.body {
-		e.add(el.body, el.bodyEnd, hidden)
-		return
+	return message
+}
+
+// quotes reports whether a part of a secret is in a message, as the document has it
+// or as it is meant: libvirt may have changed the white space between the parts, or
+// ended the line there.
+func quotes(message, secret string) bool {
+	for part := range strings.FieldsSeq(secret + " " + unescape(secret)) {
+		if strings.Contains(message, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// secret is a secret's place in the source.
+type secret struct {
+	start, end int
+	toQEMU     bool // on QEMU's command line or in its environment
+}
+
+// secrets are those of an element, in the document's order.
+func (d *document) secrets(el *element) []secret {
+	var found []secret
+	for _, a := range el.attrs {
+		if toQEMU, is := secretAttribute(el, a.name); is && a.end > a.start {
+			found = append(found, secret{a.start, a.end, toQEMU})
+		}
+	}
+	if toQEMU, is := secretText(el); is && el.bodyEnd > el.body {
+		return append(found, secret{el.body, el.bodyEnd, toQEMU})
 	}
 	for _, c := range el.children {
-		d.redact(e, c)
+		found = append(found, d.secrets(c)...)
 	}
+	return found
 }
 
-func secretAttribute(el *element, name string) bool {
+func secretAttribute(el *element, name string) (toQEMU, is bool) {
 	switch el.local() {
 	case "graphics":
-		return name == "passwd"
+		return false, name == "passwd"
 	case "arg", "env":
-		return name == "value" && within(el, "commandline")
+		return true, name == "value" && within(el, "commandline")
 	case "secret":
-		return name != "type" && !strings.HasPrefix(name, "xmlns")
+		return false, name != "type" && !strings.HasPrefix(name, "xmlns")
 	}
-	return false
+	return false, false
 }
 
-func secretText(el *element) bool {
+func secretText(el *element) (toQEMU, is bool) {
 	switch el.local() {
 	case "secret":
-		return true
+		return false, true
 	case "cookie":
-		return within(el, "cookies")
+		return true, within(el, "cookies")
 	case "entry":
-		return within(el, "oemStrings") || within(el, "sysinfo")
+		return true, within(el, "oemStrings") || within(el, "sysinfo")
 	}
-	return false
+	return false, false
 }
 
 func within(el *element, parent string) bool {

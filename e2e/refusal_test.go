@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -58,38 +59,83 @@ func TestRefusedRewriteIsAnErrorWhereItIsWanted(t *testing.T) {
 	})
 }
 
-// guestWithSecret is an instance with a filter and a graphics password.
+// guestWithSecret is an instance with a filter, and beside each line that the policy
+// changes a secret: one for QEMU and the graphics password.
 func guestWithSecret(t *testing.T, l *lab.Lab) *lab.Guest {
 	t.Helper()
 	document := novaGuest(t, l, "image-raw-filterref").Document
-	g, err := l.Prepare(t.Context(), strings.Replace(document, `<graphics type="vnc"`, `<graphics type="vnc" passwd="`+secret+`"`, 1))
+	for line, with := range map[string]string{
+		"\n  <os>":           "\n" + `  <q:commandline xmlns:q="` + qemuNamespace + `"><q:env name="A" value="` + secret + `"/></q:commandline>` + "\n  <os>",
+		"\n    </interface>": `</interface><graphics type="vnc" autoport="yes" passwd="` + secret + `"/>`,
+		"\n" + `    <graphics type="vnc" autoport="yes" listen="127.0.0.1"/>`: "",
+	} {
+		document = strings.Replace(document, line, with, 1)
+	}
+	if strings.Count(document, secret) != 2 || strings.Count(document, "<graphics") != 1 {
+		t.Fatalf("the document has other lines than this test thinks:\n%s", document)
+	}
+	g, err := l.Prepare(t.Context(), document)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if !strings.Contains(g.Document, secret) {
-		t.Fatal("the document has no graphics to put a password in")
 	}
 	return g
 }
 
-// checkRefusalLogged finds the refusal with the diff of both documents, and no
-// secret anywhere in the log.
-func checkRefusalLogged(t *testing.T, l *lab.Lab, diff string) {
+const qemuNamespace = "http://libvirt.org/schemas/domain/qemu/1.0"
+
+// TestQEMUQuotesASecret: libvirt's error has what QEMU says of its command line.
+func TestQEMUQuotesASecret(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		document := novaGuest(t, l, "image-raw-filterref").Document
+		g, err := l.Prepare(t.Context(), strings.Replace(document, "</domain>", `<q:commandline xmlns:q="`+qemuNamespace+`">`+
+			`<q:arg value="-fw_cfg"/><q:arg value="name=opt/x,string=`+secret+`,bogus=1"/></q:commandline></domain>`, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		startAgent(t, l)
+		if _, err := l.VirshGateway(t.Context(), "create", "--paused", g.File); err == nil || !strings.Contains(err.Error(), secret) {
+			t.Fatalf("creating %s: %v, want QEMU's words", g.Name, err)
+		}
+		checkNoSecretLogged(t, l, "domain "+g.Name+" as rewritten")
+	})
+}
+
+// checkNoSecretLogged returns the entry of the log with this text, and finds no secret
+// anywhere in the log.
+func checkNoSecretLogged(t *testing.T, l *lab.Lab, text string) map[string]string {
 	t.Helper()
-	entries, err := l.Journal(t.Context(), "-t", "virt-netboot")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := false
-	for _, e := range entries {
-		found = found || strings.Contains(e["MESSAGE"], "libvirt refused") && strings.Contains(e["DIFF"], diff)
-		for field, value := range e {
-			if strings.Contains(value, secret) {
-				t.Errorf("the journal has the secret in %s: %s", field, value)
+	var found map[string]string
+	await(t, func() error {
+		entries, err := l.Journal(t.Context(), "-t", "virt-netboot")
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if strings.Contains(e["MESSAGE"], text) {
+				found = e
+			}
+			for field, value := range e {
+				if strings.Contains(value, secret) {
+					t.Errorf("the journal has the secret in %s: %s", field, value)
+				}
 			}
 		}
-	}
-	if !found {
-		t.Errorf("no refusal with a diff that has %q in the journal: %v", diff, entries)
+		if found == nil {
+			return fmt.Errorf("the journal has nothing with %q: %v", text, entries)
+		}
+		return nil
+	})
+	return found
+}
+
+// checkRefusalLogged finds the refusal with the diff of both documents, in which the
+// secrets are hidden.
+func checkRefusalLogged(t *testing.T, l *lab.Lab, diff string) {
+	t.Helper()
+	e := checkNoSecretLogged(t, l, "libvirt refused")
+	for _, part := range []string{diff, `passwd="***"`, `value="***"`} {
+		if !strings.Contains(e["DIFF"], part) {
+			t.Errorf("the diff has no %q: %v", part, e)
+		}
 	}
 }

@@ -182,34 +182,61 @@ func TestPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		kernel := novaGuest(t, l, "ami-kernel-ramdisk")
+		encrypted := writeFile(t, "encrypted.xml", encryptedDisk)
 		virsh(t, l, "define", g.File)
 		virsh(t, l, "define", kernel.File)
+		virsh(t, l, "define", encrypted)
 		virsh(t, l, "start", "--paused", g.Name)
-		before := dumps(t, l, g.Name, kernel.Name)
+		before := dumps(t, l, g.Name, kernel.Name, "encrypted")
 		text := virtNetboot(t, l, "plan")
 		for _, line := range []string{
 			"+    <boot dev='network'/>",
 			"--- instance-0000006c (running)",
 			"-      <filterref filter='nova-instance-instance-0000006c-fa163e5043cd'>",
 			"instance-0000006c: at its next start: boot order network, hd instead of hd",
-			"2 domains: 2 to change, 0 in line, 0 reverted; 1 to wait for their next start, 1 with warnings",
+			"         <secret type='passphrase' uuid='***'/>",
+			"-      <boot order='1'/>",
+			"3 domains: 3 to change, 0 in line, 0 reverted; 1 to wait for their next start, 1 with warnings",
 		} {
 			if !slices.Contains(strings.Split(text, "\n"), line) {
 				t.Errorf("plan does not say %q:\n%s", line, text)
 			}
 		}
-		if all := text + virtNetboot(t, l, "plan", "--json"); strings.Contains(all, "S3cret") {
-			t.Errorf("plan shows the password:\n%s", all)
+		if all := text + virtNetboot(t, l, "plan", "--json"); strings.Contains(all, "S3cret") || strings.Contains(all, secretUUID) {
+			t.Errorf("plan shows a secret:\n%s", all)
 		}
 		observe := writeFile(t, "config.yaml", "mode: observe\nrules: [{name: default}]\n")
 		if observed := virtNetboot(t, l, "plan", "--config", observe); observed != text {
 			t.Errorf("with mode: observe the plan is another (-enforce +observe):\n%s", cmp.Diff(text, observed))
 		}
-		if after := dumps(t, l, g.Name, kernel.Name); before != after {
+		if after := dumps(t, l, g.Name, kernel.Name, "encrypted"); before != after {
 			t.Errorf("plan has changed something (-before +after):\n%s", cmp.Diff(before, after))
 		}
 	})
 }
+
+// encryptedDisk is a domain in whose document, as libvirt writes it, a secret is two
+// lines from one that the policy changes.
+const encryptedDisk = `<domain type='qemu'>
+  <name>encrypted</name>
+  <memory unit='MiB'>64</memory>
+  <os><type>hvm</type></os>
+  <devices>
+    <disk type='file'>
+      <driver name='qemu' type='qcow2'/>
+      <source file='/nonexistent'/>
+      <target dev='vda' bus='virtio'/>
+      <encryption format='luks'><secret type='passphrase' uuid='` + secretUUID + `'/></encryption>
+      <boot order='1'/>
+    </disk>
+    <interface type='bridge'>
+      <source bridge='br100'/>
+      <model type='virtio'/>
+    </interface>
+  </devices>
+</domain>`
+
+const secretUUID = "7e1b2a3c-5ec7-4000-8000-000000000001"
 
 func dumps(t *testing.T, l *lab.Lab, domains ...string) string {
 	t.Helper()

@@ -69,7 +69,7 @@ func (c *conn) unparsed(proc Procedure, err error) {
 // denied logs that the client may not do what it asked for.
 func (c *conn) denied(proc Procedure, a awaited, r refusal) {
 	c.log.WithFields(callFields(proc, a.result)).
-		Infof("libvirt does not let this client do %s with domain %s: %v", proc, a.result.Domain.Name, r)
+		Infof("libvirt does not let this client do %s with domain %s: %v", proc, a.result.Domain.Name, a.redacted(r))
 }
 
 // authRefused logs what a client cannot know whom polkit wants a password of: polkit
@@ -90,7 +90,12 @@ func (c *conn) refused(proc Procedure, a awaited, r refusal) {
 	}
 	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
 		Warnf("libvirt refused domain %s as rewritten (%s); %s: %v",
-			a.result.Domain.Name, changes(a.result), what, r)
+			a.result.Domain.Name, changes(a.result), what, a.redacted(r))
+}
+
+// redacted is libvirt's message without the secrets of the document before and after.
+func (a awaited) redacted(r refusal) string {
+	return domainxml.RedactMessage(r.text, a.document, a.result.Output)
 }
 
 // refusedDiff is what libvirt did not take, with the secrets of both documents

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -242,6 +243,36 @@ func TestRefusedIsSentAgainAsItWas(t *testing.T) {
 	}
 	if e := l.logged(t, "libvirt refused"); e.Level != logrus.WarnLevel || !strings.HasSuffix(e.Message, "unsupported configuration") {
 		t.Errorf("logged %v %q", e.Level, e.Message)
+	}
+}
+
+// TestNoSecretLogged: libvirt's message quotes QEMU's command line, and the diff has
+// it beside a line that changes.
+func TestNoSecretLogged(t *testing.T) {
+	const secret = "S3CRETVALUE"
+	doc := strings.Replace(domainDoc, "<os>", "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"+
+		"<q:arg value='name=opt/x,string="+secret+",bogus=1'/></q:commandline><os>", 1)
+	doc = strings.Replace(doc, "</interface>", "</interface>\n    <graphics type='vnc' passwd='"+secret+"'/>", 1)
+	for _, code := range []errorCode{1, errAccessDenied} {
+		t.Run(fmt.Sprint("error ", code), func(t *testing.T) {
+			l := newLab(t)
+			client, libvirt := l.connect(t)
+			refusal := errorReplyWith(code, define, "process exited: -fw_cfg name=opt/x,string="+secret+",bogus=1: Invalid parameter 'bogus'").bytes
+			write(t, client, frameOf(define, defineArgs(doc)))
+			readFrame(t, libvirt)
+			write(t, libvirt, refusal)
+			if code != errAccessDenied {
+				wantFrame(t, libvirt, frameOf(define, defineArgs(doc)))
+				write(t, libvirt, refusal)
+			}
+			wantFrame(t, client, refusal) // and the client sees all of it
+			l.logged(t, "a message that is not shown")
+			for _, e := range l.log.AllEntries() {
+				if line, err := e.String(); err != nil || strings.Contains(line, secret) {
+					t.Errorf("%v: logged %s", err, line)
+				}
+			}
+		})
 	}
 }
 

@@ -2,8 +2,11 @@ package libvirt
 
 import (
 	"context"
+	"errors"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 // Define makes the document the domain's definition (virDomainDefineXMLFlags). A
@@ -11,7 +14,7 @@ import (
 func (c *Conn) Define(ctx context.Context, d Domain, document []byte) error {
 	return c.call(ctx, "redefining domain "+d.Name, func() error {
 		_, err := c.rpc.DomainDefineXMLFlags(string(document), 0)
-		return err
+		return redacted(err, document)
 	})
 }
 
@@ -19,7 +22,8 @@ func (c *Conn) Define(ctx context.Context, d Domain, document []byte) error {
 // with VIR_DOMAIN_AFFECT_LIVE).
 func (c *Conn) UpdateDevice(ctx context.Context, d Domain, device string) error {
 	return c.call(ctx, "updating a device of domain "+d.Name, func() error {
-		return c.rpc.DomainUpdateDeviceFlags(d.handle(), device, golibvirt.DomainDeviceModifyLive)
+		err := c.rpc.DomainUpdateDeviceFlags(d.handle(), device, golibvirt.DomainDeviceModifyLive)
+		return redacted(err, []byte(device))
 	})
 }
 
@@ -35,4 +39,14 @@ func (c *Conn) SetMetadata(ctx context.Context, d Domain, namespace, key, elemen
 		return c.rpc.DomainSetMetadata(d.handle(), int32(golibvirt.DomainMetadataElement), metadata,
 			golibvirt.OptString{key}, golibvirt.OptString{namespace}, golibvirt.DomainAffectLive)
 	})
+}
+
+// redacted is an error of libvirt's about a document, without its secrets.
+func redacted(err error, document []byte) error {
+	var answer golibvirt.Error
+	if !errors.As(err, &answer) {
+		return err
+	}
+	answer.Message = domainxml.RedactMessage(answer.Message, document)
+	return answer
 }

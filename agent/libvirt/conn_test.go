@@ -3,12 +3,15 @@ package libvirt
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	golibvirt "github.com/digitalocean/go-libvirt"
 )
 
 func TestDialNobody(t *testing.T) {
@@ -71,6 +74,25 @@ func TestUUID(t *testing.T) {
 	for _, name := range []string{"", "instance-00000001", uuid[1:], uuid + "0", "7e1b2a3c-0000-4000-8000-00000000abcg", "7e1b2a3c00000-4000-8000-00000000abcd"} {
 		if _, ok := parseUUID(name); ok {
 			t.Errorf("%q is taken for a UUID", name)
+		}
+	}
+}
+
+// TestRedacted: libvirt's answer keeps its code, and what is no answer is left as it
+// is.
+func TestRedacted(t *testing.T) {
+	const document = `<domain><devices><graphics type='vnc' passwd='S3cret'/></devices></domain>`
+	err := redacted(golibvirt.Error{Code: uint32(golibvirt.ErrNoDomain), Message: "bad password S3cret"}, []byte(document))
+	if strings.Contains(err.Error(), "S3cret") || !IsNotFound(err) {
+		t.Errorf("the error is %#v", err)
+	}
+	err = redacted(golibvirt.Error{Message: "no network\nof 'a'"}, []byte(document))
+	if err.Error() != "no network" {
+		t.Errorf("the error is %q", err)
+	}
+	for _, other := range []error{nil, io.EOF, golibvirt.ErrUnsupported} {
+		if err := redacted(other, []byte(document)); err != other {
+			t.Errorf("%v becomes %v", other, err)
 		}
 	}
 }
