@@ -42,7 +42,7 @@ For this a port is put into the bridge, and taken away again. Nothing but
 DHCPDISCOVER is sent, so nobody gives out a lease.
 
 The verdicts:
-  right             the tenant's server alone answers iPXE, OpenStack's the rest
+  right             the tenant's server alone answers iPXE, OpenStack's others
   race              more than one server answers iPXE
   openstack-only    OpenStack's server answers iPXE, and nobody else does
   nobody            no server answers iPXE
@@ -55,10 +55,10 @@ Which server is OpenStack's: one with an address of this node or of one of
 Neutron's namespaces on it (qdhcp-*), and one that offers to a MAC address what
 the hosts file says. Where it runs elsewhere, name it with --openstack-server.
 
-The dnsmasq of Nova and Neutron answers only MAC addresses that it knows, so the
-probe asks also as an instance of the hosts file. Where the file is not found by
-itself, name it with --hostsfile, or a MAC address with --mac; such an instance
-is not disturbed.
+The dnsmasq of Nova and Neutron answers only MAC addresses that it knows, so
+the probe asks also as an instance of the hosts file. Where the file is not
+found by itself, name it with --hostsfile, or a MAC address with --mac; such an
+instance is not disturbed.
 
 It needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.
 
@@ -75,7 +75,7 @@ Exit status:
 	flags := cmd.Flags()
 	flags.StringVarP(&f.opts.Bridge, "bridge", "b", "", "the Linux `BRIDGE` that the instance's interface is in")
 	flags.Uint16Var(&f.opts.VLAN, "vlan", 0, "ask in the VLAN `N` of the bridge")
-	flags.DurationVar(&f.opts.Timeout, "timeout", 5*time.Second, "how long to wait for answers; dnsmasq may take 3s, and ISC dhcpd 1s, to see whether an address is free")
+	flags.DurationVar(&f.opts.Timeout, "timeout", probe.Patience, "how long to wait for answers, by default as long as iPXE does; where iPXE and others have been answered, 5s")
 	flags.StringVar(&f.opts.HostsFile, "hostsfile", "", "the `FILE` that OpenStack's dnsmasq has its hosts from; by default Nova's or Neutron's for this bridge")
 	flags.StringVar(&f.mac, "mac", "", "ask also with this `MAC` address, an instance's")
 	flags.StringSliceVar(&f.openStack, "openstack-server", nil, "the `ADDRESS` of OpenStack's DHCP server, or none; may be given more than once")

@@ -109,6 +109,20 @@ func TestProbeVerdicts(t *testing.T) {
 				answers: []string{"ipxe OWN 10.77.0.1 tenant 10.77.0.0/24 http://10.77.0.1/bios.ipxe"},
 			},
 			{
+				name: "right, though the tenant's takes longer than others", // and still less than iPXE waits
+				servers: []func(*testing.T){openStackTo(shipped(t, novaConf)), tenantRuns(startTenantDnsmasq,
+					shipped(t, "tenant/dnsmasq.conf")+"dhcp-reply-delay=6\n")},
+				hosts: hostsText,
+				args:  []string{"--timeout", probe.Patience.String()},
+				findings: []string{
+					"right: only the tenant's server 10.77.0.1 answers iPXE, only OpenStack's 10.1.0.1 answers ordinary clients",
+				},
+				answers: []string{ // one, since dnsmasq delays each after the other
+					"ipxe OWN 10.77.0.1 tenant 10.77.0.0/24 http://10.77.0.1/bios.ipxe",
+					"ordinary VM 10.1.0.1 OpenStack 10.1.0.0/24",
+				},
+			},
+			{
 				name:    "race",
 				servers: []func(*testing.T){openStackTo(""), tenantRuns(startTenantKea, shipped(t, "tenant/kea-dhcp4.conf"))},
 				hosts:   hostsText,

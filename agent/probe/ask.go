@@ -16,9 +16,12 @@ import (
 // tick is how often the probe looks up from listening.
 const tick = 100 * time.Millisecond
 
-// repeats are when each request is sent, since the first: the network may lose
-// one. Servers recognise a repeated request by its transaction.
-func repeats() []time.Duration { return []time.Duration{0, time.Second, 3 * time.Second} }
+// repeats are when each request is sent, since the first: when iPXE sends its own
+// (DHCP_DISC_START_TIMEOUT_SEC in its src/config/dhcp.h, doubled each time). Servers
+// recognise a repeated request by its transaction.
+func repeats() []time.Duration {
+	return []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second}
+}
 
 // question is a request and what it looks like.
 type question struct {
@@ -58,12 +61,12 @@ func ask(ctx context.Context, iface string, macs []net.HardwareAddr, o Options) 
 	offers := []Offer{}
 	start, next := time.Now(), repeats()
 	for {
-		past := time.Since(start)
-		if past >= o.Timeout {
+		past, wait := time.Since(start), o.wait(offers)
+		if past >= wait {
 			return offers, nil
 		}
 		if o.Progress != nil {
-			o.Progress(o.Timeout - past)
+			o.Progress(wait - past)
 		}
 		if len(next) > 0 && past >= next[0] {
 			if err := send(conn, asked, past); err != nil {

@@ -3,7 +3,7 @@
 // needs: OpenStack's server ignores every request of iPXE's, the tenant's server
 // ignores every other.
 //
-//	report, err := probe.Run(ctx, probe.Options{Bridge: "br2006", Timeout: 5 * time.Second})
+//	report, err := probe.Run(ctx, probe.Options{Bridge: "br2006", Timeout: probe.Patience})
 //	if err != nil {
 //		return err
 //	}

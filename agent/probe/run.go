@@ -15,8 +15,9 @@ type Options struct {
 	VLAN   uint16 // 0: the bridge's own
 	// Firmware is what iPXE is asked as; the boot file may depend on it.
 	Firmware Firmware
-	// Timeout is how long to wait for answers. A server may take its time: dnsmasq
-	// pings an address for 3 seconds before it offers it, ISC dhcpd for 1.
+	// Timeout is how long to wait for answers, at most; see [Patience]. The probe ends
+	// after five seconds where both iPXE and ordinary clients have been answered, or
+	// iPXE alone where there is no server of OpenStack's.
 	Timeout time.Duration
 	// HostsFile is dnsmasq's with the addresses of OpenStack's instances; empty is
 	// the one that [HostsFile] finds.
@@ -28,7 +29,7 @@ type Options struct {
 	OpenStack []netip.Addr
 	// NoOpenStack says that there are none.
 	NoOpenStack bool
-	// Progress is told how long it will still take, several times a second; may be
+	// Progress is told how long it will still take at most, several times a second; may be
 	// nil.
 	Progress func(left time.Duration)
 }
