@@ -174,16 +174,21 @@ func measure(t *testing.T, l *lab.Lab, c filterCase) map[string]bool {
 // that starts.
 func bindFilter(t *testing.T, l *lab.Lab, port, mac, filter string, params filterParams) {
 	t.Helper()
+	virsh(t, l, "nwfilter-binding-create", bindingFile(t, port, mac, filter, params))
+}
+
+func bindingFile(t *testing.T, port, mac, filter string, params filterParams) string {
+	t.Helper()
 	var text strings.Builder
 	for name, value := range params {
 		fmt.Fprintf(&text, "<parameter name='%s' value='%s'/>", name, value)
 	}
-	virsh(t, l, "nwfilter-binding-create", writeFile(t, "binding.xml", fmt.Sprintf(`<filterbinding>
+	return writeFile(t, "binding.xml", fmt.Sprintf(`<filterbinding>
   <owner><name>guest</name><uuid>6f2c1d80-6b0e-4d4a-9a53-1f0b5f0c006c</uuid></owner>
   <portdev name='%s'/>
   <mac address='%s'/>
   <filterref filter='%s'>%s</filterref>
-</filterbinding>`, port, mac, filter, &text)))
+</filterbinding>`, port, mac, filter, &text))
 }
 
 // through sends frames from one end to the other, and last of all one that passes
