@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/doctor/osloconf"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
 // TestExamples: what the examples set, the services can read, and it leads where the
@@ -128,4 +130,34 @@ func sections(text string) map[string]string {
 		found[text[head[2]:head[3]]] = text[head[1]:end]
 	}
 	return found
+}
+
+// TestExamplesReplaceFilter: the examples' rules replace filters by the shipped one.
+// Another may need variables that Nova does not set, and no guest starts with one that
+// lacks them.
+func TestExamplesReplaceFilter(t *testing.T) {
+	rule := regexp.MustCompile(`filterref['"]?(?::| *=>) *['"]?([\w:-]+)`) // in YAML and Puppet
+	var found []string
+	for _, dir := range []string{"ansible", "examples", "puppet"} {
+		err := filepath.WalkDir(filepath.Join("../packaging", dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			name := strings.TrimPrefix(path, "../packaging/")
+			for _, m := range rule.FindAllStringSubmatch(packaged(t, name), -1) {
+				found = append(found, name+" "+m[1])
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		"ansible/site.yml replace:" + nwfilter.Relaxed,
+		"puppet/virt_netboot/examples/compute.pp replace:" + nwfilter.Relaxed,
+	}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("-want +found:\n%s", diff)
+	}
 }

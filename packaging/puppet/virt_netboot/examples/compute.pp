@@ -5,7 +5,7 @@ class { 'virt_netboot':
     'rules' => [{
         'name'      => 'lab tenants',
         'match'     => { 'project' => ['lab-*'] },
-        'filterref' => 'replace:clean-traffic-gateway',
+        'filterref' => 'replace:virt-netboot-relaxed',
     }],
   },
 }
