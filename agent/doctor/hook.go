@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/virt-netboot/virt-netboot/agent/doctor/apparmor"
 )
@@ -35,7 +36,7 @@ type hook struct {
 func (h Host) hooks() ([]hook, error) {
 	paths := []string{hookPath}
 	entries, err := os.ReadDir(h.path(hookDir))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return nil, fmt.Errorf("looking for hooks: %w", err)
 	}
 	for _, e := range entries {
@@ -78,6 +79,10 @@ func (h Host) hook(path string) (hook, error) {
 
 // checkHookInstalled looks for virt-netboot's hook where libvirt looks.
 func checkHookInstalled(ctx context.Context, n *node) []Result {
+	if info, err := os.Stat(n.path(hookDir)); err == nil && !info.IsDir() {
+		return one(failure(fmt.Sprintf("mv %s %s.aside", hookDir, hookDir),
+			"%s is not a directory, so no guest can start once libvirt has a hook", hookDir))
+	}
 	hooks, err := n.hooks()
 	if err != nil {
 		return one(unknown(err))
@@ -147,11 +152,16 @@ func judgeHooks(hooks []hook, program, daemon string) Result {
 	if i := slices.IndexFunc(hooks, func(k hook) bool { return k.dangling }); i >= 0 {
 		return failure("ln -sf "+program+" "+hooks[i].path+reload, "%s is a symbolic link to nothing", hooks[i].path)
 	}
-	if len(hooks) > 0 && hooks[0].path == hookPath {
-		return failure(fmt.Sprintf("mkdir -p %s && ln -s %s %s/%s%s", hookDir, program, hookDir, hookName, reload),
-			"%s is another program, and virt-netboot's is not in %s", hookPath, hookDir)
+	if len(hooks) == 0 || hooks[0].path != hookPath {
+		return failure(fmt.Sprintf("mkdir -p %s && ln -s %s %s%s", path.Dir(hookPath), program, hookPath, reload), "there is no %s", hookPath)
 	}
-	return failure("ln -s "+program+" "+hookPath+reload, "there is no %s", hookPath)
+	beside := path.Join(hookDir, hookName)
+	if slices.ContainsFunc(hooks, func(k hook) bool { return k.path == beside }) {
+		return failure(fmt.Sprintf("mv %s %s/40-own && ln -s %s %s%s", beside, hookDir, program, beside, reload),
+			"%s is another program, and so is %s, where virt-netboot's would be", hookPath, beside)
+	}
+	return failure(fmt.Sprintf("mkdir -p %s && ln -s %s %s%s", hookDir, program, beside, reload),
+		"%s is another program, and virt-netboot's is not in %s", hookPath, hookDir)
 }
 
 // compareVersion asks our hook for its version; found is what is known so far.

@@ -243,6 +243,7 @@ func testNode(t *testing.T, older, newer string) {
 		n.green(t, "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket")
 		n.asBefore(t, before)
 	})
+	step("where the hook cannot be linked", n.hookElsewhere)
 }
 
 // TestReproducible: another directory, time, umask and time zone give the same bytes,
