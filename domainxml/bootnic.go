@@ -1,6 +1,9 @@
 package domainxml
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // BootNIC is the value of a rule's boot_nic key: which interfaces try the
 // network. The zero value is the first one, the only one that libvirt's
@@ -55,11 +58,17 @@ func (r *rewrite) bootNICs() []nic {
 	}
 	var chosen []nic
 	for _, n := range r.interfaces {
-		if want.All || want.Bridge != "" && globFits(want.Bridge, n.bridge) || want.MAC != "" && globFits(want.MAC, n.label) {
+		if want.All || want.Bridge != "" && globFits(want.Bridge, n.bridge) || want.MAC != "" && fitsMAC(want.MAC, n.label) {
 			chosen = append(chosen, n)
 		}
 	}
 	return chosen
+}
+
+// fitsMAC leaves the case of letters out of account: libvirt writes addresses in
+// lower case, others in capitals.
+func fitsMAC(glob, address string) bool {
+	return globFits(strings.ToLower(glob), strings.ToLower(address))
 }
 
 // firstToBoot is the interface that tries the network first: the first with a
