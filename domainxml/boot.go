@@ -13,6 +13,10 @@ const (
 	bootDisk    = "hd"
 )
 
+// maxBoots is how many <boot dev='…'/> libvirt reads, as many as there are kinds
+// (virDomainDefParseBootXML in src/conf/domain_conf.c).
+const maxBoots = 4
+
 // networkFirst is the boot rule for <os><boot dev='…'/>: the network once and
 // in front, then what was there. Without any, libvirt boots from the disk
 // (virDomainDefBootOrderPostParse in src/conf/domain_postparse.c).

@@ -1,6 +1,7 @@
 package domainxml
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,21 +64,19 @@ func (r *rewrite) replaceBoot(chosen []nic) {
 		}
 	}
 	r.takeBoot()
-	for _, el := range r.boots {
+	for _, el := range r.osElement.all("boot") {
 		r.edits.remove(el)
 	}
 	r.writeOrder(len(chosen), want)
 	r.changed(r.osElement.start, Change{Kind: ChangeBootOrder, From: names(boot), To: labels(want)})
 }
 
-// effectiveBoot is what libvirt makes of <boot dev='…'/>: it reads four of them,
-// as many as there are kinds (virDomainDefParseBootXML in src/conf/domain_conf.c),
-// and of a kind that is there twice the second one counts.
+// effectiveBoot is what libvirt makes of <boot dev='…'/>: of a kind that is there
+// twice the second one counts.
 func effectiveBoot(boot []libvirtxml.DomainBootDevice) []libvirtxml.DomainBootDevice {
-	read := boot[:min(len(boot), 4)]
 	var effective []libvirtxml.DomainBootDevice
-	for i, b := range read {
-		if !slices.Contains(read[i+1:], b) {
+	for i, b := range boot {
+		if !slices.Contains(boot[i+1:], b) {
 			effective = append(effective, b)
 		}
 	}
@@ -144,7 +143,7 @@ func validOrder(devices []orderedDevice) bool {
 
 func byOrder(devices []orderedDevice) []orderedDevice {
 	sorted := slices.Clone(devices)
-	slices.SortStableFunc(sorted, func(a, b orderedDevice) int { return int(a.boot.Order) - int(b.boot.Order) })
+	slices.SortStableFunc(sorted, func(a, b orderedDevice) int { return cmp.Compare(a.boot.Order, b.boot.Order) })
 	return sorted
 }
 

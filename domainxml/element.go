@@ -22,6 +22,9 @@ type element struct {
 	attrs                     []attribute
 	children                  []*element
 	parent                    *element
+	// foreign: it is in a default namespace (xmlns='…'), where libvirt's XPath
+	// expressions do not find it.
+	foreign bool
 }
 
 // attribute is one attribute; src[start:end] is its value without the quotes.
@@ -32,27 +35,27 @@ type attribute struct {
 
 func (e *element) empty() bool { return e.end == e.body }
 
-// child returns the first child of that name, or nil.
+// child returns the first child of that name as libvirt finds it, or nil.
 func (e *element) child(name string) *element {
 	if e == nil {
 		return nil
 	}
 	for _, c := range e.children {
-		if c.name == name {
+		if c.name == name && !c.foreign {
 			return c
 		}
 	}
 	return nil
 }
 
-// all returns the children of that name.
+// all returns the children of that name as libvirt finds them.
 func (e *element) all(name string) []*element {
 	if e == nil {
 		return nil
 	}
 	var found []*element
 	for _, c := range e.children {
-		if c.name == name {
+		if c.name == name && !c.foreign {
 			found = append(found, c)
 		}
 	}

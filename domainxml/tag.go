@@ -19,6 +19,7 @@ func (p *parser) startTag() error {
 	if err != nil {
 		return err
 	}
+	e.foreign = p.foreign(e)
 	p.attach(e)
 	e.body, e.bodyEnd, e.end = p.at, p.at, p.at
 	if closed {
@@ -45,6 +46,13 @@ func (p *parser) attach(e *element) {
 		return
 	}
 	p.open.children = append(p.open.children, e)
+}
+
+func (p *parser) foreign(e *element) bool {
+	if xmlns := e.attribute("xmlns"); xmlns != nil {
+		return xmlns.end > xmlns.start
+	}
+	return e.parent != nil && e.parent.foreign
 }
 
 // attributes reads up to and including the > of a start tag, and reports

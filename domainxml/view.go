@@ -2,6 +2,7 @@ package domainxml
 
 import (
 	"strconv"
+	"strings"
 
 	"libvirt.org/go/libvirtxml"
 )
@@ -14,7 +15,7 @@ type view struct {
 	doc        *document
 	os         libvirtxml.DomainOS
 	osElement  *element
-	boots      []*element // of os.BootDevices
+	boots      []*element // of os.BootDevices, as many as libvirt reads
 	interfaces []nic
 	ordered    []orderedDevice
 }
@@ -62,6 +63,7 @@ func (v *view) readOS() {
 	v.os.Cmdline = doc.text(el.child("cmdline"))
 	v.os.Shim = doc.text(el.child("shim"))
 	v.boots = el.all("boot")
+	v.boots = v.boots[:min(len(v.boots), maxBoots)]
 	for _, b := range v.boots {
 		v.os.BootDevices = append(v.os.BootDevices, libvirtxml.DomainBootDevice{Dev: doc.attr(b, "dev")})
 	}
@@ -82,29 +84,56 @@ func newNIC(doc *document, el *element, number int) nic {
 	}
 	if rom := el.child("rom"); rom != nil {
 		n.ROM = &libvirtxml.DomainROM{Bar: doc.attr(rom, "bar"), Enabled: doc.attr(rom, "enabled")}
+		if rom.attribute("file") != nil {
+			file := doc.attr(rom, "file")
+			n.ROM.File = &file
+		}
 	}
 	return n
 }
 
-// readOrder reads the boot orders of the devices. What is no order, or a second
-// one on the same device, is read as 0, which validOrder refuses as libvirt does.
+// readOrder reads the boot orders of the devices, of each the first as libvirt
+// does (virDomainDeviceInfoParseXML in src/conf/domain_conf.c).
 func (v *view) readOrder(devices []*element) {
 	count := map[string]int{}
 	for _, dev := range devices {
-		count[dev.name]++
-		for i, boot := range dev.all("boot") {
-			order, _ := strconv.ParseUint(v.doc.attr(boot, "order"), 10, 31)
-			if i > 0 {
-				order = 0
-			}
-			v.ordered = append(v.ordered, orderedDevice{
-				boot:    libvirtxml.DomainDeviceBoot{Order: uint(order), LoadParm: v.doc.attr(boot, "loadparm")},
-				element: boot,
-				device:  dev,
-				label:   v.label(dev, count[dev.name]),
-			})
+		if !dev.ordered() {
+			continue
 		}
+		count[dev.name]++
+		boot := dev.child("boot")
+		if boot == nil {
+			continue
+		}
+		v.ordered = append(v.ordered, orderedDevice{
+			boot:    libvirtxml.DomainDeviceBoot{Order: orderNumber(v.doc.attr(boot, "order")), LoadParm: v.doc.attr(boot, "loadparm")},
+			element: boot,
+			device:  dev,
+			label:   v.label(dev, count[dev.name]),
+		})
 	}
+}
+
+// ordered reports whether libvirt reads a boot order in such a device. In any
+// other it means nothing (VIR_DOMAIN_DEF_PARSE_ALLOW_BOOT in
+// src/conf/domain_conf.c).
+func (e *element) ordered() bool {
+	switch e.name {
+	case "disk", "filesystem", "interface", "hostdev", "redirdev":
+		return !e.foreign
+	}
+	return false
+}
+
+// orderNumber is a boot order as libvirt reads it (virXMLPropUInt in
+// src/util/virxml.c, so strtoul), 0 for what it refuses.
+func orderNumber(s string) uint {
+	s = strings.TrimPrefix(strings.TrimLeft(s, " \t\r\n"), "+")
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint(n)
 }
 
 // label is what an operator calls a device.

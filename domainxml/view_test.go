@@ -70,7 +70,7 @@ func seenByLibvirtxml(d libvirtxml.Domain) seen {
 			reduced.MAC = &libvirtxml.DomainInterfaceMAC{Address: n.MAC.Address}
 		}
 		if n.ROM != nil {
-			reduced.ROM = &libvirtxml.DomainROM{Bar: n.ROM.Bar, Enabled: n.ROM.Enabled}
+			reduced.ROM = &libvirtxml.DomainROM{Bar: n.ROM.Bar, Enabled: n.ROM.Enabled, File: n.ROM.File}
 		}
 		s.Interfaces = append(s.Interfaces, reduced)
 	}

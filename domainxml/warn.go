@@ -17,6 +17,8 @@ func (r *rewrite) warnROM() {
 	}
 }
 
+// romOff reports whether QEMU gets no option ROM to load: libvirt passes an empty
+// file on to it, which means just that.
 func romOff(rom *libvirtxml.DomainROM) bool {
-	return rom != nil && (rom.Bar == "off" || rom.Enabled == "no")
+	return rom != nil && (rom.Bar == "off" || rom.Enabled == "no" || rom.File != nil && *rom.File == "")
 }
