@@ -135,6 +135,14 @@ func TestProbePort(t *testing.T) {
 				t.Errorf("the progress before the table: %q", progress)
 			}
 		})
+		t.Run("in a network namespace with the /sys of another", func(t *testing.T) {
+			ip(t, l, "netns add apart")
+			ip(t, l, "-n apart link add brapart up type bridge")
+			enter := append([]string{"nsenter", "--net=/run/netns/apart"}, probeProgram("--bridge", "brapart", "--timeout", "100ms")...)
+			if status, stdout, stderr := runProbe(t, enter); status != 1 || !strings.Contains(stdout, "nobody answers iPXE") {
+				t.Errorf("exit status %d: %s%s", status, stdout, stderr)
+			}
+		})
 		t.Run("no bridge to ask on", func(t *testing.T) {
 			ip(t, l, "link add brdown type bridge")
 			for bridge, want := range map[string]string{

@@ -7,10 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -18,12 +14,10 @@ import (
 )
 
 const (
-	namePrefix   = "vnbprobe"
-	portSuffix   = "p"
-	vlanSuffix   = "v"
-	defaultVLAN  = 1 // what a bridge that filters VLANs gives to a new port
-	forwarding   = "3"
-	forwardAfter = 40 * time.Second // twice the longest forward delay of STP, and some
+	namePrefix  = "vnbprobe"
+	portSuffix  = "p"
+	vlanSuffix  = "v"
+	defaultVLAN = 1 // what a bridge that filters VLANs gives to a new port
 )
 
 // port is a port in a bridge: a veth pair with one end in the bridge, as an
@@ -120,7 +114,7 @@ func (p *port) connect(ctx context.Context, bridge *netlink.Bridge, vlan uint16)
 			return err
 		}
 	}
-	return awaitForwarding(ctx, outside.Attrs().Name)
+	return awaitForwarding(ctx, outside)
 }
 
 // joinVLAN makes the port a member of a VLAN. Where the bridge filters VLANs that
@@ -158,28 +152,6 @@ func setUp(link netlink.Link) error {
 		return fmt.Errorf("setting %s up: %w", link.Attrs().Name, err)
 	}
 	return nil
-}
-
-// awaitForwarding waits until the bridge passes frames from and to a port; with
-// STP it does not do so at once.
-func awaitForwarding(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, forwardAfter, fmt.Errorf("the bridge does not forward to it after %s; is it blocked by STP?", forwardAfter))
-	defer cancel()
-	state := filepath.Join("/sys/class/net", name, "brport/state")
-	for {
-		text, err := os.ReadFile(state)
-		if err != nil {
-			return err
-		}
-		if strings.TrimSpace(string(text)) == forwarding {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 // Close takes the port away.
