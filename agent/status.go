@@ -100,7 +100,7 @@ func (o statusOptions) ask(ctx context.Context) (nodestatus.Status, error) {
 	defer cancel()
 	s, err := nodestatus.Node(ctx, *o.dir)
 	if errors.Is(err, nodestatus.ErrNotRunning) {
-		err = fmt.Errorf("%w; start it with systemctl start virt-netboot, or see what it would change with virt-netboot plan", err)
+		err = fmt.Errorf("%w; start it with systemctl reset-failed virt-netboot; systemctl restart virt-netboot, or see what it would change with virt-netboot plan", err)
 	}
 	return s, err
 }

@@ -8,11 +8,15 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/status"
 )
 
+// startAgent starts an agent that does not run. systemd starts none that has failed
+// three times within a minute, until that is reset.
+const startAgent = "systemctl reset-failed virt-netboot; systemctl restart virt-netboot"
+
 // checkAgent asks the agent whether it runs as it should.
 func checkAgent(_ context.Context, n *node) []Result {
 	switch err := n.agentErr; {
 	case errors.Is(err, status.ErrNotRunning):
-		return one(failure("systemctl start virt-netboot", "%v", err))
+		return one(failure(startAgent, "%v", err))
 	case err != nil:
 		return one(unknown(err))
 	case n.agent.Version != n.Version:

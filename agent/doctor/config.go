@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -13,7 +14,11 @@ func checkConfig(_ context.Context, n *node) []Result {
 	var mistakes config.Errors
 	switch err := n.configErr; {
 	case errors.As(err, &mistakes):
-		return one(failure("mend "+n.ConfigPath+", then systemctl reload virt-netboot", "%s", mistakes.Detail()))
+		then := "systemctl reload virt-netboot"
+		if errors.Is(n.agentErr, status.ErrNotRunning) {
+			then = startAgent
+		}
+		return one(failure("mend "+n.ConfigPath+", then "+then, "%s", mistakes.Detail()))
 	case errors.Is(err, fs.ErrPermission):
 		return one(unknown(err))
 	case err != nil:

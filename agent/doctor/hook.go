@@ -146,6 +146,8 @@ func judgeHooks(hooks []hook, program, daemon string) Result {
 		return failure("chmod 755 "+hooks[at].path+reload, "%s is not executable, so libvirt does not run it", hooks[at].path)
 	case at > 0 && hooks[0].path == hookPath:
 		return ok("%s runs after %s, which is another program's", hooks[at].path, hookPath)
+	case at >= 0 && hooks[at].path != hookPath:
+		return ok("%s is virt-netboot's; another program's hook, which it was put beside, is no longer at %s", hooks[at].path, hookPath)
 	case at >= 0:
 		return ok("%s is virt-netboot's", hooks[at].path)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -138,12 +139,15 @@ func nobody(err error) bool {
 // checkGateway asks libvirt through the gateway and compares.
 func checkGateway(ctx context.Context, n *node) []Result {
 	socket := n.config.Gateway.Listen
+	if past, ok := n.bypassed(); ok {
+		return one(failure(startAgent, "the agent did not start, so %s leads clients past it", past))
+	}
 	through, err := n.describe(ctx, socket)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return one(unknown(err))
 	case err != nil && nobody(err):
-		return one(failure("systemctl start virt-netboot", "nobody listens at %s", socket))
+		return one(failure(startAgent, "nobody listens at %s", socket))
 	case err != nil && n.daemonErr != nil:
 		return one(failure("start libvirt first", "it passes nothing on, as libvirt does not answer: %v", err))
 	case err != nil:
@@ -154,6 +158,21 @@ func checkGateway(ctx context.Context, n *node) []Result {
 		return one(failure("systemctl restart virt-netboot", "%s is in front of another libvirt than that of %s, which does not answer", socket, n.upstream()))
 	}
 	return append(one(compare(n.daemon, through, socket, n.upstream())), n.checkTakeover()...)
+}
+
+// bypassed returns a path of the gateway that virt-netboot-bypass.service has made a
+// symbolic link to libvirt's own socket.
+func (n *node) bypassed() (string, bool) {
+	paths := []string{n.config.Gateway.Listen}
+	for _, d := range takeover.Daemons() {
+		paths = append(paths, d.Path)
+	}
+	for _, path := range paths {
+		if info, err := os.Lstat(n.path(path)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return path, true
+		}
+	}
+	return "", false
 }
 
 // checkTakeover looks for a takeover that its node has left behind.

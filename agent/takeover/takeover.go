@@ -93,7 +93,7 @@ func Enable(s State) (Plan, error) {
 	if !there {
 		i := slices.IndexFunc(Daemons(), func(d Daemon) bool { return slices.Contains(s.Active, d.socket()) })
 		if i < 0 {
-			return Plan{}, errors.New("neither virtqemud.socket nor libvirtd.socket is active: start the one that this node uses (systemctl enable --now libvirtd.socket)")
+			return Plan{}, s.inactive()
 		}
 		d = Daemons()[i]
 	}
@@ -111,6 +111,17 @@ func Enable(s State) (Plan, error) {
 		),
 		Rollback: s.release(d),
 	}, nil
+}
+
+// inactive is the error of a node on which no daemon's socket is systemd's.
+func (s State) inactive() error {
+	for _, d := range Daemons() {
+		if slices.Contains(s.Active, d.service()) {
+			return fmt.Errorf("%[1]s runs without %[2]s, as with --listen: take that out of its arguments, systemctl unmask %[2]s, systemctl stop %[1]s && systemctl start %[2]s (guests run on); or name the gateway's socket to its clients instead of a takeover",
+				d.service(), d.socket())
+		}
+	}
+	return errors.New("neither virtqemud.socket nor libvirtd.socket is active: start the one that this node uses (systemctl enable --now libvirtd.socket)")
 }
 
 // Disable returns what gives libvirt its usual path back; nothing where it has it.

@@ -86,6 +86,7 @@ func TestEnable(t *testing.T) {
 			"it is libvirtd that the gateway is in front of, and this node has moved to virtqemud: virt-netboot takeover disable first",
 		},
 		{"no libvirt", State{}, nil, nil, "neither virtqemud.socket nor libvirtd.socket is active"},
+		{"libvirtd with a socket of its own", State{Active: []string{"libvirtd.service"}}, nil, nil, "libvirtd.service runs without libvirtd.socket"},
 		{"an upstream of its own", State{Active: []string{"libvirtd.socket"}, Upstream: virtd}, nil, nil, "gateway.upstream is /run/libvirt/libvirt-sock: remove it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
