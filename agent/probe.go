@@ -49,7 +49,8 @@ The verdicts:
   answers-ordinary  the tenant's server answers ordinary clients
   one-subnet        both servers give addresses of one subnet
   no-boot-file      the tenant's server answers iPXE, and names nothing to boot
-Several of the last six may be true at once.
+  unknown           no fault is found, but OpenStack's server was not heard
+Several may be true at once, but for the first and the last.
 
 Which server is OpenStack's: one with an address of this node or of one of
 Neutron's namespaces on it (qdhcp-*), and one that offers to a MAC address what
@@ -65,7 +66,7 @@ It needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.
 Exit status:
   0  right
   1  not right, or the output cannot be written
-  2  it could not ask, or OpenStack's server was not heard at all`,
+  2  it could not ask, or the verdict is unknown`,
 		Example: `  virt-netboot probe --bridge br2006
   virt-netboot probe --bridge brq1b5c0e5e-2f --vlan 40 --openstack-server 10.0.0.2`,
 		Args:                  usage(cobra.NoArgs),

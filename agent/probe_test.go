@@ -1,7 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,13 +50,46 @@ one-subnet: one subnet with vm\x1b]0;1
 	}
 }
 
+// verdicts are all that package probe declares.
+func verdicts(t *testing.T) []probe.Verdict {
+	t.Helper()
+	source, err := os.ReadFile("probe/verdict.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []probe.Verdict
+	for _, m := range regexp.MustCompile(`(?m)^\t\w+ Verdict = "(.*)"$`).FindAllStringSubmatch(string(source), -1) {
+		all = append(all, probe.Verdict(m[1]))
+	}
+	if len(all) < 8 {
+		t.Fatalf("only %q are found", all)
+	}
+	return all
+}
+
+// TestProbeHelp: every verdict that --json may return is explained.
+func TestProbeHelp(t *testing.T) {
+	help := newProbe().Long
+	for _, v := range verdicts(t) {
+		if !strings.Contains(help, fmt.Sprintf("\n  %-17s ", v)) {
+			t.Errorf("%s is not explained", v)
+		}
+	}
+	for line := range strings.Lines(help) {
+		if len(line) > len("\n")+79 {
+			t.Errorf("more than 79 columns: %s", line)
+		}
+	}
+}
+
 // TestOutcome: the exit statuses that probe --help promises.
 func TestOutcome(t *testing.T) {
-	for verdict, want := range map[probe.Verdict]int{
-		probe.Right: exitOK, probe.Unknown: exitInput,
-		probe.Race: exitFailure, probe.OpenStackOnly: exitFailure, probe.Nobody: exitFailure,
-		probe.AnswersOrdinary: exitFailure, probe.OneSubnet: exitFailure, probe.NoBootFile: exitFailure,
-	} {
+	special := map[probe.Verdict]int{probe.Right: exitOK, probe.Unknown: exitInput}
+	for _, verdict := range verdicts(t) {
+		want, ok := special[verdict]
+		if !ok {
+			want = exitFailure
+		}
 		err := outcome(verdict)
 		if got := status(err); got != want {
 			t.Errorf("%s: exit status %d, want %d", verdict, got, want)
