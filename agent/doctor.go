@@ -56,10 +56,14 @@ Exit status:
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON array of the results: check, level, found, remedy")
 	colorFlag(cmd, &paint, "results")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		path, err := filepath.Abs(source.path)
+		if err != nil {
+			return &failure{error: err}
+		}
 		d := doctor.Doctor{
 			Host:            doctor.LocalHost(),
 			LoadConfig:      source.load,
-			ConfigPath:      source.path,
+			ConfigPath:      path,
 			DefaultUpstream: gateway.DefaultUpstream,
 			Version:         version.Version,
 			HookProgram:     hookProgram(),

@@ -43,14 +43,21 @@ func (c Call) Handled() bool {
 	return ok
 }
 
-// ErrArguments is what ParseCall returns for arguments that are not libvirt's.
+// ErrArguments is what ParseCall returns for arguments that cannot be libvirt's.
 var ErrArguments = errors.New("libvirt calls its hook with four arguments: domain, operation, sub-operation, extra")
 
-// ParseCall reads the arguments after the program's name. Should libvirt add
-// more to its four one day, they are ignored.
+// ParseCall reads the arguments after the program's name. Should libvirt add to its
+// four one day, more are ignored; should it leave some away, domain and operation do.
 func ParseCall(args []string) (Call, error) {
-	if len(args) < 4 {
+	if len(args) < 2 {
 		return Call{}, ErrArguments
 	}
-	return Call{Domain: args[0], Operation: Operation(args[1]), SubOperation: args[2], Extra: args[3]}, nil
+	c := Call{Domain: args[0], Operation: Operation(args[1]), SubOperation: "-", Extra: "-"}
+	if len(args) > 2 {
+		c.SubOperation = args[2]
+	}
+	if len(args) > 3 {
+		c.Extra = args[3]
+	}
+	return c, nil
 }

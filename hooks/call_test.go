@@ -10,10 +10,12 @@ import (
 )
 
 func TestParseCall(t *testing.T) {
-	want := Call{Domain: "--help", Operation: Migrate, SubOperation: "begin", Extra: "-"}
+	want := Call{Domain: "--help", Operation: Migrate, SubOperation: "-", Extra: "-"}
 	for _, args := range [][]string{
-		{"--help", "migrate", "begin", "-"},
-		{"--help", "migrate", "begin", "-", "more", "of a later libvirt"},
+		{"--help", "migrate"},
+		{"--help", "migrate", "-"},
+		{"--help", "migrate", "-", "-"},
+		{"--help", "migrate", "-", "-", "more", "of a later libvirt"},
 	} {
 		got, err := ParseCall(args)
 		if err != nil {
@@ -23,7 +25,11 @@ func TestParseCall(t *testing.T) {
 			t.Errorf("ParseCall(%q): %s", args, diff)
 		}
 	}
-	for _, args := range [][]string{nil, {"vm"}, {"vm", "prepare", "begin"}} {
+	all, err := ParseCall([]string{"vm", "migrate", "begin", "extra"})
+	if diff := cmp.Diff(Call{Domain: "vm", Operation: Migrate, SubOperation: "begin", Extra: "extra"}, all); err != nil || diff != "" {
+		t.Errorf("four arguments: %v, -want +got:\n%s", err, diff)
+	}
+	for _, args := range [][]string{nil, {"vm"}} {
 		if got, err := ParseCall(args); !errors.Is(err, ErrArguments) {
 			t.Errorf("ParseCall(%q) = %v, %v; want ErrArguments", args, got, err)
 		}

@@ -44,6 +44,9 @@ func (d *decoder) gateway(n ast.Node, g *Gateway) {
 		})},
 		{"on_refusal", choice(d, &g.OnRefusal, RefusalOriginal, RefusalError)},
 	})
+	if g.Listen == g.Upstream {
+		d.fail(n, "listen and upstream are both %s: the gateway would talk to itself", g.Listen)
+	}
 }
 
 func (d *decoder) rules(n ast.Node, rules *[]domainxml.Rule) {
