@@ -71,10 +71,8 @@ func (r *rewrite) editBoot() {
 
 // takeBoot records the boot devices as they are.
 func (r *rewrite) takeBoot() {
-	r.taken.boot = &[]string{}
-	for _, b := range r.os.BootDevices {
-		*r.taken.boot = append(*r.taken.boot, b.Dev)
-	}
+	boot := bootNames(r.os.BootDevices)
+	r.taken.boot = &boot
 }
 
 // validBoots reports whether every <boot> of <os> names a device. libvirt
@@ -91,9 +89,13 @@ func validBoots(boots []*element) bool {
 func bootElement(dev, quote string) string { return "<boot dev=" + quote + dev + quote + "/>" }
 
 func names(devices []libvirtxml.DomainBootDevice) string {
-	var s []string
+	return strings.Join(bootNames(devices), ", ")
+}
+
+func bootNames(devices []libvirtxml.DomainBootDevice) []string {
+	s := []string{}
 	for _, d := range devices {
 		s = append(s, d.Dev)
 	}
-	return strings.Join(s, ", ")
+	return s
 }

@@ -95,13 +95,13 @@ func (r *rewrite) firstDisk(boot string) *element {
 }
 
 // orderedDevice is a device with its boot order, if it has one.
-func (r *rewrite) orderedDevice(dev *element) orderedDevice {
-	for _, d := range r.ordered {
+func (v *view) orderedDevice(dev *element) orderedDevice {
+	for _, d := range v.ordered {
 		if d.device == dev {
 			return d
 		}
 	}
-	return orderedDevice{device: dev, label: r.label(dev, r.doc.deviceID(dev).number)}
+	return orderedDevice{device: dev, label: v.label(dev, v.doc.deviceID(dev).number)}
 }
 
 func hasDevice(devices []orderedDevice, dev *element) bool {
@@ -119,13 +119,17 @@ func (r *rewrite) writeOrder(interfaces int, devices []orderedDevice) {
 		switch d := devices[i]; {
 		case d.element == nil:
 			r.taken.orders = append(r.taken.orders, orderRecord{r.doc.deviceID(d.device), ""})
-			quote := r.edits.quote(d.device)
-			r.edits.appendChild(d.device, "<boot order="+quote+value+quote+"/>")
+			r.edits.insertOrder(d.device, value)
 		case d.boot.Order != order:
 			r.taken.orders = append(r.taken.orders, orderRecord{r.doc.deviceID(d.device), r.doc.attr(d.element, "order")})
 			r.edits.setAttribute(d.element.attribute("order"), value)
 		}
 	}
+}
+
+func (e *edits) insertOrder(dev *element, value string) {
+	quote := e.quote(dev)
+	e.appendChild(dev, "<boot order="+quote+value+quote+"/>")
 }
 
 // validOrder reports whether libvirt takes the orders: from 1, none twice. What

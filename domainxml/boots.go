@@ -48,8 +48,11 @@ func Inspect(doc []byte) (Facts, error) {
 }
 
 func (v *view) bootOrder() string {
-	if len(v.ordered) > 0 {
+	switch {
+	case len(v.ordered) > 0:
 		return labels(byOrder(v.ordered))
+	case len(v.os.BootDevices) == 0 && v.os.Type != nil && v.os.Type.Type == "hvm":
+		return bootDisk
 	}
 	return names(v.os.BootDevices)
 }

@@ -75,7 +75,7 @@ func TestInspect(t *testing.T) {
 			`<os><type>hvm</type><boot dev='network'/><boot dev='hd'/></os>`,
 			domainxml.Facts{BootsFrom: domainxml.BootsFromNetwork, BootOrder: "network, hd"},
 		},
-		"no boot element": {`<os><type>hvm</type></os>`, domainxml.Facts{BootsFrom: domainxml.BootsFromDisk}},
+		"no boot element": {`<os><type>hvm</type></os>`, domainxml.Facts{BootsFrom: domainxml.BootsFromDisk, BootOrder: "hd"}},
 		"cdrom":           {`<os><type>hvm</type><boot dev='cdrom'/></os>`, domainxml.Facts{BootsFrom: domainxml.BootsFromCDROM, BootOrder: "cdrom"}},
 		"floppy":          {`<os><type>hvm</type><boot dev='fd'/></os>`, domainxml.Facts{BootsFrom: domainxml.BootsFromFloppy, BootOrder: "fd"}},
 		"kernel": {

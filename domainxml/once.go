@@ -77,16 +77,11 @@ func (r *rewrite) markOnce(fresh bool, marked func(uuid string) Once) {
 	r.rule = r.kept.once.rule(r.rule)
 }
 
-// restoreTakenBoot puts the boot order back that rewrites took away. Where the
-// network is not first any more, somebody has set another one since.
+// restoreTakenBoot puts the boot order back that rewrites took away, unless
+// somebody has set another one since.
 func (r *rewrite) restoreTakenBoot() {
-	if r.bootsFrom() == BootsFromNetwork {
-		others := len(r.changes)
-		r.restoreBoot(r.kept.boot)
-		r.restoreOrders(r.kept.orders)
-		for i := range r.changes[others:] {
-			r.changes[others+i].Kind = ChangeBootOrderRestored
-		}
+	if r.networkFirstBy(r.kept) {
+		r.restoreBoot(r.kept, ChangeBootOrderRestored)
 	}
 	r.kept.boot, r.kept.orders = nil, nil
 }
@@ -116,5 +111,5 @@ func NetworkFirstByRule(doc []byte) bool {
 	}
 	_, kept := parsed.recordOf()
 	v := newView(parsed)
-	return (kept.boot != nil || kept.orders != nil) && v.bootsFrom() == BootsFromNetwork
+	return v.networkFirstBy(kept)
 }

@@ -42,14 +42,6 @@ type record struct {
 	filterrefs []filterrefRecord
 }
 
-// deviceID finds a device again: by its name, which is an interface's MAC
-// address or a disk's target, or by its number among those of its type.
-type deviceID struct {
-	kind   string // the element's name
-	number int    // from 1
-	name   string // "" when it had none yet
-}
-
 type orderRecord struct {
 	deviceID
 	value string // "" when it had no order
@@ -58,43 +50,6 @@ type orderRecord struct {
 type filterrefRecord struct {
 	deviceID
 	element string // the <filterref> as it was
-}
-
-func (d *document) deviceID(dev *element) deviceID {
-	id := deviceID{kind: dev.name, name: d.deviceName(dev)}
-	if dev.parent != nil {
-		id.number = 1 + slices.Index(dev.parent.all(dev.name), dev)
-	}
-	return id
-}
-
-// deviceName is what an operator calls a device, "" when it has no name.
-func (d *document) deviceName(dev *element) string {
-	if mac := d.attr(dev.child("mac"), "address"); mac != "" {
-		return mac
-	}
-	if dev.name == "disk" {
-		return d.attr(dev.child("target"), "dev")
-	}
-	return ""
-}
-
-// device finds a device again, nil when it is gone.
-func (d *document) device(id deviceID) *element {
-	same := d.root.child("devices").all(id.kind)
-	var there *element
-	if 0 < id.number && id.number <= len(same) {
-		there = same[id.number-1]
-	}
-	if there != nil && (id.name == "" || strings.EqualFold(d.deviceName(there), id.name)) {
-		return there // also where another one has its name
-	}
-	for _, dev := range same {
-		if id.name != "" && strings.EqualFold(d.deviceName(dev), id.name) {
-			return dev
-		}
-	}
-	return nil
 }
 
 // recordOf returns the element of ours and what it says, nil and the zero
@@ -154,17 +109,11 @@ func (d *document) sources(elements []*element) []string {
 // source is an element as it is written.
 func (d *document) source(e *element) string { return string(d.src[e.start:e.end]) }
 
-// merge adds what a further rewrite took away. Where both know something the
-// newer one counts: somebody has set it since the first rewrite.
+// merge adds what a further rewrite took away, but for the boot order. Where both
+// know something the newer one counts: somebody has set it since the first rewrite.
 func (r record) merge(newer record) record {
-	if newer.boot != nil {
-		r.boot = newer.boot
-	}
 	if newer.kernel != nil {
 		r.kernel = newer.kernel
-	}
-	if newer.orders != nil {
-		r.orders = newer.orders
 	}
 	for _, f := range newer.filterrefs {
 		r.filterrefs = slices.DeleteFunc(r.filterrefs, func(old filterrefRecord) bool {

@@ -59,6 +59,12 @@ const (
 	ChangeRecordRemoved     ChangeKind = "record-removed"
 )
 
+// What Revert leaves as somebody has set it since, or cannot put back: From is what
+// was there before the rewrite, To what is there instead.
+const (
+	ChangeBootOrderNotRestored ChangeKind = "boot-order-not-restored"
+)
+
 // Change is one thing that a rule changed in a document.
 type Change struct {
 	Kind ChangeKind
@@ -76,6 +82,9 @@ type Change struct {
 func (c Change) String() string {
 	switch c.Kind {
 	case ChangeBootOrder, ChangeBootOrderRestored:
+		if c.From == c.To {
+			return fmt.Sprintf("boot order %s numbered as before", c.To)
+		}
 		return fmt.Sprintf("boot order %s instead of %s", c.To, c.From)
 	case ChangeFilterrefRemoved:
 		return fmt.Sprintf("filterref %s removed from interface %s", c.From, c.Interface)
@@ -85,6 +94,8 @@ func (c Change) String() string {
 		return fmt.Sprintf("kernel %s removed", c.From)
 	case ChangeCmdlineRemoved:
 		return fmt.Sprintf("kernel command line %q removed, so that iPXE reads its script", c.From)
+	case ChangeBootOrderNotRestored:
+		return fmt.Sprintf("boot order %s stays, as somebody has set it since; before virt-netboot it was %s", c.To, c.From)
 	case ChangeFilterrefRestored:
 		return fmt.Sprintf("filterref put back on interface %s", c.Interface)
 	case ChangeKernelRestored:

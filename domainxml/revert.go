@@ -24,8 +24,11 @@ func Revert(doc []byte, mark bool) (res Result, err error) {
 	el, kept := parsed.recordOf()
 	w := &rewrite{view: newView(parsed), domain: newDomain(parsed), edits: edits{src: doc}}
 	w.restoreKernel(kept.kernel)
-	w.restoreBoot(kept.boot)
-	w.restoreOrders(kept.orders)
+	if w.networkFirstBy(kept) {
+		w.restoreBoot(kept, ChangeBootOrder)
+	} else {
+		w.leaveBoot(kept)
+	}
 	for _, f := range kept.filterrefs {
 		w.restoreFilterref(f)
 	}
@@ -62,67 +65,8 @@ func (r *rewrite) restoreKernel(elements []string) {
 	r.changed(osType.start, Change{Kind: kind})
 }
 
-func (r *rewrite) restoreBoot(boot *[]string) {
-	if boot == nil || r.osElement.child("type") == nil {
-		return
-	}
-	behind := r.osElement.child("type")
-	if len(r.boots) > 0 {
-		behind = r.boots[len(r.boots)-1]
-	}
-	quote := r.edits.quote(behind)
-	var elements []string
-	to := ""
-	for i, dev := range *boot {
-		elements = append(elements, bootElement(escape(dev), quote))
-		if i > 0 {
-			to += ", "
-		}
-		to += dev
-	}
-	for _, el := range r.boots {
-		r.edits.remove(el)
-	}
-	r.edits.insertAfter(behind, elements...)
-	r.changed(behind.start, Change{Kind: ChangeBootOrder, From: names(r.os.BootDevices), To: to})
-}
-
-func (r *rewrite) restoreOrders(orders []orderRecord) {
-	from, to := labels(byOrder(r.ordered)), ""
-	for _, o := range orders {
-		dev := r.doc.device(o.deviceID)
-		if dev == nil {
-			continue // unplugged since
-		}
-		r.restoreOrder(dev, o.value)
-		if o.value != "" && to != "" {
-			to += ", "
-		}
-		if o.value != "" {
-			to += r.label(dev, o.number)
-		}
-	}
-	if len(orders) > 0 {
-		r.changed(r.doc.root.child("devices").start, Change{Kind: ChangeBootOrder, From: from, To: to})
-	}
-}
-
-func (r *rewrite) restoreOrder(dev *element, value string) {
-	boot := dev.child("boot")
-	switch {
-	case value == "" && boot != nil:
-		r.edits.remove(boot)
-	case value == "":
-	case boot.attribute("order") != nil:
-		r.edits.setAttribute(boot.attribute("order"), value)
-	default:
-		quote := r.edits.quote(dev)
-		r.edits.appendChild(dev, "<boot order="+quote+escape(value)+quote+"/>")
-	}
-}
-
 func (r *rewrite) restoreFilterref(f filterrefRecord) {
-	dev := r.doc.device(f.deviceID)
+	dev := r.doc.find([]deviceID{f.deviceID})[f.deviceID]
 	if dev == nil {
 		return // unplugged since
 	}
@@ -158,6 +102,7 @@ func (r *rewrite) removeRecord(el *element, kept record) {
 // keepRecord writes what is to be kept from now on, if anything is.
 func (r *rewrite) keepRecord(el *element) {
 	kept := r.kept.merge(r.taken)
+	kept.boot, kept.orders = r.keptBoot()
 	switch {
 	case !kept.empty():
 		r.edits.writeRecord(r.doc, el, kept)
