@@ -152,13 +152,11 @@ func (r *rewrite) restoreOrders(kept record) string {
 	}
 	var want []orderedDevice
 	for _, dev := range order {
-		d := r.orderedDevice(dev)
-		if i := slices.Index(devicesOf(was), dev); exact && i >= 0 {
-			d.boot.Order = was[i].boot.Order
-		} else if moved(dev) {
-			d.boot.Order = 0
+		if i := slices.Index(devicesOf(was), dev); i >= 0 {
+			want = append(want, was[i])
+		} else {
+			want = append(want, r.orderedDevice(dev))
 		}
-		want = append(want, d)
 	}
 	r.writeOrders(want)
 	if len(want) == 0 {

@@ -87,6 +87,17 @@ func TestRestoreBoot(t *testing.T) {
 		"another MAC address since": {
 			"vda=1", []func(*story){define(), newMAC}, "vda=1", "boot order vda instead of 52:54:00:00:00:0f, vda",
 		},
+		"another number since": {
+			"vda=1", []func(*story){define(bootSecond), unplug("nic1")}, "vda=1", "boot order vda instead of 52:54:00:00:00:02, vda",
+		},
+		"both notations since": {
+			"hd", []func(*story){define(), set("network, nic1=1")}, "network, nic1=1",
+			"boot order 52:54:00:00:00:01 stays, as somebody has set it since; before virt-netboot it was hd",
+		},
+		"both notations since an order": {
+			"vda=1", []func(*story){define(), set("hd, nic1=1, vda=2")}, "hd, nic1=1, vda=2",
+			"boot order 52:54:00:00:00:01, vda stays, as somebody has set it since; before virt-netboot it was vda",
+		},
 		"unplugged since": {
 			"vda=1, sda=2", []func(*story){define(bootSecond), unplug("nic2")}, "vda=1, sda=2", "boot order vda, sda numbered as before",
 		},
