@@ -40,6 +40,18 @@ func (n *node) patched(t *testing.T) {
 	})
 }
 
+// runs fails the test unless the agents of both units are of the version.
+func (n *node) runs(t *testing.T, version string) {
+	t.Helper()
+	for _, unit := range []string{"virt-netboot", "virt-netboot-files"} {
+		// The program that runs, whatever was put in its place.
+		got := n.shell(t, "exec /proc/$(systemctl show -P MainPID "+unit+")/exe --version")
+		if got = strings.TrimSpace(got); got != "virt-netboot "+version {
+			t.Errorf("%s runs %q, want version %s", unit, got, version)
+		}
+	}
+}
+
 func (n *node) isHook(t *testing.T, path string) {
 	t.Helper()
 	target, err := os.Readlink(n.path(path))
@@ -181,12 +193,12 @@ func (n *node) domainOn(t *testing.T, name, disk string) string {
 }
 
 // files lists what is in /etc, /usr and /var, with type, mode, owner, size and
-// target, but for what apt, dpkg, systemd and libvirt keep there of their own work.
+// target, but for what apt, dpkg, rpm, systemd and libvirt keep there of their own work.
 func (n *node) files(t *testing.T) []string {
 	t.Helper()
 	n.run(t, "touch", "/root/stamp")
 	out := n.shell(t, `find /etc /usr /var -printf '%p %y %m %u %g %l' \( -type f -printf ' %s' , -printf '\n' \) |
-		grep -vE '^/var/(log|cache|backups|tmp|lib/(apt|dpkg|systemd|libvirt/(qemu|images|dnsmasq)))(/| )' | LC_ALL=C sort`)
+		grep -vE '^/var/(log|cache|backups|tmp|lib/(apt|dpkg|rpm|systemd|libvirt/(qemu|images|dnsmasq)))(/| )' | LC_ALL=C sort`)
 	return strings.Split(out, "\n")
 }
 
@@ -206,7 +218,9 @@ func (n *node) asBefore(t *testing.T, before []string) {
 		t.Errorf("left behind:\n%s", newer)
 	}
 	n.sameFiles(t, before)
-	if units := n.shell(t, "systemctl list-unit-files --no-legend 'virt-netboot*' || true"); units != "" {
-		t.Errorf("systemd still knows:\n%s", units)
+	for _, list := range []string{"list-unit-files", "list-units"} { // a process that runs on is a unit without a file
+		if units := n.shell(t, "systemctl --plain --no-legend "+list+" 'virt-netboot*' || true"); units != "" {
+			t.Errorf("systemd still knows:\n%s", units)
+		}
 	}
 }

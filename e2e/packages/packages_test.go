@@ -244,6 +244,10 @@ func testNode(t *testing.T, older, newer string) {
 		n.asBefore(t, before)
 	})
 	step("where the hook cannot be linked", n.hookElsewhere)
+	step("as an RPM", func(t *testing.T) {
+		n.shell(t, "mkdir /etc/nova; echo domain-needed >/etc/nova/dnsmasq.conf")
+		n.livesAsRPM(t, rpmIn(t, filepath.Dir(older)), rpmIn(t, filepath.Dir(newer)))
+	})
 }
 
 // TestReproducible: another directory, time, umask and time zone give the same bytes,
