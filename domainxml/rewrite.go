@@ -36,7 +36,8 @@ func (r Rewriter) Domain(doc []byte, state State) (res Result, err error) {
 }
 
 // Device applies the policy to the document of one device, as attach-device and
-// update-device carry it. domain is the document of the domain that it is for.
+// update-device carry it. domain is the document of the domain that it is for,
+// where rewrites may have moved the boot orders that the device's client knows.
 func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
 	defer unchangedOnPanic(device, &res, &err)
 	unchanged := Result{Output: device}
@@ -55,6 +56,9 @@ func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
 	}
 	if w.rule != nil && parsed.root.name == "interface" {
 		w.editFilterref(newNIC(parsed, parsed.root, 1))
+	}
+	if !w.reverted {
+		w.editDeviceOrder(owner, kept)
 	}
 	return w.result(), nil
 }

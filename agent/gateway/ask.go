@@ -21,12 +21,13 @@ type deviceCall struct {
 }
 
 // lookUp asks libvirt on the client's connection, so with its rights and in its
-// driver, for the domain that a device is for.
+// driver, for the domain that a device is for: for its definition where the
+// device is for that alone.
 func (c *conn) lookUp(call xmlCall) {
 	device := &deviceCall{call, time.Now().Add(ownTimeout)}
 	c.device = device
 	c.calls.paused = true
-	c.ask(call.head, ProcDomainGetXMLDesc, getXMLDesc(call.domain, 0), func(m message, err error) {
+	c.ask(call.head, ProcDomainGetXMLDesc, getXMLDesc(call.domain, places(call.head.proc, call.flags())[0].read), func(m message, err error) {
 		if c.device != device {
 			return // it has waited too long and gone on
 		}

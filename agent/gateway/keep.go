@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
@@ -28,15 +29,20 @@ type place struct {
 	write uint32 // virDomainModificationImpact
 }
 
-// newKeep returns nil for a call without a device.
+// newKeep returns nil for a call without a device, and for a device that loses
+// nothing.
 func newKeep(call xmlCall, res domainxml.Result) *keep {
-	if !call.head.proc.carriesDevice() {
+	if !call.head.proc.carriesDevice() || !slices.ContainsFunc(res.Changes, ofFilter) {
 		return nil
 	}
 	return &keep{
 		head: call.head, domain: call.domain, device: call.xml, result: res,
 		todo: places(call.head.proc, call.flags()),
 	}
+}
+
+func ofFilter(c domainxml.Change) bool {
+	return c.Kind == domainxml.ChangeFilterrefRemoved || c.Kind == domainxml.ChangeFilterrefReplaced
 }
 
 // places are the documents that get the device of a call.

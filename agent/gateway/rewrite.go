@@ -74,14 +74,20 @@ func (o callObserver) taken(m message) {
 		})
 		return
 	}
-	// The policy needs to know the domain, but has nothing to do with a device
-	// without a filter.
-	if !bytes.Contains(c.xml, []byte("filterref")) {
+	if !needsDomain(c) {
 		o.count(m.head.proc, resultUnchanged)
 		o.calls.insert(m)
 		return
 	}
 	o.lookUp(c)
+}
+
+// needsDomain reports whether the policy may have something to do with a device:
+// it may have a filter, a boot order, or one in its domain that it does not say.
+func needsDomain(c xmlCall) bool {
+	has := func(s string) bool { return bytes.Contains(c.xml, []byte(s)) }
+	return has("filterref") || has("<boot") ||
+		c.head.proc == ProcDomainUpdateDeviceFlags && (has("<disk") || has("<interface"))
 }
 
 // forward sends a call on, rewritten if the policy wants it so.

@@ -378,3 +378,47 @@ func TestManyUnansweredCalls(t *testing.T) {
 		wantFrame(t, client, okReply(m.head, nil))
 	}
 }
+
+func TestNeedsDomain(t *testing.T) {
+	for name, c := range map[string]struct {
+		proc Procedure
+		xml  string
+		want bool
+	}{
+		"an interface with a filter":       {ProcDomainAttachDevice, deviceDoc, true},
+		"a disk with a boot order":         {ProcDomainAttachDeviceFlags, "<disk><boot order='1'/></disk>", true},
+		"a new disk without":               {ProcDomainAttachDeviceFlags, "<disk/>", false},
+		"a disk that may have one":         {ProcDomainUpdateDeviceFlags, "<disk/>", true},
+		"an interface that may have one":   {ProcDomainUpdateDeviceFlags, "<interface/>", true},
+		"graphics, which cannot be booted": {ProcDomainUpdateDeviceFlags, "<graphics/>", false},
+		"a new interface without a filter": {ProcDomainAttachDevice, "<interface/>", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			call := xmlCall{message: message{head: header{proc: c.proc}}, xml: []byte(c.xml)}
+			if got := needsDomain(call); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestUpdateDeviceOrder: a device of the definition is held against the definition,
+// and nothing is kept of one that loses no filter.
+func TestUpdateDeviceOrder(t *testing.T) {
+	const domain = `<domain type='kvm'><name>a</name><metadata>` +
+		`<netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0"><netboot:order type="disk" number="1" name="vda" value="1"/></netboot:domain>` +
+		`</metadata><os><type>hvm</type></os><devices><disk><target dev='vda'/><boot order='2'/></disk></devices></domain>`
+	const config = 2 // VIR_DOMAIN_AFFECT_CONFIG, VIR_DOMAIN_XML_INACTIVE
+	client, libvirt := newLab(t).connect(t)
+	update := header{prog: ProgramRemote, vers: 1, proc: ProcDomainUpdateDeviceFlags, typ: typeCall, serial: 5}
+	args := func(order string) []byte {
+		doc := `<disk><target dev='vda'/><boot order='` + order + `'/></disk>`
+		return binary.BigEndian.AppendUint32(appendString(domainArg(), []byte(doc)), config)
+	}
+	write(t, client, frameOf(update, args("1")))
+	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domain, config))
+	wantFrame(t, libvirt, frameOf(update, args("2")))
+	write(t, libvirt, okReply(update, nil))
+	wantFrame(t, client, okReply(update, nil))
+	wantPasses(t, client, libvirt)
+}

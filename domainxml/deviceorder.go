@@ -1,0 +1,94 @@
+package domainxml
+
+import (
+	"math"
+	"slices"
+	"strconv"
+)
+
+// movedOrder is a device's boot order as rewrites left it, and as it was before
+// them; 0 where it had none.
+type movedOrder struct{ is, was uint }
+
+// presentOrder is the boot order for a device that its client plugs or updates
+// with n, 0 for none. The client knows the boot orders as they were: a disk at 1
+// and a CD-ROM at 2, say, where an interface has 1 now, and they 2 and 3. self is
+// the device itself, nil when it is new; others are all others that have one.
+func presentOrder(n uint, self *movedOrder, others []movedOrder) uint {
+	taken := func(n uint) bool {
+		return slices.ContainsFunc(others, func(o movedOrder) bool { return o.is == n })
+	}
+	switch {
+	case self != nil && self.was == n:
+		return self.is
+	case !taken(n):
+		return n
+	}
+	after, before := uint(0), uint(math.MaxUint32)
+	for _, o := range others {
+		switch {
+		case o.was == n:
+			return n // without virt-netboot libvirt would refuse it, too
+		case o.was < n:
+			after = max(after, o.is)
+		default:
+			before = min(before, o.is)
+		}
+	}
+	for after++; taken(after); after++ {
+	}
+	if after > before {
+		return n
+	}
+	return after
+}
+
+// editDeviceOrder gives a device the boot order that it has, or is to get, in
+// its domain as it is now.
+func (r *rewrite) editDeviceOrder(owner *document, kept record) {
+	dev := r.doc.root
+	if len(kept.orders) == 0 || !dev.ordered() {
+		return
+	}
+	boot, n := dev.child("boot"), uint(0)
+	if boot != nil {
+		if n = orderNumber(r.doc.attr(boot, "order")); n == 0 {
+			return // libvirt refuses it
+		}
+	}
+	self, others := owner.movedOrders(kept, owner.device(deviceID{kind: dev.name, name: r.doc.deviceName(dev)}))
+	now := presentOrder(n, self, others)
+	if now == n {
+		return
+	}
+	change := Change{Kind: ChangeBootOrder, From: "none", To: strconv.FormatUint(uint64(now), 10)}
+	if boot == nil {
+		quote := r.edits.quote(dev)
+		r.edits.appendChild(dev, "<boot order="+quote+change.To+quote+"/>")
+	} else {
+		change.From = strconv.FormatUint(uint64(n), 10)
+		r.edits.setAttribute(boot.attribute("order"), change.To)
+	}
+	r.changed(dev.start, change)
+}
+
+// movedOrders are the boot orders of a domain: of one device, nil when it has
+// none, and of all others.
+func (d *document) movedOrders(kept record, dev *element) (self *movedOrder, others []movedOrder) {
+	was := map[*element]uint{}
+	for _, o := range kept.orders {
+		was[d.device(o.deviceID)] = orderNumber(o.value)
+	}
+	for _, o := range newView(d).ordered {
+		moved := movedOrder{is: o.boot.Order, was: o.boot.Order}
+		if before, known := was[o.device]; known {
+			moved.was = before
+		}
+		if o.device == dev {
+			self = &moved
+		} else {
+			others = append(others, moved)
+		}
+	}
+	return self, others
+}
