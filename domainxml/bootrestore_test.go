@@ -11,18 +11,12 @@ import (
 // TestRestoreBoot edits a domain after a rewrite. What comes back is the order that
 // was there before the rewrite, and what somebody has set since is kept.
 func TestRestoreBoot(t *testing.T) {
-	unplug := func(nic string) func(*story) {
-		return func(s *story) {
-			begin := strings.LastIndex(s.doc[:strings.Index(s.doc, "bridge='"+nic+"'")], "<interface")
-			end := begin + strings.Index(s.doc[begin:], "</interface>") + len("</interface>")
-			s.doc = s.doc[:begin] + s.doc[end:]
-		}
-	}
+	unplug := func(nic string) func(*story) { return func(s *story) { s.unplug(nic) } }
 	define := func(change ...func(*domainxml.Rule)) func(*story) {
 		return func(s *story) { s.define(change...) }
 	}
 	set := func(order string) func(*story) { return func(s *story) { s.setOrder(order) } }
-	newMAC := func(s *story) { s.replace("<mac address='52:54:00:00:00:01'", "<mac address='52:54:00:00:00:0f'") }
+	newMAC := func(s *story) { s.setMAC("nic1", "52:54:00:00:00:0f") }
 	setKernel := func(s *story) { s.insertAfter("<type>", "<kernel>/k</kernel>") }
 	for name, c := range map[string]struct {
 		order string

@@ -24,16 +24,15 @@ func DeviceRecord(device, domain []byte) (record string, err error) {
 		return "", err
 	}
 	el, kept := owner.recordOf()
+	var taken []filterrefRecord
 	for _, ref := range parsed.root.all("filterref") {
-		kept = kept.merge(recordOfFilterref(owner.deviceID(nic), parsed.source(ref)))
+		to := owner.attr(nic.child("filterref"), "filter")
+		taken = append(taken, filterrefRecord{owner.deviceID(nic), parsed.source(ref), to})
 	}
+	kept.filterrefs = owner.keepFilterrefs(kept.filterrefs, taken)
 	e := &edits{src: domain}
 	e.writeRecord(owner, el, kept)
 	return Record(e.apply())
-}
-
-func recordOfFilterref(id deviceID, element string) record {
-	return record{filterrefs: []filterrefRecord{{id, element}}}
 }
 
 // plugged is the interface that came last with a MAC address. libvirt makes one

@@ -51,10 +51,21 @@ func TestDeviceRecord(t *testing.T) {
 			nics: first + second, device: `<interface><filterref filter='b'/></interface>`,
 			want: `<domain metadata="new"><filterref number="2" name="52:54:00:00:00:02"><filterref filter='b'/></filterref></domain>`,
 		},
-		"reverted": {
+		"replaced": {
+			nics:   `<interface><mac address='52:54:00:00:00:01'/><filterref filter='r'/></interface>`,
+			device: `<interface><mac address='52:54:00:00:00:01'/><filterref filter='b'/></interface>`,
+			want: `<domain metadata="new"><filterref number="1" name="52:54:00:00:00:01" to="r">` +
+				`<filterref filter='b'/></filterref></domain>`,
+		},
+		"two, the first of which counts": {
+			nics: first, device: `<interface><mac address='52:54:00:00:00:01'/><filterref filter='b'/><filterref filter='c'/></interface>`,
+			want: `<domain metadata="new"><filterref number="1" name="52:54:00:00:00:01"><filterref filter='b'/></filterref>` +
+				`<filterref number="1" name="52:54:00:00:00:01"><filterref filter='c'/></filterref></domain>`,
+		},
+		"reverted meanwhile": {
 			metadata: `<metadata>` + strings.Replace(begin, ">", ` reverted="yes"/>`, 1) + `</metadata>`,
 			nics:     first, device: `<interface><filterref filter='b'/></interface>`,
-			want: `<domain reverted="yes"/>`,
+			want: `<domain reverted="yes"><filterref number="1" name="52:54:00:00:00:01"><filterref filter='b'/></filterref></domain>`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,19 +25,22 @@ func (r *rewrite) editFilterref(n nic) {
 		return
 	}
 	want := filterref(n.FilterRef, rule)
-	change := Change{Kind: ChangeFilterrefRemoved, Interface: n.label, From: n.FilterRef.Filter}
+	before := len(r.changes)
 	for _, el := range n.element.all("filterref") {
+		change := Change{Kind: ChangeFilterrefRemoved, Interface: n.label, From: r.doc.attr(el, "filter")}
 		switch filter := el.attribute("filter"); {
 		case want == nil:
 			r.edits.remove(el)
-		case filter == nil || want.Filter == r.doc.attr(el, "filter"):
+		case filter == nil || want.Filter == change.From:
 			continue
 		default:
 			r.edits.setAttribute(filter, want.Filter)
 			change.Kind, change.To = ChangeFilterrefReplaced, want.Filter
 		}
-		r.taken.filterrefs = append(r.taken.filterrefs, filterrefRecord{r.doc.deviceID(n.element), r.doc.source(el)})
 		r.changed(el.start, change)
+	}
+	if len(r.changes) > before {
+		r.takeFilterrefs(n, want)
 	}
 }
 

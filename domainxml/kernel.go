@@ -40,7 +40,7 @@ func (r *rewrite) editKernel() kernelVerdict {
 			r.warned(Warning{Kind: WarningKernel, Kernel: os.Kernel, Initrd: os.Initrd})
 		}
 	case kernelDropped:
-		for _, name := range []string{"kernel", "initrd", "cmdline", "shim"} {
+		for _, name := range kernelElements() {
 			r.removeFromOS(name)
 		}
 		r.changed(r.osElement.child("kernel").start, Change{Kind: ChangeKernelDropped, From: os.Kernel})
@@ -50,6 +50,9 @@ func (r *rewrite) editKernel() kernelVerdict {
 	}
 	return verdict
 }
+
+// kernelElements are those of <os> that a kernel comes with.
+func kernelElements() []string { return []string{"kernel", "initrd", "cmdline", "shim"} }
 
 func (r *rewrite) removeFromOS(name string) {
 	for _, el := range r.osElement.all(name) {

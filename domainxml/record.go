@@ -1,7 +1,6 @@
 package domainxml
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -47,11 +46,6 @@ type orderRecord struct {
 	value string // "" when it had no order
 }
 
-type filterrefRecord struct {
-	deviceID
-	element string // the <filterref> as it was
-}
-
 // recordOf returns the element of ours and what it says, nil and the zero
 // record when there is none.
 func (d *document) recordOf() (*element, record) {
@@ -89,7 +83,7 @@ func (d *document) readRecord(e *element) record {
 		case "filterref":
 			id.kind = "interface"
 			for _, source := range d.sources(c.children) {
-				r.filterrefs = append(r.filterrefs, filterrefRecord{id, source})
+				r.filterrefs = append(r.filterrefs, filterrefRecord{id, source, d.attr(c, "to")})
 			}
 		}
 	}
@@ -109,21 +103,6 @@ func (d *document) sources(elements []*element) []string {
 // source is an element as it is written.
 func (d *document) source(e *element) string { return string(d.src[e.start:e.end]) }
 
-// merge adds what a further rewrite took away, but for the boot order. Where both
-// know something the newer one counts: somebody has set it since the first rewrite.
-func (r record) merge(newer record) record {
-	if newer.kernel != nil {
-		r.kernel = newer.kernel
-	}
-	for _, f := range newer.filterrefs {
-		r.filterrefs = slices.DeleteFunc(r.filterrefs, func(old filterrefRecord) bool {
-			return strings.EqualFold(old.name, f.name) && (f.name != "" || old.number == f.number)
-		})
-		r.filterrefs = append(r.filterrefs, f)
-	}
-	return r
-}
-
 // empty reports whether the record says nothing.
 func (r record) empty() bool {
 	return !r.reverted && r.once == OnceNone && r.boot == nil && r.kernel == nil && r.orders == nil && r.filterrefs == nil
@@ -136,7 +115,7 @@ func (r record) render(indent string) string {
 		attributes += ` metadata="new"`
 	}
 	if r.reverted {
-		return "<" + recordElement + attributes + ` reverted="yes"/>`
+		attributes += ` reverted="yes"`
 	}
 	if r.once != OnceNone {
 		attributes += ` once="` + string(r.once) + `"`
@@ -169,7 +148,11 @@ func (r record) children() []string {
 		s = append(s, kept("kernel", "", r.kernel...))
 	}
 	for _, f := range r.filterrefs {
-		s = append(s, kept("filterref", f.place(), f.element))
+		attributes := f.place()
+		if f.to != "" {
+			attributes += ` to="` + escape(f.to) + `"`
+		}
+		s = append(s, kept("filterref", attributes, f.element))
 	}
 	return s
 }

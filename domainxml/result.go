@@ -57,12 +57,17 @@ const (
 	ChangeCmdlineRestored   ChangeKind = "cmdline-restored"
 	ChangeMarkedReverted    ChangeKind = "marked-reverted"
 	ChangeRecordRemoved     ChangeKind = "record-removed"
+	// ChangeMarkRemoved: the mark goes, and what Revert could not put back stays kept.
+	ChangeMarkRemoved ChangeKind = "mark-removed"
 )
 
 // What Revert leaves as somebody has set it since, or cannot put back: From is what
 // was there before the rewrite, To what is there instead.
 const (
 	ChangeBootOrderNotRestored ChangeKind = "boot-order-not-restored"
+	ChangeFilterrefNotRestored ChangeKind = "filterref-not-restored"
+	ChangeKernelNotRestored    ChangeKind = "kernel-not-restored"
+	ChangeCmdlineNotRestored   ChangeKind = "cmdline-not-restored"
 )
 
 // Change is one thing that a rule changed in a document.
@@ -96,6 +101,18 @@ func (c Change) String() string {
 		return fmt.Sprintf("kernel command line %q removed, so that iPXE reads its script", c.From)
 	case ChangeBootOrderNotRestored:
 		return fmt.Sprintf("boot order %s stays, as somebody has set it since; before virt-netboot it was %s", c.To, c.From)
+	case ChangeFilterrefNotRestored:
+		if c.To == "" {
+			return fmt.Sprintf("filterref %s not put back on interface %s, which the domain has no more", c.From, c.Interface)
+		}
+		return fmt.Sprintf("filterref %s not put back on interface %s, as somebody has set %s since", c.From, c.Interface, c.To)
+	case ChangeKernelNotRestored:
+		return fmt.Sprintf("kernel %s not put back, as somebody has set %s since", c.From, c.To)
+	case ChangeCmdlineNotRestored:
+		if c.To == "" {
+			return fmt.Sprintf("kernel command line %q not put back, as the kernel is gone", c.From)
+		}
+		return fmt.Sprintf("kernel command line %q not put back, as somebody has set %q since", c.From, c.To)
 	case ChangeFilterrefRestored:
 		return fmt.Sprintf("filterref put back on interface %s", c.Interface)
 	case ChangeKernelRestored:
@@ -106,6 +123,8 @@ func (c Change) String() string {
 		return "marked as reverted: no rule applies until it is applied again"
 	case ChangeOnce:
 		return onceText(Once(c.To))
+	case ChangeMarkRemoved:
+		return "not marked as reverted any more"
 	case ChangeRecordRemoved:
 		return "virt-netboot's element removed from the metadata"
 	}

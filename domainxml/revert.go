@@ -12,8 +12,9 @@ func Reverted(doc []byte) (bool, error) {
 }
 
 // Revert puts back what rewrites took away and kept in the domain's metadata:
-// boot order, kernel, filterrefs. With mark the domain is left alone from then
-// on; without it no trace stays. A domain that was never rewritten is only
+// boot order, kernel, filterrefs. What somebody has set since stays. With mark the
+// domain is left alone from then on, and the filterrefs of interfaces that are gone
+// are kept; without it no trace stays. A domain that was never rewritten is only
 // marked.
 func Revert(doc []byte, mark bool) (res Result, err error) {
 	defer unchangedOnPanic(doc, &res, &err)
@@ -29,10 +30,8 @@ func Revert(doc []byte, mark bool) (res Result, err error) {
 	} else {
 		w.leaveBoot(kept)
 	}
-	for _, f := range kept.filterrefs {
-		w.restoreFilterref(f)
-	}
-	w.finishRecord(el, kept, mark)
+	gone := w.restoreFilterrefs(kept.filterrefs)
+	w.finishRecord(el, kept, mark, gone)
 	return w.result(), nil
 }
 
@@ -44,47 +43,26 @@ func Apply(doc []byte) (res Result, err error) {
 		return Result{Output: doc}, err
 	}
 	w := &rewrite{view: view{doc: parsed}, domain: newDomain(parsed), edits: edits{src: doc}}
-	if el, kept := parsed.recordOf(); kept.reverted {
-		w.finishRecord(el, kept, false)
+	switch el, kept := parsed.recordOf(); {
+	case !kept.reverted:
+	case len(kept.filterrefs) > 0:
+		kept.reverted = false
+		w.edits.writeRecord(parsed, el, kept)
+		w.changed(0, Change{Kind: ChangeMarkRemoved})
+	default:
+		w.finishRecord(el, kept, false, nil)
 	}
 	return w.result(), nil
 }
 
-func (r *rewrite) restoreKernel(elements []string) {
-	if len(elements) == 0 || r.osElement.child("type") == nil {
-		return
-	}
-	kind := ChangeCmdlineRestored
-	if r.os.Kernel == "" {
-		kind = ChangeKernelRestored
-	} else if r.os.Cmdline != "" {
-		return // somebody has set one since
-	}
-	osType := r.osElement.child("type")
-	r.edits.insertAfter(osType, elements...)
-	r.changed(osType.start, Change{Kind: kind})
-}
-
-func (r *rewrite) restoreFilterref(f filterrefRecord) {
-	dev := r.doc.find([]deviceID{f.deviceID})[f.deviceID]
-	if dev == nil {
-		return // unplugged since
-	}
-	label := newNIC(r.doc, dev, f.number).label
-	r.changed(dev.start, Change{Kind: ChangeFilterrefRestored, Interface: label})
-	if now := dev.child("filterref"); now != nil {
-		r.edits.add(now.start, now.end, f.element)
-		return
-	}
-	r.edits.appendChild(dev, f.element)
-}
-
-// finishRecord leaves the mark, or nothing of ours.
-func (r *rewrite) finishRecord(el *element, kept record, mark bool) {
-	switch {
-	case mark && !kept.reverted:
-		r.edits.writeRecord(r.doc, el, record{reverted: true, newMetadata: kept.newMetadata})
+// finishRecord leaves the mark with what could not be put back, or nothing of ours.
+func (r *rewrite) finishRecord(el *element, kept record, mark bool, gone []filterrefRecord) {
+	if mark && !kept.reverted {
 		r.changed(0, Change{Kind: ChangeMarkedReverted})
+	}
+	switch {
+	case mark && len(r.changes) > 0:
+		r.edits.writeRecord(r.doc, el, record{reverted: true, newMetadata: kept.newMetadata, filterrefs: gone})
 	case !mark && el != nil:
 		r.removeRecord(el, kept)
 		r.changed(0, Change{Kind: ChangeRecordRemoved})
@@ -101,8 +79,10 @@ func (r *rewrite) removeRecord(el *element, kept record) {
 
 // keepRecord writes what is to be kept from now on, if anything is.
 func (r *rewrite) keepRecord(el *element) {
-	kept := r.kept.merge(r.taken)
+	kept := r.kept
 	kept.boot, kept.orders = r.keptBoot()
+	kept.kernel = keptKernel(kept.kernel, r.taken.kernel)
+	kept.filterrefs = r.doc.keepFilterrefs(kept.filterrefs, r.taken.filterrefs)
 	switch {
 	case !kept.empty():
 		r.edits.writeRecord(r.doc, el, kept)

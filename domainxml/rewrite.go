@@ -18,7 +18,7 @@ func (r Rewriter) Domain(doc []byte, state State) (res Result, err error) {
 	el, kept := parsed.recordOf()
 	if w.reverted = kept.reverted || el == nil && r.reverted(w.domain); w.reverted {
 		w.rule = nil
-		w.finishRecord(el, kept, true)
+		w.finishRecord(el, kept, true, kept.filterrefs)
 		return w.result(), nil
 	}
 	w.state, w.kept = state, kept

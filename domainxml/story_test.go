@@ -3,6 +3,8 @@ package domainxml_test
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -123,9 +125,69 @@ func (s *story) removeLines(prefix string) {
 	s.doc = strings.Join(lines, "\n")
 }
 
-func (s *story) replace(from, to string) {
+// setFilters is an operator's edit of an interface, nic1 or nic2.
+func (s *story) setFilters(nic string, filters ...string) {
 	s.t.Helper()
-	s.doc = replaceOnce(s.t, s.doc, from, to)
+	begin, end := s.nic(nic)
+	before, element, behind := s.doc[:begin], s.doc[begin:end], s.doc[end:]
+	s.doc = element
+	s.removeLines("<filterref ")
+	for _, f := range slices.Backward(filters) {
+		s.insertAfter("<mac ", "<filterref filter='"+f+"'/>")
+	}
+	s.doc = before + s.doc + behind
+}
+
+// filters are those of an interface, the first of which counts.
+func (s *story) filters(nic string) string {
+	s.t.Helper()
+	begin, end := s.nic(nic)
+	var filters []string
+	for _, m := range regexp.MustCompile(`<filterref filter='(.*?)'`).FindAllStringSubmatch(s.doc[begin:end], -1) {
+		filters = append(filters, m[1])
+	}
+	return strings.Join(filters, ", ")
+}
+
+// setKernel is an operator's edit of what <os> has for a kernel.
+func (s *story) setKernel(elements string) {
+	s.t.Helper()
+	for _, name := range []string{"kernel", "initrd", "cmdline", "shim"} {
+		s.removeLines("<" + name)
+	}
+	if elements != "" {
+		s.insertAfter("<type>", regexp.MustCompile(`><([a-z])`).ReplaceAllString(elements, ">\n    <$1"))
+	}
+}
+
+// kernel is what <os> has for a kernel.
+func (s *story) kernel() string {
+	begin, end := strings.Index(s.doc, "<os>"), strings.Index(s.doc, "</os>")
+	found := regexp.MustCompile(`<(kernel|initrd|cmdline|shim)>.*?</.*?>`).FindAllString(s.doc[begin:end], -1)
+	return strings.Join(found, "")
+}
+
+func (s *story) nic(name string) (begin, end int) {
+	s.t.Helper()
+	at := strings.Index(s.doc, "bridge='"+name+"'")
+	if at < 0 {
+		s.t.Fatalf("no %s in\n%s", name, s.doc)
+	}
+	begin = strings.LastIndex(s.doc[:at], "<interface")
+	return begin, at + strings.Index(s.doc[at:], "</interface>") + len("</interface>")
+}
+
+func (s *story) unplug(nic string) {
+	s.t.Helper()
+	begin, end := s.nic(nic)
+	s.doc = strings.TrimRight(s.doc[:begin], " \n") + s.doc[end:]
+}
+
+func (s *story) setMAC(nic, to string) {
+	s.t.Helper()
+	begin, end := s.nic(nic)
+	mac := regexp.MustCompile(`<mac address='.*?'`).ReplaceAllString(s.doc[begin:end], "<mac address='"+to+"'")
+	s.doc = s.doc[:begin] + mac + s.doc[end:]
 }
 
 // define sends the document through a rule.
@@ -136,15 +198,33 @@ func (s *story) define(change ...func(*domainxml.Rule)) {
 		c(&rule)
 	}
 	r := domainxml.Rewriter{
-		Policy:   domainxml.Policy{Rules: []domainxml.Rule{rule}},
+		Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}},
+		ReadInitrd: func(path string, _ int) ([]byte, error) {
+			if path != "/script" {
+				return nil, os.ErrNotExist
+			}
+			return []byte("#!ipxe"), nil
+		},
 		ReadDisk: func(domainxml.DiskSource, int) ([]byte, error) { return append(make([]byte, 510), 0x55, 0xaa), nil },
 	}
 	s.take(r.Domain([]byte(s.doc), domainxml.Inactive))
 }
 
+// revert puts back without a mark.
 func (s *story) revert() {
 	s.t.Helper()
 	s.take(domainxml.Revert([]byte(s.doc), false))
+}
+
+// mark puts back as virt-netboot revert does.
+func (s *story) mark() {
+	s.t.Helper()
+	s.take(domainxml.Revert([]byte(s.doc), true))
+}
+
+func (s *story) apply() {
+	s.t.Helper()
+	s.take(domainxml.Apply([]byte(s.doc)))
 }
 
 func (s *story) take(res domainxml.Result, err error) {
@@ -155,6 +235,15 @@ func (s *story) take(res domainxml.Result, err error) {
 	s.doc, s.says = string(res.Output), nil
 	for _, c := range res.Changes {
 		s.says = append(s.says, c.String())
+	}
+}
+
+func keepFilter(r *domainxml.Rule) { r.Filterref.Action = domainxml.FilterrefKeep }
+func dropKernel(r *domainxml.Rule) { r.Kernel = domainxml.KernelDrop }
+
+func replaceFilter(filter string) func(*domainxml.Rule) {
+	return func(r *domainxml.Rule) {
+		r.Filterref = domainxml.Filterref{Action: domainxml.FilterrefReplace, Filter: filter}
 	}
 }
 
