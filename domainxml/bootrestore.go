@@ -60,8 +60,8 @@ func (r record) bootOrder() string {
 	}
 	var devices []orderedDevice
 	for _, o := range r.orders {
-		if order, _ := strconv.ParseUint(o.value, 10, 31); order > 0 {
-			devices = append(devices, orderedDevice{boot: libvirtxml.DomainDeviceBoot{Order: uint(order)}, label: o.label()})
+		if order := orderNumber(o.value); order > 0 {
+			devices = append(devices, orderedDevice{boot: libvirtxml.DomainDeviceBoot{Order: order}, label: o.label()})
 		}
 	}
 	return labels(byOrder(devices))
@@ -82,7 +82,7 @@ func (r *rewrite) keptBoot() (boot *[]string, orders []orderRecord) {
 	orders = slices.Clone(r.kept.orders)
 	known := devicesOf(r.recorded(orders))
 	for _, o := range r.taken.orders {
-		if !slices.Contains(known, r.doc.find([]deviceID{o.deviceID})[o.deviceID]) {
+		if !slices.Contains(known, r.doc.device(o.deviceID)) {
 			orders = append(orders, o)
 		}
 	}
@@ -216,21 +216,24 @@ func (r *rewrite) writeOrders(want []orderedDevice) {
 // recorded are the devices of records that are there still, each with the order
 // that it had.
 func (v *view) recorded(kept []orderRecord) []orderedDevice {
-	var ids []deviceID
-	for _, o := range kept {
-		ids = append(ids, o.deviceID)
-	}
-	found := v.doc.find(ids)
+	found := v.doc.find(orderIDs(kept))
 	var devices []orderedDevice
 	for _, o := range kept {
 		if dev := found[o.deviceID]; dev != nil {
 			d := v.orderedDevice(dev)
-			value, _ := strconv.ParseUint(o.value, 10, 31)
-			d.boot.Order = uint(value)
+			d.boot.Order = orderNumber(o.value)
 			devices = append(devices, d)
 		}
 	}
 	return devices
+}
+
+func orderIDs(kept []orderRecord) []deviceID {
+	var ids []deviceID
+	for _, o := range kept {
+		ids = append(ids, o.deviceID)
+	}
+	return ids
 }
 
 func devicesOf(devices []orderedDevice) []*element {

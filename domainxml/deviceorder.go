@@ -63,8 +63,7 @@ func (r *rewrite) editDeviceOrder(owner *document, kept record) {
 	}
 	change := Change{Kind: ChangeBootOrder, From: "none", To: strconv.FormatUint(uint64(now), 10)}
 	if boot == nil {
-		quote := r.edits.quote(dev)
-		r.edits.appendChild(dev, "<boot order="+quote+change.To+quote+"/>")
+		r.edits.insertOrder(dev, change.To)
 	} else {
 		change.From = strconv.FormatUint(uint64(n), 10)
 		r.edits.setAttribute(boot.attribute("order"), change.To)
@@ -76,8 +75,9 @@ func (r *rewrite) editDeviceOrder(owner *document, kept record) {
 // none, and of all others.
 func (d *document) movedOrders(kept record, dev *element) (self *movedOrder, others []movedOrder) {
 	was := map[*element]uint{}
+	found := d.find(orderIDs(kept.orders))
 	for _, o := range kept.orders {
-		was[d.device(o.deviceID)] = orderNumber(o.value)
+		was[found[o.deviceID]] = orderNumber(o.value)
 	}
 	for _, o := range newView(d).ordered {
 		moved := movedOrder{is: o.boot.Order, was: o.boot.Order}

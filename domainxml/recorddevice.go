@@ -62,6 +62,9 @@ func (d *document) find(ids []deviceID) map[deviceID]*element {
 	return found
 }
 
+// device finds one device, nil when it is gone.
+func (d *document) device(id deviceID) *element { return d.find([]deviceID{id})[id] }
+
 func sameDevice(id, dev deviceID) bool {
 	return id.number == dev.number && (id.name == "" || strings.EqualFold(id.name, dev.name))
 }
