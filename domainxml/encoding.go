@@ -17,10 +17,25 @@ func (p *parser) declaration() error {
 		return p.fail(p.at, "the XML declaration has no ?>")
 	}
 	if enc := pseudoAttribute(string(rest[len(xmlDecl):end]), "encoding"); !readable(enc, p.src) {
-		return p.fail(p.at, "encoding %s is not read; convert the document to UTF-8", enc)
+		return p.encodingError(enc)
 	}
 	p.at += end + len(piClose)
 	return nil
+}
+
+func (p *parser) encodingError(encoding string) error {
+	return p.fail(p.at, "encoding %s is not read; convert the document to UTF-8", encoding)
+}
+
+// isUTF16 reports whether a document begins as one in UTF-16 does: with a byte
+// order mark or, without one, with half a < (XML 1.0, appendix F).
+func isUTF16(src []byte) bool {
+	for _, begin := range []string{"\xff\xfe", "\xfe\xff", "<\x00", "\x00<"} {
+		if hasPrefix(src, begin) {
+			return true
+		}
+	}
+	return false
 }
 
 // readable reports whether a document in that encoding can be read as UTF-8.

@@ -64,12 +64,15 @@ type parser struct {
 }
 
 func (p *parser) run() error {
-	if !utf8.Valid(p.src) {
-		return p.fail(invalidUTF8(p.src), "not UTF-8")
+	if isUTF16(p.src) {
+		return p.encodingError("UTF-16")
 	}
 	p.at = len(p.src) - len(bytes.TrimPrefix(p.src, []byte(byteOrder)))
 	if err := p.declaration(); err != nil {
 		return err
+	}
+	if !utf8.Valid(p.src) {
+		return p.fail(invalidUTF8(p.src), "not UTF-8")
 	}
 	for p.at < len(p.src) {
 		if err := p.next(); err != nil {
