@@ -53,8 +53,8 @@ func (d *document) keepFilterrefs(kept, newer []filterrefRecord) []filterrefReco
 	ours := map[*element]bool{}
 	for _, f := range kept {
 		nic := was[f.deviceID]
-		i := slices.IndexFunc(newer, func(n filterrefRecord) bool { return nic != nil && is[n.deviceID] == nic })
-		if i >= 0 && (f.to == "" || newer[i].filter() != f.to) {
+		i := slices.IndexFunc(newer, func(n filterrefRecord) bool { return is[n.deviceID] == nic })
+		if i >= 0 && newer[i].filter() != f.to {
 			continue
 		}
 		if i >= 0 {

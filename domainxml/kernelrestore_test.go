@@ -41,6 +41,12 @@ func TestRestoreKernel(t *testing.T) {
 		},
 		"dropped, an empty one since":     {kernel, []step{drop, set("<kernel></kernel>")}, kernel, "kernel put back"},
 		"dropped, a command line since":   {kernel + root, []step{drop, set("<cmdline>c</cmdline>")}, "<cmdline>c</cmdline>" + kernel, "kernel put back"},
+		"dropped, and rewritten once more": {
+			kernel, []step{drop, func(s *story) { s.setOrder("cdrom") }, drop}, kernel, "kernel put back",
+		},
+		"dropped, an empty one of another name since": {
+			kernel, []step{drop, set("<cmdline></cmdline>")}, "<cmdline></cmdline>" + kernel, "kernel put back",
+		},
 		"dropped, empty ones twice since": {kernel + root + root, []step{drop, set("<cmdline/>")}, kernel + root + root, "kernel put back"},
 		"command line":                    {ipxe + root, []step{unblock}, ipxe + root, "kernel command line put back"},
 		"command line, empty since":       {ipxe + root, []step{unblock, set(ipxe + "<cmdline/>")}, ipxe + root, "kernel command line put back"},

@@ -33,6 +33,22 @@ func TestRunning(t *testing.T) {
 	}
 }
 
+// TestInterfaceUpdatesOfOther refuses documents with other interfaces.
+func TestInterfaceUpdatesOfOther(t *testing.T) {
+	const none, one, two = `<domain><devices/></domain>`, `<domain><devices><interface/></devices></domain>`,
+		`<domain><devices><interface/><interface/></devices></domain>`
+	for _, c := range []struct{ live, wanted, want string }{
+		{two, one, "2 interfaces became 1"},
+		{one, two, "1 interfaces became 2"},
+		{one, none, "1 interfaces became 0"},
+	} {
+		updates, err := domainxml.InterfaceUpdates([]byte(c.live), []byte(c.wanted))
+		if err == nil || err.Error() != c.want || updates != nil {
+			t.Errorf("got %v, %v, want the error %q", updates, err, c.want)
+		}
+	}
+}
+
 // TestRecord has libvirt put the namespace back into what Record returns, as
 // virXMLInjectNamespace does, prefix on every element included: Revert must read
 // it all the same.

@@ -116,6 +116,32 @@ func TestRevertedIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestRevertedAsLibvirtWritesIt has nothing to do for a mark in another spelling.
+func TestRevertedAsLibvirtWritesIt(t *testing.T) {
+	const doc = `<domain type='kvm'><name>a</name><metadata>` +
+		`<netboot:domain xmlns:netboot='urn:virt-netboot:domain:1.0' reverted='yes'></netboot:domain></metadata></domain>`
+	res, err := domainxml.Revert([]byte(doc), true)
+	if err != nil || res.Changed() || string(res.Output) != doc {
+		t.Errorf("changes %v, %v\n%s", res.Changes, err, res.Output)
+	}
+}
+
+// TestAppliedSince has a document with a record and no mark: it was applied again,
+// whatever was known of its domain before.
+func TestAppliedSince(t *testing.T) {
+	doc := replaceOnce(t, string(rewriteDefault(t, []byte(rewritable)).Output), "<name>a</name>",
+		"<name>a</name><uuid>7e1b2a3c-0000-4000-9000-00000000006c</uuid>")
+	r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy(), Reverted: func(string) bool { return true }}
+	res, err := r.Domain([]byte(doc), domainxml.Inactive)
+	if err != nil || res.Reverted || res.Changed() || res.Rule == nil {
+		t.Errorf("Reverted %v, changes %v, rule %v, %v", res.Reverted, res.Changes, res.Rule, err)
+	}
+	res, err = r.Domain([]byte(replaceOnce(t, rewritable, "<name>a</name>", "<uuid>7e1b2a3c-0000-4000-9000-00000000006c</uuid>")), domainxml.Inactive)
+	if err != nil || !res.Reverted {
+		t.Errorf("a new document of such a domain: Reverted %v, %v", res.Reverted, err)
+	}
+}
+
 // TestRevertRestoresWhatWasSetLast rewrites twice with a change by somebody in
 // between: what they set is what comes back.
 func TestRevertRestoresWhatWasSetLast(t *testing.T) {

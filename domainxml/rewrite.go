@@ -18,7 +18,7 @@ func (r Rewriter) Domain(doc []byte, state State) (res Result, err error) {
 	el, kept := parsed.recordOf()
 	if w.reverted = kept.reverted || el == nil && r.reverted(w.domain); w.reverted {
 		w.rule = nil
-		w.finishRecord(el, kept, true, kept.filterrefs)
+		w.finishRecord(el, kept, true, nil)
 		return w.result(), nil
 	}
 	w.state, w.kept = state, kept
