@@ -53,6 +53,16 @@ func dhcpClients(t *testing.T, openStack string) []dhcpClient {
 	}
 	arch := func(a iana.Arch) dhcpv4.Modifier { return dhcpv4.WithOption(dhcpv4.OptClientArch(a)) }
 	plain := func(d *dhcpv4.DHCPv4) { d.DeleteOption(dhcpv4.OptionUserClassInformation); d.DeleteOption(optionIPXE) }
+	// HTTP boot needs the class in the offer. OVMF asks for it by its number; these
+	// do not, and are to get it all the same.
+	httpClient := func(a iana.Arch) dhcpv4.Modifier {
+		return func(d *dhcpv4.DHCPv4) {
+			plain(d)
+			arch(a)(d)
+			d.UpdateOption(dhcpv4.OptClassIdentifier(fmt.Sprintf("HTTPClient:Arch:%05d:UNDI:003000", a)))
+			d.UpdateOption(dhcpv4.OptParameterRequestList(dhcpv4.OptionSubnetMask, dhcpv4.OptionRouter, dhcpv4.OptionBootfileName))
+		}
+	}
 
 	add("iPXE, BIOS", ipxe(probe.BIOS))
 	add("iPXE, UEFI x64", ipxe(probe.UEFI))
@@ -71,8 +81,9 @@ func dhcpClients(t *testing.T, openStack string) []dhcpClient {
 	add("firmware, BIOS PXE", ipxe(probe.BIOS), plain)
 	add("firmware, UEFI x64 PXE", ipxe(probe.UEFI), plain)
 	add("firmware, UEFI arm64 PXE", ipxe(probe.UEFI), plain, arch(iana.EFI_ARM64))
-	add("firmware, UEFI x64 HTTP", ipxe(probe.UEFI), plain, arch(iana.EFI_X86_64_HTTP),
-		dhcpv4.WithOption(dhcpv4.OptClassIdentifier("HTTPClient:Arch:00016:UNDI:003000")))
+	add("firmware, UEFI x64 PXE as RFC 4578 first had it", ipxe(probe.UEFI), plain, arch(iana.EFI_BC))
+	add("firmware, UEFI x64 HTTP", ipxe(probe.UEFI), httpClient(iana.EFI_X86_64_HTTP))
+	add("firmware, UEFI arm64 HTTP", ipxe(probe.UEFI), httpClient(iana.EFI_ARM64_HTTP))
 	return all
 }
 
@@ -161,7 +172,8 @@ func askAll(t *testing.T, all []dhcpClient, wait time.Duration) map[string]strin
 	}
 }
 
-// describe is a reply in short: its kind and the boot file.
+// describe is a reply in short: its kind, the boot file and the class, and the
+// routers unless that is the server itself.
 func describe(reply *dhcpv4.DHCPv4) string {
 	file := reply.BootFileNameOption()
 	if file == "" {
@@ -176,6 +188,10 @@ func describe(reply *dhcpv4.DHCPv4) string {
 	}
 	if class := reply.ClassIdentifier(); class != "" {
 		words = append(words, class)
+	}
+	routers := reply.Router()
+	if !reply.YourIPAddr.IsUnspecified() && (len(routers) != 1 || !routers[0].Equal(reply.ServerIdentifier())) {
+		words = append(words, fmt.Sprintf("routers %v", routers))
 	}
 	return strings.Join(words, " ")
 }

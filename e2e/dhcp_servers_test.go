@@ -91,10 +91,12 @@ func withFirmware(t *testing.T, conf string) string {
 // firmwareFiles is what each firmware is to boot.
 func firmwareFiles() map[string]string {
 	return map[string]string{
-		"firmware, BIOS PXE":       "OFFER tftp://10.77.0.1/undionly.kpxe",
-		"firmware, UEFI x64 PXE":   "OFFER tftp://10.77.0.1/snponly.efi",
-		"firmware, UEFI arm64 PXE": "OFFER tftp://10.77.0.1/snponly-arm64.efi",
-		"firmware, UEFI x64 HTTP":  "OFFER http://10.77.0.1/snponly.efi HTTPClient",
+		"firmware, BIOS PXE":                              "OFFER tftp://10.77.0.1/undionly.kpxe",
+		"firmware, UEFI x64 PXE":                          "OFFER tftp://10.77.0.1/snponly.efi",
+		"firmware, UEFI arm64 PXE":                        "OFFER tftp://10.77.0.1/snponly-arm64.efi",
+		"firmware, UEFI x64 PXE as RFC 4578 first had it": "OFFER tftp://10.77.0.1/snponly.efi",
+		"firmware, UEFI x64 HTTP":                         "OFFER http://10.77.0.1/snponly.efi HTTPClient",
+		"firmware, UEFI arm64 HTTP":                       "OFFER http://10.77.0.1/snponly-arm64.efi HTTPClient",
 	}
 }
 
