@@ -121,7 +121,7 @@ func startTenantDnsmasq(t *testing.T, namespace, conf string) string {
 	t.Helper()
 	dir := serverDir(t)
 	leases := filepath.Join(dir, "leases")
-	makeDir(t, "/var/lib/tftpboot") // as the file says
+	makeDir(t, tftpRoot)
 	startServer(t, namespace, network.DnsmasqReady, "dnsmasq", "--keep-in-foreground", "--log-facility=-",
 		"--conf-file="+writeIn(t, dir, "dnsmasq.conf", conf),
 		"--dhcp-leasefile="+leases, "--pid-file="+filepath.Join(dir, "pid"),
