@@ -236,8 +236,8 @@ func (p *parts) newGateway(c config.Config) *gateway.Server {
 			r.Reverted, r.Once = p.domains.Reverted, p.domains.Once
 			return r
 		},
-		OnRefusal: func() gateway.OnRefusal { return gateway.OnRefusal(p.config.Current().Gateway.OnRefusal) },
-		Log:       p.log,
-		Metrics:   gateway.NewMetrics(p.registry),
+		RefusalIsFinal: func() bool { return p.config.Current().Gateway.OnRefusal == config.RefusalError },
+		Log:            p.log,
+		Metrics:        gateway.NewMetrics(p.registry),
 	}
 }

@@ -9,16 +9,16 @@ import (
 )
 
 // refusable is a policy whose rewrites libvirt refuses: it creates no instance with
-// an nwfilter whose variables have no values.
-const refusable = "rules:\n  - name: without values\n    filterref: replace:" + unresolvable + "\n"
+// an nwfilter whose rules iptables refuses.
+const refusable = "rules:\n  - name: unloadable\n    filterref: replace:" + unloadable + "\n"
 
-const unresolvable = "unresolvable"
+const unloadable = "unloadable"
 
-// defineUnresolvable defines the nwfilter.
-func defineUnresolvable(t *testing.T, l *lab.Lab) {
+// defineUnloadable defines the nwfilter.
+func defineUnloadable(t *testing.T, l *lab.Lab) {
 	t.Helper()
-	virsh(t, l, "nwfilter-define", writeFile(t, "filter.xml", `<filter name='`+unresolvable+`'>
-  <rule action='drop' direction='out'><ip srcipaddr='$NOBODY_SAYS'/></rule>
+	virsh(t, l, "nwfilter-define", writeFile(t, "filter.xml", `<filter name='`+unloadable+`'>
+  <rule action='drop' direction='out'><all ipset='nobody_has' ipsetflags='src'/></rule>
 </filter>`))
 }
 
@@ -29,7 +29,7 @@ const secret = "f1ddle5k"
 func TestRefusedRewriteStillGivesTheInstance(t *testing.T) {
 	lab.Run(t, lab.Options{Config: refusable}, func(t *testing.T, l *lab.Lab) {
 		g := guestWithSecret(t, l)
-		defineUnresolvable(t, l)
+		defineUnloadable(t, l)
 		startAgent(t, l)
 		virshGateway(t, l, "create", "--paused", g.File)
 		if got := state(t, l, g.Name); got != "paused" {
@@ -38,7 +38,7 @@ func TestRefusedRewriteStillGivesTheInstance(t *testing.T) {
 		if xml := virsh(t, l, "dumpxml", g.Name); !strings.Contains(xml, g.Domain.Devices.Interfaces[0].FilterRef.Filter) {
 			t.Errorf("the instance is not as the client wrote it:\n%s", xml)
 		}
-		checkRefusalLogged(t, l, unresolvable)
+		checkRefusalLogged(t, l, unloadable)
 	})
 }
 
@@ -47,10 +47,10 @@ func TestRefusedRewriteIsAnErrorWhereItIsWanted(t *testing.T) {
 	config := refusable + "gateway: {on_refusal: error}\n"
 	lab.Run(t, lab.Options{Config: config}, func(t *testing.T, l *lab.Lab) {
 		g := guestWithSecret(t, l)
-		defineUnresolvable(t, l)
+		defineUnloadable(t, l)
 		startAgent(t, l)
 		_, err := l.VirshGateway(t.Context(), "create", "--paused", g.File)
-		if err == nil || !strings.Contains(err.Error(), "NOBODY_SAYS") {
+		if err == nil || !strings.Contains(err.Error(), "nobody_has") {
 			t.Fatalf("creating %s: %v, want libvirt's refusal", g.Name, err)
 		}
 		if list := virsh(t, l, "list", "--all", "--name"); strings.Contains(list, g.Name) {
@@ -83,7 +83,8 @@ func guestWithSecret(t *testing.T, l *lab.Lab) *lab.Guest {
 
 const qemuNamespace = "http://libvirt.org/schemas/domain/qemu/1.0"
 
-// TestQEMUQuotesASecret: libvirt's error has what QEMU says of its command line.
+// TestQEMUQuotesASecret: libvirt's error has what QEMU says of its command line. That
+// is no refusal of the rewriting.
 func TestQEMUQuotesASecret(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		document := novaGuest(t, l, "image-raw-filterref").Document
@@ -96,7 +97,35 @@ func TestQEMUQuotesASecret(t *testing.T) {
 		if _, err := l.VirshGateway(t.Context(), "create", "--paused", g.File); err == nil || !strings.Contains(err.Error(), secret) {
 			t.Fatalf("creating %s: %v, want QEMU's words", g.Name, err)
 		}
-		checkNoSecretLogged(t, l, "domain "+g.Name+" as rewritten")
+		e := checkNoSecretLogged(t, l, "libvirt refused domain "+g.Name+" as the client wrote it, too: ")
+		if e["PRIORITY"] != "6" || e["DIFF"] != "" {
+			t.Errorf("it is more than information: %v", e)
+		}
+		awaitMetric(t, `virt_netboot_gateway_calls_total{procedure="DOMAIN_CREATE_XML",result="refused"} 0`)
+	})
+}
+
+// TestUnreadDocument: libvirt takes one with two <os>, and says whose it is, and
+// refuses one that is no XML.
+func TestUnreadDocument(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		document := novaGuest(t, l, "image-raw-filterref").Document
+		twice, err := l.Prepare(t.Context(), strings.Replace(document, "  <os>", "  <os/>\n  <os>", 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		startAgent(t, l)
+		if _, err := l.VirshGateway(t.Context(), "define", writeFile(t, "no.xml", "<domain")); err == nil {
+			t.Error("libvirt has defined what is no XML")
+		}
+		checkNoSecretLogged(t, l, "DOMAIN_DEFINE_XML_FLAGS passed on unchanged, and libvirt refused it too: line 1")
+		awaitMetric(t, `virt_netboot_gateway_calls_total{procedure="DOMAIN_DEFINE_XML_FLAGS",result="unparsed"} 0`)
+		virshGateway(t, l, "create", "--paused", twice.File)
+		e := checkNoSecretLogged(t, l, "DOMAIN_CREATE_XML of domain "+twice.Name+" passed on unchanged, and libvirt took it: line ")
+		if e["PRIORITY"] != "3" || e["DOMAIN"] != twice.Name {
+			t.Errorf("it is no error about the domain: %v", e)
+		}
+		awaitMetric(t, `virt_netboot_gateway_calls_total{procedure="DOMAIN_CREATE_XML",result="unparsed"} 1`)
 	})
 }
 

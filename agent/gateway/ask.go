@@ -59,7 +59,7 @@ func (c *conn) found(domain []byte, err error) {
 	call := c.device.xmlCall
 	c.device = nil
 	if err != nil {
-		c.unparsed(call.head.proc, fmt.Errorf("asking libvirt for the domain of the device: %w", err))
+		c.awaitUnread(call.head, domainName(call.domain), fmt.Errorf("asking libvirt for the domain of the device: %w", err))
 		c.calls.insert(call.message)
 		return
 	}

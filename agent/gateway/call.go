@@ -127,6 +127,16 @@ func parseError(m message) refusal {
 	return refusal{errorCode(code), firstLine(text)}
 }
 
+// domainName is the name in a remote_nonnull_domain, "" where there is none.
+func domainName(domain []byte) string {
+	s := cryptobyte.String(domain)
+	name, err := readString(&s)
+	if err != nil {
+		return ""
+	}
+	return string(name)
+}
+
 // skipDomain skips a remote_nonnull_domain: name, UUID, id.
 func skipDomain(s *cryptobyte.String) error {
 	if _, err := readString(s); err != nil {

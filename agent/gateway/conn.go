@@ -118,8 +118,11 @@ func (c *conn) abandoned(fds [2]unix.PollFd) bool {
 func (c *conn) close() {
 	c.calls.closeFDs()
 	c.replies.closeFDs()
-	for _, a := range c.awaited {
+	for key, a := range c.awaited {
 		closeFDs(a.original.fds)
+		if a.refused != nil {
+			c.refusedUnanswered(key.proc, a)
+		}
 	}
 	if c.device != nil {
 		closeFDs(c.device.fds)

@@ -208,15 +208,15 @@ func TestKeepForAClientThatLeft(t *testing.T) {
 
 // TestNothingToKeep: what libvirt refused as rewritten is not taken from it.
 func TestNothingToKeep(t *testing.T) {
-	for _, policy := range []OnRefusal{RefusalOriginal, RefusalError} {
-		t.Run(fmt.Sprint(policy), func(t *testing.T) {
-			client, libvirt := newLab(t, func(s *Server) { s.OnRefusal = func() OnRefusal { return policy } }).connect(t)
+	for _, final := range []bool{false, true} {
+		t.Run(fmt.Sprint("final ", final), func(t *testing.T) {
+			client, libvirt := newLab(t, func(s *Server) { s.RefusalIsFinal = func() bool { return final } }).connect(t)
 			write(t, client, frameOf(attach, attachArgs(deviceDoc)))
 			write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
 			readFrame(t, libvirt)
 			write(t, libvirt, errorReply(attach, "no").bytes)
 			answer := errorReply(attach, "no").bytes
-			if policy == RefusalOriginal {
+			if !final {
 				wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
 				answer = okReply(attach, nil)
 				write(t, libvirt, answer)

@@ -19,8 +19,8 @@ const (
 	resultRewritten = "rewritten"
 	resultUnchanged = "unchanged"
 	resultObserved  = "observed" // would be rewritten, but for mode: observe
-	resultUnparsed  = "unparsed" // passed on as it was, since it could not be read
-	resultRefused   = "refused"  // rewritten, and libvirt refused it
+	resultUnparsed  = "unparsed" // passed on as it was, since it could not be read, and libvirt took it
+	resultRefused   = "refused"  // libvirt refused it as rewritten, but took it as it was, or was not asked
 )
 
 // Why a client was turned away, the label "reason".

@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -58,12 +61,28 @@ func (c *conn) report(proc Procedure, res domainxml.Result) {
 	}
 }
 
-// unparsed logs and counts a call that goes on as it was because it could not be
-// read.
-func (c *conn) unparsed(proc Procedure, err error) {
+// unparsed logs and counts a call that libvirt carried out as it was, because it
+// could not be read here.
+func (c *conn) unparsed(proc Procedure, a awaited, reply message) {
 	c.count(proc, resultUnparsed)
-	c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": "unknown"}).
-		Errorf("%s passed on unchanged: %v", proc, err)
+	remedy := "the rules reach the domain only now that libvirt has it, for its next start"
+	if errors.As(a.unread, new(*domainxml.SyntaxError)) {
+		remedy = "mend that where the document is made; until then " + remedy
+	}
+	if proc.carriesDomain() { // the reply is a remote_nonnull_domain
+		a.domain = domainName(reply.bytes[headerSize:])
+	}
+	c.unparsedLog(proc, a).Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, a.domain, a.unread, remedy)
+}
+
+// unparsedRefused logs a call that nobody could read. libvirt's message may quote a
+// document whose secrets nobody knows.
+func (c *conn) unparsedRefused(proc Procedure, a awaited) {
+	c.unparsedLog(proc, a).Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, a.unread)
+}
+
+func (c *conn) unparsedLog(proc Procedure, a awaited) *logrus.Entry {
+	return c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": cmp.Or(a.domain, "unknown")})
 }
 
 // denied logs that the client may not do what it asked for.
@@ -81,16 +100,38 @@ func (c *conn) authRefused(r refusal) {
 	}
 }
 
-// refused logs and counts libvirt's refusal of a rewritten call.
-func (c *conn) refused(proc Procedure, a awaited, r refusal) {
+// refused logs and counts that libvirt took a call only as the client wrote it.
+func (c *conn) refused(proc Procedure, a awaited) {
 	c.count(proc, resultRefused)
-	what := "the client gets the refusal (on_refusal: error)"
-	if len(a.original.bytes) > 0 {
-		what = "it is sent again as the client wrote it"
-	}
 	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
-		Warnf("libvirt refused domain %s as rewritten (%s); %s: %v",
-			a.result.Domain.Name, changes(a.result), what, a.redacted(r))
+		Warnf("libvirt refused domain %s as rewritten (%s) and took it as the client wrote it: %s",
+			a.result.Domain.Name, changes(a.result), a.redacted(*a.refused))
+}
+
+// refusedForGood logs and counts a refusal that may have been the rewriting's.
+func (c *conn) refusedForGood(proc Procedure, a awaited, r refusal) {
+	c.count(proc, resultRefused)
+	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
+		Warnf("libvirt refused domain %s as rewritten (%s), and the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: %s",
+			a.result.Domain.Name, changes(a.result), a.redacted(r))
+}
+
+// refusedEitherWay logs that the rewriting had nothing to do with libvirt's refusal.
+func (c *conn) refusedEitherWay(proc Procedure, a awaited, r refusal) {
+	text := a.redacted(r)
+	if as := a.redacted(*a.refused); as != text {
+		text = fmt.Sprintf("%s; as rewritten: %s", text, as)
+	}
+	c.log.WithFields(callFields(proc, a.result)).
+		Infof("libvirt refused domain %s as the client wrote it, too: %s", a.result.Domain.Name, text)
+}
+
+// refusedUnanswered logs a connection that ended before it was known whether the
+// rewriting had to do with libvirt's refusal.
+func (c *conn) refusedUnanswered(proc Procedure, a awaited) {
+	c.log.WithFields(callFields(proc, a.result)).
+		Warnf("libvirt refused domain %s as rewritten (%s), and the connection ended before it answered to it as the client wrote it: %s",
+			a.result.Domain.Name, changes(a.result), a.redacted(*a.refused))
 }
 
 // redacted is libvirt's message without the secrets of the document before and after.

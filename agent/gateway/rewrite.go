@@ -29,6 +29,13 @@ type awaited struct {
 	original message
 	document []byte
 	result   domainxml.Result
+	// refused is libvirt's answer to the rewritten call, while the original is under
+	// way.
+	refused *refusal
+	// unread is why a call went on as it was, with a document that could not be read;
+	// domain is the name of the domain that its device is for, if it has one.
+	unread error
+	domain string
 }
 
 // maxKept is how many bytes of original calls may wait for libvirt's opinion on
@@ -55,7 +62,7 @@ func (o callObserver) begin(h header) verdict {
 		return pass
 	}
 	if h.length > maxCall {
-		o.unparsed(h.proc, fmt.Errorf("the call has %d bytes", h.length))
+		o.awaitUnread(h, "", fmt.Errorf("the call has %d bytes", h.length))
 		return pass
 	}
 	return take
@@ -64,7 +71,7 @@ func (o callObserver) begin(h header) verdict {
 func (o callObserver) taken(m message) {
 	c, err := parseCall(m)
 	if err != nil {
-		o.unparsed(m.head.proc, err)
+		o.awaitUnread(m.head, domainName(c.domain), err)
 		o.calls.insert(m)
 		return
 	}
@@ -97,7 +104,7 @@ func (c *conn) forward(call xmlCall, rewrite func(domainxml.Rewriter) (domainxml
 		err = fmt.Errorf("rewritten it would have %d bytes, where libvirt's limit is %d", len(res.Output), maxString)
 	}
 	if err != nil {
-		c.unparsed(call.head.proc, err)
+		c.awaitUnread(call.head, domainName(call.domain), err)
 		c.calls.insert(call.message)
 		return
 	}
@@ -122,7 +129,7 @@ func (c *conn) await(key replyKey, a awaited) {
 		closeFDs(old.original.fds)
 		c.kept -= len(old.document)
 	}
-	if c.srv.OnRefusal != nil && c.srv.OnRefusal() == RefusalError {
+	if c.srv.RefusalIsFinal != nil && c.srv.RefusalIsFinal() {
 		a.original = message{head: a.original.head}
 	}
 	fds, err := duplicates(a.original.fds)
@@ -133,6 +140,12 @@ func (c *conn) await(key replyKey, a awaited) {
 	a.original.fds = fds
 	c.kept += len(a.document)
 	c.awaited[key] = a
+}
+
+// awaitUnread has libvirt's answer to a call looked at whose document could not be
+// read: it counts if libvirt could.
+func (c *conn) awaitUnread(h header, domain string, err error) {
+	c.await(replyKey{h.proc, h.serial}, awaited{unread: err, domain: domain})
 }
 
 func duplicates(fds []int) ([]int, error) {
@@ -170,7 +183,7 @@ func (o replyObserver) begin(h header) verdict {
 		delete(o.awaited, key)
 		a.own(message{}, fmt.Errorf("its document has %d bytes", h.length))
 		return drop
-	case (h.status == statusError || a.keep != nil) && h.length <= maxCall:
+	case (h.status == statusError || a.keep != nil || a.refused != nil || a.unread != nil) && h.length <= maxCall:
 		return take
 	}
 	o.settle(key)
@@ -193,28 +206,10 @@ func (o replyObserver) taken(m message) {
 		return
 	}
 	if m.head.status == statusOK {
-		o.settle(key)
-		o.startKeep(a.keep, m)
+		o.accepted(key, a, m)
 		return
 	}
-	if a.keep != nil {
-		o.keeps--
-	}
-	r := parseError(m)
-	if r.code == errAccessDenied { // whatever the document says
-		o.denied(m.head.proc, a, r)
-		o.answer(key, m)
-		return
-	}
-	o.refused(m.head.proc, a, r)
-	if len(a.original.bytes) == 0 {
-		o.answer(key, m)
-		return
-	}
-	closeFDs(m.fds)
-	o.kept -= len(a.document)
-	delete(o.awaited, key)
-	o.calls.insert(a.original)
+	o.rejected(key, a, m)
 }
 
 // lost notes that the client and libvirt have agreed on encryption.
@@ -224,21 +219,6 @@ func (c *conn) lost() {
 	}
 	c.encrypted = true
 	c.log.Warn("the client encrypts with SASL: its domains pass unchanged; unix sockets need no SASL (auth_unix_rw in libvirtd.conf)")
-}
-
-// answer gives the client libvirt's last word on a call.
-func (c *conn) answer(key replyKey, reply message) {
-	c.settle(key)
-	c.unanswered--
-	c.replies.insert(reply)
-}
-
-// settle forgets a rewritten call that libvirt has answered.
-func (c *conn) settle(key replyKey) {
-	a := c.awaited[key]
-	closeFDs(a.original.fds)
-	c.kept -= len(a.document)
-	delete(c.awaited, key)
 }
 
 // checkPause holds the client's calls back while one waits for its domain, too many

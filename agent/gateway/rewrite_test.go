@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -76,35 +77,74 @@ func wantCalls(t testing.TB, l *lab, proc Procedure, result string, want float64
 }
 
 func TestPassesUnchanged(t *testing.T) {
-	done := rewritten(t, domainDoc)
-	tests := map[string]struct {
-		call   []byte
-		proc   Procedure
-		result string
-		log    string
+	for name, tt := range map[string]struct {
+		call []byte
+		proc Procedure
 	}{
-		"rewritten already":       {frameOf(define, defineArgs(done)), define.proc, resultUnchanged, ""},
-		"another hypervisor":      {frameOf(define, defineArgs("<domain type='lxc'><name>a</name></domain>")), define.proc, resultUnchanged, ""},
-		"no XML":                  {frameOf(define, defineArgs("no XML")), define.proc, resultUnparsed, "passed on unchanged"},
-		"half a document":         {frameOf(define, defineArgs(domainDoc[:100])), define.proc, resultUnparsed, "passed on unchanged"},
-		"truncated arguments":     {frameOf(define, defineArgs(domainDoc)[:40]), define.proc, resultUnparsed, "too early"},
-		"longer than any string":  {frameOf(define, defineArgs(strings.Repeat(" ", maxCall))), define.proc, resultUnparsed, "bytes"},
-		"device without a filter": {frameOf(attach, attachArgs("<disk/>")), attach.proc, resultUnchanged, ""},
-	}
-	for name, tt := range tests {
+		"rewritten already":       {frameOf(define, defineArgs(rewritten(t, domainDoc))), define.proc},
+		"another hypervisor":      {frameOf(define, defineArgs("<domain type='lxc'><name>a</name></domain>")), define.proc},
+		"device without a filter": {frameOf(attach, attachArgs("<disk/>")), attach.proc},
+	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			client, libvirt := l.connect(t)
-			go client.Write(tt.call)
+			write(t, client, tt.call)
 			wantFrame(t, libvirt, tt.call)
-			wantCalls(t, l, tt.proc, tt.result, 1)
-			if tt.log == "" {
-				return
-			}
-			if e := l.logged(t, tt.log); e.Data["DOMAIN"] != "unknown" || e.Level != logrus.ErrorLevel {
-				t.Errorf("logged at %v with %v", e.Level, e.Data)
-			}
+			wantCalls(t, l, tt.proc, resultUnchanged, 1)
 		})
+	}
+}
+
+// TestUnread: what could not be read counts if libvirt takes it.
+func TestUnread(t *testing.T) {
+	const mend = "mend that where the document is made; until then the rules reach the domain only now that libvirt has it, for its next start"
+	secondOS := strings.Replace(domainDoc, "<devices>", "<os/>\n<devices>", 1)
+	for name, tt := range map[string]struct {
+		call   header
+		args   []byte
+		domain string // that libvirt is known to have
+		why    []string
+	}{
+		"no XML":                 {define, defineArgs("no XML"), "instance-00000001", []string{"line 1, column 1", mend}},
+		"half a document":        {define, defineArgs(domainDoc[:100]), "instance-00000001", []string{"line 3", mend}},
+		"two <os>":               {define, defineArgs(secondOS), "instance-00000001", []string{"a second <os>", mend}},
+		"with files":             {createWithFiles, withFDs(0, defineArgs("no XML")), "instance-00000001", []string{"line 1", mend}},
+		"truncated arguments":    {define, defineArgs(domainDoc)[:40], "instance-00000001", []string{"too early; the rules reach"}},
+		"longer than any string": {define, defineArgs(strings.Repeat(" ", maxCall)), "instance-00000001", []string{"bytes; the rules reach"}},
+		"a device's arguments":   {attach, attachArgs(deviceDoc)[:10], "", []string{"too early; the rules reach"}},
+	} {
+		for _, taken := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", taken ", taken), func(t *testing.T) {
+				l := newLab(t, func(s *Server) { s.DrainTimeout = time.Minute })
+				client, libvirt := l.connect(t)
+				go client.Write(frameOf(tt.call, tt.args))
+				wantFrame(t, libvirt, frameOf(tt.call, tt.args))
+				answer, result, level := okReply(tt.call, domainArg()), 1.0, logrus.ErrorLevel
+				text, domain := "passed on unchanged, and libvirt took it", tt.domain
+				if !taken {
+					answer, result, level = errorReply(tt.call, "XML error: S3cret").bytes, 0, logrus.InfoLevel
+					text, domain = "passed on unchanged, and libvirt refused it too", ""
+				}
+				write(t, libvirt, answer)
+				wantFrame(t, client, answer)
+				wantCalls(t, l, tt.call.proc, resultUnparsed, result)
+				e := l.logged(t, text)
+				if e.Level != level || e.Data["DOMAIN"] != cmp.Or(domain, "unknown") || e.Data["PROCEDURE"] != tt.call.proc.String() {
+					t.Errorf("logged at %v with %v", e.Level, e.Data)
+				}
+				for _, why := range tt.why {
+					if taken && !strings.Contains(e.Message, why) {
+						t.Errorf("logged %q, want %q", e.Message, why)
+					}
+				}
+				if strings.Contains(e.Message, "S3cret") {
+					t.Errorf("logged %q", e.Message)
+				}
+				wantPasses(t, client, libvirt)
+				go l.stop()
+				wantEOF(t, client) // at once, as nothing is under way
+			})
+		}
 	}
 }
 
@@ -133,6 +173,7 @@ func TestPanicPassesUnchanged(t *testing.T) {
 	doc := strings.Replace(domainDoc, "<type>hvm</type>", "<type>hvm</type><kernel>/k</kernel><initrd>/i</initrd>", 1)
 	write(t, client, frameOf(define, defineArgs(doc)))
 	wantFrame(t, libvirt, frameOf(define, defineArgs(doc)))
+	write(t, libvirt, okReply(define, domainArg()))
 	l.logged(t, "fault in a rule: no initrd")
 }
 
@@ -189,7 +230,8 @@ func TestAttachDeviceUnknownDomain(t *testing.T) {
 	wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
 	write(t, libvirt, errorReply(attach, "no domain with matching uuid").bytes)
 	wantFrame(t, client, errorReply(attach, "no domain with matching uuid").bytes)
-	l.logged(t, "asking libvirt for the domain of the device: no domain with matching uuid")
+	l.logged(t, "libvirt refused it too: asking libvirt for the domain of the device: no domain with matching uuid")
+	wantCalls(t, l, attach.proc, resultUnparsed, 0)
 }
 
 func TestAttachDeviceNoAnswer(t *testing.T) {
@@ -203,10 +245,13 @@ func TestAttachDeviceNoAnswer(t *testing.T) {
 	if d := time.Since(start); d < ownTimeout || d > 2*ownTimeout {
 		t.Errorf("the call went on after %v", d)
 	}
-	l.logged(t, "no answer within 2s")
 	// The answer that comes too late is not the client's either.
 	write(t, libvirt, xmlDesc(t, lookup, domainDoc, 0), okReply(attach, nil))
 	wantFrame(t, client, okReply(attach, nil))
+	if e := l.logged(t, "no answer within 2s"); e.Data["DOMAIN"] != "instance-00000001" {
+		t.Errorf("logged with %v", e.Data)
+	}
+	wantCalls(t, l, attach.proc, resultUnparsed, 1)
 }
 
 func TestRefusedIsSentAgainAsItWas(t *testing.T) {
@@ -226,7 +271,7 @@ func TestRefusedIsSentAgainAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, libvirt, errorReply(createWithFiles, "unsupported configuration").bytes)
-	l.logged(t, "libvirt refused domain instance-00000001 as rewritten")
+	time.Sleep(50 * time.Millisecond) // for the gateway to have it
 	write(t, client, other[500:])
 	rest := make([]byte, len(other)-500)
 	if _, err := io.ReadFull(libvirt, rest); err != nil || !bytes.Equal(rest, other[500:]) {
@@ -235,6 +280,7 @@ func TestRefusedIsSentAgainAsItWas(t *testing.T) {
 
 	wantFrame(t, libvirt, original)
 	wantSameFile(t, recvFD(t, libvirt), f)
+	wantCalls(t, l, createWithFiles.proc, resultRefused, 0) // not yet
 	write(t, libvirt, okReply(createWithFiles, domainArg()))
 	wantFrame(t, client, okReply(createWithFiles, domainArg()))
 	wantCalls(t, l, createWithFiles.proc, resultRefused, 1)
@@ -276,24 +322,54 @@ func TestNoSecretLogged(t *testing.T) {
 	}
 }
 
+// TestRefusedTwice: what libvirt does not take as the client wrote it has nothing to
+// do with the rewriting.
 func TestRefusedTwice(t *testing.T) {
-	client, libvirt := newLab(t).connect(t)
-	write(t, client, frameOf(define, defineArgs(domainDoc)))
-	readFrame(t, libvirt)
-	write(t, libvirt, errorReply(define, "as rewritten").bytes)
-	wantFrame(t, libvirt, frameOf(define, defineArgs(domainDoc)))
-	write(t, libvirt, errorReply(define, "as it was").bytes)
-	wantFrame(t, client, errorReply(define, "as it was").bytes)
+	for name, c := range map[string]struct{ first, second, logged string }{
+		"alike":     {"no such disk", "no such disk", "libvirt refused domain instance-00000001 as the client wrote it, too: no such disk"},
+		"otherwise": {"no such disk", "no hook", "libvirt refused domain instance-00000001 as the client wrote it, too: no hook; as rewritten: no such disk"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			client, libvirt := l.connect(t)
+			write(t, client, frameOf(define, defineArgs(domainDoc)))
+			readFrame(t, libvirt)
+			write(t, libvirt, errorReply(define, c.first).bytes)
+			wantFrame(t, libvirt, frameOf(define, defineArgs(domainDoc)))
+			write(t, libvirt, errorReply(define, c.second).bytes)
+			wantFrame(t, client, errorReply(define, c.second).bytes)
+			if e := l.logged(t, "libvirt refused"); e.Message != c.logged || e.Level != logrus.InfoLevel {
+				t.Errorf("logged at %v %q, want %q", e.Level, e.Message, c.logged)
+			}
+			wantCalls(t, l, define.proc, resultRefused, 0)
+			wantPasses(t, client, libvirt)
+		})
+	}
 }
 
-func TestOnRefusalError(t *testing.T) {
-	l := newLab(t, func(s *Server) { s.OnRefusal = func() OnRefusal { return RefusalError } })
+// TestRefusedAndGone: libvirt ends before it says whether it was the rewriting.
+func TestRefusedAndGone(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	write(t, client, frameOf(define, defineArgs(domainDoc)))
+	readFrame(t, libvirt)
+	write(t, libvirt, errorReply(define, "no").bytes)
+	readFrame(t, libvirt)
+	libvirt.Close()
+	wantEOF(t, client)
+	l.logged(t, "the connection ended before it answered to it as the client wrote it: no")
+	wantCalls(t, l, define.proc, resultRefused, 0)
+}
+
+func TestRefusalIsFinal(t *testing.T) {
+	l := newLab(t, func(s *Server) { s.RefusalIsFinal = func() bool { return true } })
 	client, libvirt := l.connect(t)
 	write(t, client, frameOf(define, defineArgs(domainDoc)))
 	readFrame(t, libvirt)
 	write(t, libvirt, errorReply(define, "as rewritten").bytes)
 	wantFrame(t, client, errorReply(define, "as rewritten").bytes)
-	l.logged(t, "the client gets the refusal")
+	l.logged(t, "the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: as rewritten")
+	wantCalls(t, l, define.proc, resultRefused, 1)
 }
 
 // TestDenied: what the client may not do has nothing to do with the document.

@@ -27,9 +27,10 @@ type Server struct {
 	// Rewriter returns the policy in force. It is asked for each call, so that a
 	// reload takes effect on open connections.
 	Rewriter func() domainxml.Rewriter
-	// OnRefusal returns what the client gets when libvirt refuses a rewritten call.
-	// It is asked for each of them. nil means RefusalOriginal.
-	OnRefusal func() OnRefusal
+	// RefusalIsFinal reports whether the client gets libvirt's refusal of a rewritten
+	// call; otherwise it gets libvirt's answer to the call as it wrote it. It is asked
+	// for each of them. nil means otherwise.
+	RefusalIsFinal func() bool
 	// Ready is called once by Serve, when whoever may connect to libvirt's socket
 	// may connect to the gateway's own. nil is not.
 	Ready func()
@@ -52,15 +53,6 @@ type Server struct {
 	clients    sync.WaitGroup
 	checks     sync.Map // the addresses that Check connects from
 }
-
-// OnRefusal is the value of the gateway's on_refusal key.
-type OnRefusal string
-
-// What the client gets when libvirt refuses a rewritten call.
-const (
-	RefusalOriginal OnRefusal = "original" // libvirt's answer to the call as it was
-	RefusalError    OnRefusal = "error"    // the refusal
-)
 
 // Serve accepts clients until the context is cancelled, then lets calls and
 // streams under way finish, closes everything and returns nil. It returns an
