@@ -19,7 +19,6 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 	"github.com/virt-netboot/virt-netboot/internal/version"
@@ -113,7 +112,7 @@ type parts struct {
 	files    *files
 	filters  *filters
 	hook     *hookCalls
-	disks    *bootsector.Reader
+	storage  storage
 	only     selection // which of them run
 	dir      string    // where the sockets are that the hook and virt-netboot status use
 	started  time.Time
@@ -126,7 +125,7 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 		manager:  manager{log},
 		config:   reload.New(path, c, log),
 		registry: newRegistry(),
-		disks:    bootsector.New(),
+		storage:  newStorage(),
 		started:  time.Now(),
 	}
 	p.config.Around(p.manager.reloading)

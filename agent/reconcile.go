@@ -27,14 +27,23 @@ func (p *parts) newReconciler(c config.Config) *reconcile.Reconciler {
 
 // rewriter applies the rules in force.
 func (p *parts) rewriter() domainxml.Rewriter {
-	r := newRewriter(p.config.Current(), p.disks)
+	r := newRewriter(p.config.Current(), p.storage)
 	r.NWFilter = p.filters.get
 	return r
 }
 
-func newRewriter(c config.Config, disks *bootsector.Reader) domainxml.Rewriter {
-	return domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: initrd.ReadHead, ReadDisk: disks.Read}
+func newRewriter(c config.Config, s storage) domainxml.Rewriter {
+	return domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: s.initrds.ReadHead, ReadDisk: s.disks.Read}
 }
+
+// storage reads what guests boot from, which may be on a file server that is gone:
+// who asks for the same waits for one answer.
+type storage struct {
+	disks   *bootsector.Reader
+	initrds *initrd.Reader
+}
+
+func newStorage() storage { return storage{bootsector.New(), initrd.New()} }
 
 // completeRewriter is a rewriter for a command that asks libvirt, once, for the
 // nwfilters that it has.
@@ -43,7 +52,7 @@ func completeRewriter(ctx context.Context, c config.Config, observe bool) (domai
 	if err != nil {
 		return domainxml.Rewriter{}, err
 	}
-	r := newRewriter(c, bootsector.New())
+	r := newRewriter(c, newStorage())
 	r.NWFilter = there.Get
 	return r, nil
 }

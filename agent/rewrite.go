@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -67,7 +66,7 @@ Exit status:
 			return err
 		}
 		c.Mode = config.ModeEnforce // who asks for the result wants to see it
-		r := newRewriter(c, bootsector.New())
+		r := newRewriter(c, newStorage())
 		res, err := opts.apply(r, in)
 		if err != nil {
 			return err

@@ -118,8 +118,8 @@ func TestUnreadDocument(t *testing.T) {
 		if _, err := l.VirshGateway(t.Context(), "define", writeFile(t, "no.xml", "<domain")); err == nil {
 			t.Error("libvirt has defined what is no XML")
 		}
-		checkNoSecretLogged(t, l, "DOMAIN_DEFINE_XML_FLAGS passed on unchanged, and libvirt refused it too: line 1")
-		awaitMetric(t, `virt_netboot_gateway_calls_total{procedure="DOMAIN_DEFINE_XML_FLAGS",result="unparsed"} 0`)
+		checkNoSecretLogged(t, l, "DOMAIN_DEFINE_XML passed on unchanged, and libvirt refused it too: line 1")
+		awaitMetric(t, `virt_netboot_gateway_calls_total{procedure="DOMAIN_DEFINE_XML",result="unparsed"} 0`)
 		virshGateway(t, l, "create", "--paused", twice.File)
 		e := checkNoSecretLogged(t, l, "DOMAIN_CREATE_XML of domain "+twice.Name+" passed on unchanged, and libvirt took it: line ")
 		if e["PRIORITY"] != "3" || e["DOMAIN"] != twice.Name {

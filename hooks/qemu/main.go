@@ -62,7 +62,7 @@ func handler() hooks.Handler {
 	}
 	return hooks.Handler{
 		Config:     path.Join(root, config.DefaultPath),
-		ReadInitrd: initrd.ReadHead,
+		ReadInitrd: initrd.New().ReadHead,
 		ReadDisk:   bootsector.New().Read,
 		NWFilter:   nwfilter,
 		Timeout:    hooks.DefaultTimeout,

@@ -102,8 +102,7 @@ func copyHead(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, er
 }
 
 // run runs qemu-img on the disk until it ends or the context does. One that cannot
-// be killed, because the kernel waits for a server that is gone, is left behind by
-// Read.
+// be killed, because the kernel waits for a server that is gone, is left behind.
 func run(ctx context.Context, disk string, extra *os.File, args ...string) ([]byte, error) {
 	owner, err := ownerOf(disk)
 	if err != nil {

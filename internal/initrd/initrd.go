@@ -4,24 +4,43 @@
 package initrd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
+
+	"github.com/virt-netboot/virt-netboot/internal/bounded"
 )
 
 // ErrNotRegular is what ReadHead returns for everything but a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
+// Timeout is how long a look at an initrd may take: the hook has 1.5 seconds for
+// everything.
+const Timeout = time.Second
+
+// Reader reads initrds. It is safe for concurrent use. New makes one.
+type Reader struct {
+	reads *bounded.Reads
+	read  func(path string, n int) ([]byte, error)
+}
+
+// New returns a reader that gives up after Timeout.
+func New() *Reader { return &Reader{bounded.New(Timeout), readHead} }
+
 // ReadHead returns the first n bytes of the file, fewer when it is shorter. It
-// reads regular files only and never waits for a FIFO's writer or for a device;
-// a file on a network file system whose server is gone still blocks it.
-func ReadHead(path string, n int) ([]byte, error) {
-	head, err := readHead(path, n)
+// reads regular files only and never waits for a FIFO's writer or for a device, nor
+// longer than Timeout for a file server.
+func (r *Reader) ReadHead(path string, n int) ([]byte, error) {
+	head, err := r.reads.Do(fmt.Sprintf("%q %d", path, n), func(context.Context) ([]byte, error) {
+		return r.read(path, n)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("reading initrd: %w", err)
+		return nil, fmt.Errorf("reading initrd %s: %w", path, err)
 	}
 	return head, nil
 }

@@ -31,7 +31,7 @@ func TestReadHead(t *testing.T) {
 		{link, 6, "#!ipxe"},
 		{empty, 6, ""},
 	} {
-		got, err := ReadHead(c.path, c.n)
+		got, err := New().ReadHead(c.path, c.n)
 		if err != nil || string(got) != c.want {
 			t.Errorf("ReadHead(%q, %d) = %q, %v; want %q", c.path, c.n, got, err, c.want)
 		}
@@ -56,7 +56,7 @@ func TestReadHeadRefuses(t *testing.T) {
 	} {
 		done := make(chan error, 1)
 		go func() {
-			_, err := ReadHead(c.path, 6)
+			_, err := New().ReadHead(c.path, 6)
 			done <- err
 		}()
 		select {
@@ -96,11 +96,12 @@ func TestReadHeadRace(t *testing.T) {
 			_ = os.Rename(path+".new", path)
 		}
 	}()
+	r := New()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for range 20000 {
-			if got, err := ReadHead(path, 6); err == nil && string(got) != "#!ipxe" {
+			if got, err := r.ReadHead(path, 6); err == nil && string(got) != "#!ipxe" {
 				t.Errorf("read %q", got)
 			}
 		}
@@ -112,6 +113,19 @@ func TestReadHeadRace(t *testing.T) {
 	}
 	close(stop)
 	<-stopped
+}
+
+// TestHangs has a read that never ends, as the kernel's does when the file server is
+// gone.
+func TestHangs(t *testing.T) {
+	never := make(chan struct{})
+	defer close(never)
+	r := New()
+	r.read = func(string, int) ([]byte, error) { <-never; return nil, nil }
+	_, err := r.ReadHead("/srv/initrd", 6)
+	if err == nil || err.Error() != "reading initrd /srv/initrd: no answer within 1s; is its storage there?" {
+		t.Errorf("error %v", err)
+	}
 }
 
 func write(t *testing.T, path, text string) {

@@ -1,0 +1,57 @@
+package bounded
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestDo(t *testing.T) {
+	want := errors.New("gone")
+	r := New(time.Minute)
+	head, err := r.Do("a", func(context.Context) ([]byte, error) { return []byte("head"), nil })
+	if err != nil || string(head) != "head" {
+		t.Errorf("%q, %v", head, err)
+	}
+	if _, err := r.Do("a", func(context.Context) ([]byte, error) { return nil, want }); err != want {
+		t.Errorf("the second read says %v, want %v", err, want)
+	}
+}
+
+// TestNeverAnswers: one is held, however many ask, and another is not.
+func TestNeverAnswers(t *testing.T) {
+	r := New(500 * time.Millisecond)
+	never := make(chan struct{})
+	defer close(never)
+	var held atomic.Int32
+	for range 3 {
+		_, err := r.Do("a", func(context.Context) ([]byte, error) { held.Add(1); <-never; return nil, nil })
+		if err == nil || !strings.Contains(err.Error(), "no answer within 500ms; is its storage there?") {
+			t.Errorf("error %v", err)
+		}
+	}
+	if n := held.Load(); n != 1 {
+		t.Errorf("%d reads are held", n)
+	}
+	head, err := r.Do("b", func(context.Context) ([]byte, error) { return []byte("b"), nil })
+	if err != nil || string(head) != "b" {
+		t.Errorf("%q, %v", head, err)
+	}
+}
+
+// TestDeadline: a read that heeds its context is told when its time is over.
+func TestDeadline(t *testing.T) {
+	told := make(chan struct{})
+	_, err := New(50*time.Millisecond).Do("a", func(ctx context.Context) ([]byte, error) {
+		<-ctx.Done()
+		close(told)
+		return nil, ctx.Err()
+	})
+	if err == nil || !strings.Contains(err.Error(), "no answer within 50ms") {
+		t.Errorf("error %v", err)
+	}
+	<-told
+}
