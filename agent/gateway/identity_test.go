@@ -36,6 +36,10 @@ func helper(name string, args []string) error {
 		return asHelper(args[0])
 	case "activated":
 		return activatedHelper()
+	case "lost-fds":
+		return lostFDsHelper()
+	case "no-room":
+		return noRoomHelper(args[0])
 	}
 	return fmt.Errorf("no helper %s", name)
 }
@@ -92,6 +96,12 @@ func run(who identity, ambient []uintptr, args ...string) (string, error) {
 		AmbientCaps: ambient,
 	}
 	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// runSelf runs this binary's helper as who runs the test.
+func runSelf(args ...string) (string, error) {
+	out, err := exec.Command("/proc/self/exe", append([]string{"-helper"}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
@@ -245,5 +255,15 @@ func TestAsWithoutRoot(t *testing.T) {
 		if out, err := run(user, tt.ambient, "as", "3000"); err == nil || !strings.Contains(out, tt.want) {
 			t.Errorf("with capabilities %v: %v, %s; want an error that names %s", tt.ambient, err, out, tt.want)
 		}
+	}
+}
+
+// TestAsNobodyThereIs: to the kernel the id -1 means that the thread stays who it is,
+// which would be root.
+func TestAsNobodyThereIs(t *testing.T) {
+	needRoot(t)
+	out, err := runSelf("as", "4294967295")
+	if want := "the kernel says uid 0 gid 0 instead of uid 4294967295 gid 4294967295"; err == nil || !strings.Contains(out, want) {
+		t.Errorf("%v, %s; want an error that says %q", err, out, want)
 	}
 }
