@@ -281,8 +281,17 @@ func TestRefusedIsSentAgainAsItWas(t *testing.T) {
 	wantFrame(t, libvirt, original)
 	wantSameFile(t, recvFD(t, libvirt), f)
 	wantCalls(t, l, createWithFiles.proc, resultRefused, 0) // not yet
+	var others []*os.File                                   // that may get the number of the descriptor sent
+	for range 20 {
+		others = append(others, tempFile(t))
+	}
 	write(t, libvirt, okReply(createWithFiles, domainArg()))
 	wantFrame(t, client, okReply(createWithFiles, domainArg()))
+	for _, other := range others {
+		if _, err := other.Stat(); err != nil {
+			t.Errorf("the gateway has closed what is not its own: %v", err)
+		}
+	}
 	wantCalls(t, l, createWithFiles.proc, resultRefused, 1)
 	if d, _ := l.logged(t, "libvirt refused").Data["DIFF"].(string); !strings.Contains(d, "-      <filterref filter='nova-base'/>") {
 		t.Errorf("the diff of what libvirt refused:\n%s", d)

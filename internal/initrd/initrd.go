@@ -24,20 +24,17 @@ var ErrNotRegular = errors.New("not a regular file")
 const Timeout = time.Second
 
 // Reader reads initrds. It is safe for concurrent use. New makes one.
-type Reader struct {
-	reads *bounded.Reads
-	read  func(path string, n int) ([]byte, error)
-}
+type Reader struct{ reads *bounded.Reads }
 
 // New returns a reader that gives up after Timeout.
-func New() *Reader { return &Reader{bounded.New(Timeout), readHead} }
+func New() *Reader { return &Reader{bounded.New(Timeout)} }
 
 // ReadHead returns the first n bytes of the file, fewer when it is shorter. It
 // reads regular files only and never waits for a FIFO's writer or for a device, nor
 // longer than Timeout for a file server.
 func (r *Reader) ReadHead(path string, n int) ([]byte, error) {
 	head, err := r.reads.Do(fmt.Sprintf("%q %d", path, n), func(context.Context) ([]byte, error) {
-		return r.read(path, n)
+		return readHead(path, n)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading initrd %s: %w", path, err)
