@@ -28,8 +28,14 @@ func (n *node) green(t *testing.T, units ...string) {
 	}
 }
 
+// novasFile writes a file that is Nova's own.
+func (n *node) novasFile(t *testing.T) {
+	t.Helper()
+	n.shell(t, `mkdir /etc/nova; cd /etc/nova; umask 027; echo domain-needed >dnsmasq.conf; chown nova:nova dnsmasq.conf`)
+}
+
 // patched waits until Nova's file is patched, for which the unit may have to be
-// started again.
+// started again. It stays Nova's.
 func (n *node) patched(t *testing.T) {
 	t.Helper()
 	await(t, "Nova's file to be patched", func() error {
@@ -38,6 +44,9 @@ func (n *node) patched(t *testing.T) {
 		}
 		return nil
 	})
+	if got := strings.TrimSpace(n.run(t, "stat", "--format=%U:%G %a", "/etc/nova/dnsmasq.conf")); got != "nova:nova 640" {
+		t.Errorf("Nova's file is %s's", got)
+	}
 }
 
 // runs fails the test unless the agents of both units are of the version.
@@ -122,15 +131,22 @@ func (n *node) triesNetwork(t *testing.T, name string, want bool) {
 	}
 }
 
-// launch defines and starts an instance with Nova's own driver code.
+// addNova makes the user that Nova's services run as on Debian.
+func (n *node) addNova(t *testing.T) {
+	t.Helper()
+	n.run(t, "useradd", "--system", "--groups", "libvirt", "nova")
+}
+
+// launch defines and starts an instance with Nova's own driver code, as Nova's user
+// and where Nova's configuration says.
 func (n *node) launch(t *testing.T, name string) {
 	t.Helper()
 	program, err := os.ReadFile("testdata/launch.py")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.write(t, "/root/launch.py", string(program))
-	n.run(t, "python3", "/root/launch.py", name, "7e1b2a3c-0000-4000-8000-000000000001", disk+".nova")
+	n.write(t, "/srv/launch.py", string(program))
+	run(t, n.as("nova", "python3", "/srv/launch.py", name, "7e1b2a3c-0000-4000-8000-000000000001", disk+".nova"))
 }
 
 // takenOver fails the test unless libvirt's usual socket is the gateway's.
@@ -154,6 +170,9 @@ func (n *node) bypassed(t *testing.T) {
 		}
 		return err
 	})
+	if state, err := n.try("systemctl", "is-active", "virt-netboot.socket"); err == nil {
+		t.Errorf("virt-netboot.socket, where nobody would answer, is %s", state)
+	}
 	for _, uri := range []string{"qemu:///system", "qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock"} {
 		n.run(t, "virsh", "-c", uri, "define", n.domain(t, "check"))
 		n.triesNetwork(t, "check", false)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,8 @@ import (
 // node is a Debian machine in a container, with a network of its own that leads
 // nowhere. What is written to it is gone with the test.
 type node struct {
+	root    string // the directory that it runs in
+	nspawn  *exec.Cmd
 	pid1    int
 	address string // in the network that link makes
 }
@@ -47,39 +50,94 @@ func boot(t *testing.T, tree string) *node {
 		}
 	})
 
-	n := &node{}
-	cmd := exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory="+root, "--machine="+filepath.Base(dir),
+	n := &node{root: root}
+	t.Cleanup(func() {
+		if n.pid1 != 0 {
+			_ = syscall.Kill(n.pid1, syscall.SIGKILL) // its processes go with it
+		}
+		if n.nspawn != nil {
+			_ = n.nspawn.Process.Signal(syscall.SIGTERM)
+			_ = n.nspawn.Wait()
+		}
+	})
+	n.start(t, "running")
+	return n
+}
+
+// reboot reboots the node and waits until systemd has started everything, or has
+// failed to. What was in /run is gone, and network devices are.
+func (n *node) reboot(t *testing.T) {
+	t.Helper()
+	_, _ = n.try("systemctl", "reboot") // may be killed with all else
+	old := n.nspawn
+	n.nspawn, n.pid1 = nil, 0
+	ended := make(chan error, 1)
+	go func() { ended <- old.Wait() }()
+	select {
+	case err := <-ended:
+		if code := old.ProcessState.ExitCode(); code != 133 { // systemd-nspawn@.service: to be started again
+			t.Fatalf("the node ended with %d (%v), for a reboot", code, err)
+		}
+	case <-time.After(2 * time.Minute):
+		_ = old.Process.Kill()
+		t.Fatal("the node does not shut down")
+	}
+	n.start(t, "running", "degraded")
+}
+
+// start starts the node and waits until systemd says that it is in one of the states.
+func (n *node) start(t *testing.T, states ...string) {
+	t.Helper()
+	cmd := exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory="+n.root, "--machine="+filepath.Base(filepath.Dir(n.root)),
 		"--register=no", "--keep-unit", "--private-network", "--capability=all", "--console=pipe")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(n.pid1, syscall.SIGKILL) // its processes go with it
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
+	n.nspawn = cmd
 	await(t, "the node's PID 1", func() error {
 		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid))
 		if err != nil {
 			return err
 		}
-		n.pid1, err = strconv.Atoi(strings.TrimSpace(string(children)))
+		pid, err := strconv.Atoi(strings.TrimSpace(string(children)))
 		if err != nil {
 			return err
 		}
 		// The first child only makes the node, and leaves.
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.pid1))
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err == nil && !regexp.MustCompile(`(?m)^NSpid:\t.*\t1$`).Match(status) {
-			err = fmt.Errorf("process %d is not PID 1 of a node:\n%s", n.pid1, status)
+			err = fmt.Errorf("process %d is not PID 1 of a node:\n%s", pid, status)
+		}
+		if err == nil {
+			n.pid1 = pid
 		}
 		return err
 	})
 	await(t, "the node's start", func() error {
-		_, err := n.try("systemctl", "is-system-running")
-		return err
+		out, err := n.command("systemctl", "is-system-running").Output()
+		if state := strings.TrimSpace(string(out)); !slices.Contains(states, state) {
+			return fmt.Errorf("it is %q (%v)", state, err)
+		}
+		return nil
 	})
-	return n
+}
+
+// outlivesReboots has systemd make the tenant's bridge, and libvirt-guests save and
+// restore the guests that run.
+func (n *node) outlivesReboots(t *testing.T) {
+	t.Helper()
+	n.write(t, "/etc/systemd/system/br-tenant.service", `[Unit]
+Before=libvirtd.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=ip link add br-tenant type bridge
+[Install]
+WantedBy=multi-user.target
+`)
+	n.run(t, "systemctl", "enable", "--quiet", "--now", "br-tenant.service")
+	n.write(t, "/etc/default/libvirt-guests", "ON_BOOT=start\nON_SHUTDOWN=suspend\n")
 }
 
 // command is a program that runs in the node.
@@ -87,6 +145,11 @@ func (n *node) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("nsenter", append([]string{"--target", strconv.Itoa(n.pid1), "--all", "--"}, args...)...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
 	return cmd
+}
+
+// as is a program that runs in the node as a user, without a terminal.
+func (n *node) as(user string, args ...string) *exec.Cmd {
+	return n.command(append([]string{"setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups", "--reset-env"}, args...)...)
 }
 
 func (n *node) try(args ...string) (string, error) { return output(n.command(args...)) }

@@ -144,8 +144,7 @@ func at(socket string) string { return "qemu+unix:///system?socket=" + socket }
 
 // virsh runs virsh as a user without a terminal, and returns all that it writes.
 func (n *node) virsh(user string, args ...string) (string, error) {
-	as := []string{"setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups", "--reset-env", "virsh"}
-	out, err := n.command(append(as, args...)...).CombinedOutput()
+	out, err := n.as(user, append([]string{"virsh"}, args...)...).CombinedOutput()
 	return string(out), err
 }
 

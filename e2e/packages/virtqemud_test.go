@@ -36,6 +36,7 @@ func TestVirtqemud(t *testing.T) {
 	n := boot(t, dir+":"+tree(t))
 	n.write(t, "/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repository ./\n")
 	n.publish(t, build(t, "1.0.0"))
+	n.addNova(t)
 	n.write(t, "/etc/nova/nova.conf", "[libvirt]\nvirt_type = qemu\n")
 	n.shell(t, "truncate -s 1M "+disk+" "+disk+".nova; ip link add br-tenant type bridge")
 	n.toModular(t)
