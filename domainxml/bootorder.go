@@ -108,19 +108,22 @@ func hasDevice(devices []orderedDevice, dev *element) bool {
 	return slices.ContainsFunc(devices, func(d orderedDevice) bool { return d.device == dev })
 }
 
-// writeOrder writes the devices' new numbers; the first of them are interfaces.
+// writeOrder writes the devices' new numbers; the first of them are interfaces. One
+// that comes from behind is recorded though its number may stay.
 func (r *rewrite) writeOrder(interfaces int, devices []orderedDevice) {
 	boots := make([]libvirtxml.DomainDeviceBoot, len(devices))
 	for i, d := range devices {
 		boots[i] = d.boot
 	}
+	is, inPlace := byOrder(r.ordered), true
 	for i, order := range networkFirstOrder(interfaces, boots) {
 		value := strconv.FormatUint(uint64(order), 10)
+		inPlace = inPlace && i < len(is) && is[i].device == devices[i].device
 		switch d := devices[i]; {
 		case d.element == nil:
 			r.taken.orders = append(r.taken.orders, orderRecord{r.doc.deviceID(d.device), ""})
 			r.edits.insertOrder(d.device, value)
-		case d.boot.Order != order:
+		case d.boot.Order != order, i < interfaces && !inPlace:
 			r.taken.orders = append(r.taken.orders, orderRecord{r.doc.deviceID(d.device), r.doc.attr(d.element, "order")})
 			r.edits.setAttribute(d.element.attribute("order"), value)
 		}

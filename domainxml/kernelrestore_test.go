@@ -39,8 +39,8 @@ func TestRestoreKernel(t *testing.T) {
 		"dropped, another dropped since": {
 			kernel + root, []step{drop, set("<kernel>/k2</kernel>"), drop}, "<kernel>/k2</kernel>", "kernel put back",
 		},
-		"dropped, an empty one since":     {kernel, []step{drop, set("<kernel></kernel>")}, kernel, "kernel put back"},
-		"dropped, a command line since":   {kernel + root, []step{drop, set("<cmdline>c</cmdline>")}, "<cmdline>c</cmdline>" + kernel, "kernel put back"},
+		"dropped, an empty one since":   {kernel, []step{drop, set("<kernel></kernel>")}, kernel, "kernel put back"},
+		"dropped, a command line since": {kernel + root, []step{drop, set("<cmdline>c</cmdline>")}, "<cmdline>c</cmdline>" + kernel, "kernel put back"},
 		"dropped, and rewritten once more": {
 			kernel, []step{drop, func(s *story) { s.setOrder("cdrom") }, drop}, kernel, "kernel put back",
 		},

@@ -249,3 +249,4 @@ func replaceFilter(filter string) func(*domainxml.Rule) {
 
 func bootAll(r *domainxml.Rule)    { r.BootNIC.All = true }
 func bootSecond(r *domainxml.Rule) { r.BootNIC.Bridge = "nic2" }
+func whileBlank(r *domainxml.Rule) { r.OnlyIf = domainxml.OnlyIfBlankDisk }
