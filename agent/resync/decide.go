@@ -10,23 +10,35 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
-// editor applies a rule to a text.
-type editor func(src []byte, rule domainxml.Rule) (edit.Result, error)
+// editor brings the files of one kind in line.
+type editor struct {
+	// edit applies a rule to a text.
+	edit func(src []byte, rule domainxml.Rule) (edit.Result, error)
+	// rules are those, as far as they make a difference to edit, that may have made a
+	// text what it is.
+	rules func(text []byte) []domainxml.Rule
+}
 
 // editorOf returns the editor of a kind of file, nil for an unknown one.
-func editorOf(kind config.FileKind) editor {
+func editorOf(kind config.FileKind) *editor {
 	switch kind {
 	case config.KindNovaTemplate:
-		return novatemplate.Edit
+		return &editor{novatemplate.Edit, novatemplate.PossibleRules}
 	case config.KindDnsmasq:
-		return func(src []byte, rule domainxml.Rule) (edit.Result, error) {
-			if rule.Boot != domainxml.BootNetworkFirst {
-				return edit.Result{Output: src}, nil
-			}
-			return dnsmasq.Edit(src)
-		}
+		return &editor{editDnsmasq, dnsmasqRules}
 	}
 	return nil
+}
+
+func editDnsmasq(src []byte, rule domainxml.Rule) (edit.Result, error) {
+	if rule.Boot != domainxml.BootNetworkFirst {
+		return edit.Result{Output: src}, nil
+	}
+	return dnsmasq.Edit(src)
+}
+
+func dnsmasqRules([]byte) []domainxml.Rule {
+	return []domainxml.Rule{{Boot: domainxml.BootKeep}, {Boot: domainxml.BootNetworkFirst}}
 }
 
 // ruleFor returns the rule for a file, which is one for all domains of the node.
@@ -62,13 +74,13 @@ type decision struct {
 // changed rule also puts things back. Any other is a new stock file, unless it
 // has something that only an edit of kept brings in: then somebody has changed
 // our file, and it must not take the place of the stock.
-func decide(edits editor, rule domainxml.Rule, current, kept []byte) (decision, error) {
-	now, err := edits(current, rule)
+func decide(e *editor, rule domainxml.Rule, current, kept []byte) (decision, error) {
+	now, err := e.edit(current, rule)
 	if err != nil {
 		return decision{}, err
 	}
-	if kept != nil && comesFrom(edits, kept, current) {
-		again, err := edits(kept, rule)
+	if kept != nil && e.makes(current, kept) {
+		again, err := e.edit(kept, rule)
 		if err != nil {
 			return decision{}, err
 		}
@@ -78,25 +90,25 @@ func decide(edits editor, rule domainxml.Rule, current, kept []byte) (decision, 
 		return decision{Result: now}, nil
 	}
 	d := decision{Result: now, Write: len(now.Changes) > 0}
-	if d.Write && (kept == nil || !carriesEdit(edits, kept, current)) {
+	if d.Write && (kept == nil || !e.shows(current, kept)) {
 		d.Stock = current
 	}
 	return d, nil
 }
 
-// comesFrom reports whether some rule makes current of kept.
-func comesFrom(edits editor, kept, current []byte) bool {
-	for _, rule := range novatemplate.PossibleRules(current) {
-		if res, err := edits(kept, rule); err == nil && string(res.Output) == string(current) {
+// makes reports whether some rule makes current of kept.
+func (e *editor) makes(current, kept []byte) bool {
+	for _, rule := range e.rules(current) {
+		if res, err := e.edit(kept, rule); err == nil && string(res.Output) == string(current) {
 			return true
 		}
 	}
 	return false
 }
 
-// carriesEdit reports whether a line that an edit of kept brings in is in current.
-func carriesEdit(edits editor, kept, current []byte) bool {
-	res, err := edits(kept, domainxml.DefaultRule())
+// shows reports whether a line that an edit of kept brings in is in current.
+func (e *editor) shows(current, kept []byte) bool {
+	res, err := e.edit(kept, domainxml.DefaultRule())
 	if err != nil {
 		return false
 	}

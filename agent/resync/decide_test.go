@@ -1,6 +1,7 @@
 package resync
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,17 +32,7 @@ func TestDecide(t *testing.T) {
 	keep.Boot, keep.Filterref.Action = domainxml.BootKeep, domainxml.FilterrefKeep
 	replace := domainxml.DefaultRule()
 	replace.Filterref = domainxml.Filterref{Action: domainxml.FilterrefReplace, Filter: "b"}
-	type want struct {
-		Output string // "" when nothing is to be written
-		Stock  string // "" when the kept one stays
-	}
-	const none = "none"
-	tests := []struct {
-		name          string
-		rule          domainxml.Rule
-		current, kept string
-		want          want
-	}{
+	tests := []decideTest{
 		{"first time", remove, stockDoc, none, want{wantDoc, stockDoc}},
 		{"in line", remove, wantDoc, stockDoc, want{}},
 		{"in line, by hand", remove, wantDoc, none, want{}},
@@ -57,13 +48,45 @@ func TestDecide(t *testing.T) {
 		{"ours with an addition and a filterref", remove, doc("<a/>\n", bootNet, bootHD, filterB), stockDoc, want{doc("<a/>\n", bootNet, bootHD), ""}},
 		{"stock with the network already", remove, doc("<a/>\n", bootNet, bootHD, filterA), doc(bootNet, bootHD, filterA), want{doc("<a/>\n", bootNet, bootHD), doc("<a/>\n", bootNet, bootHD, filterA)}},
 	}
+	testDecide(t, config.KindNovaTemplate, tests)
+}
+
+func TestDecideDnsmasq(t *testing.T) {
+	const stock, edited = "port=0\n", "port=0\ndhcp-userclass=set:ipxe,iPXE\ndhcp-ignore=tag:ipxe\n"
+	first, keep := domainxml.DefaultRule(), domainxml.DefaultRule()
+	keep.Boot = domainxml.BootKeep
+	testDecide(t, config.KindDnsmasq, []decideTest{
+		{"first time", first, stock, none, want{edited, stock}},
+		{"in line", first, edited, stock, want{}},
+		{"stock came back", first, stock, stock, want{edited, ""}},
+		{"new stock", first, "port=1\n", stock, want{"port=1\n" + strings.TrimPrefix(edited, stock), "port=1\n"}},
+		{"no rule wants it any more", keep, edited, stock, want{stock, ""}},
+		{"no rule wants it, and somebody has changed ours", keep, edited + "log-dhcp\n", stock, want{}},
+	})
+}
+
+const none = "none"
+
+type decideTest struct {
+	name          string
+	rule          domainxml.Rule
+	current, kept string
+	want          want
+}
+
+type want struct {
+	Output string // "" when nothing is to be written
+	Stock  string // "" when the kept one stays
+}
+
+func testDecide(t *testing.T, kind config.FileKind, tests []decideTest) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var kept []byte
 			if tt.kept != none {
 				kept = []byte(tt.kept)
 			}
-			d, err := decide(editorOf(config.KindNovaTemplate), tt.rule, []byte(tt.current), kept)
+			d, err := decide(editorOf(kind), tt.rule, []byte(tt.current), kept)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -31,8 +31,8 @@ type outcome struct {
 // patch brings a file in line with the policy. With dryRun it only says what it
 // would do, in the outcome's state.
 func patch(f config.File, p domainxml.Policy, dryRun bool) (outcome, error) {
-	edits := editorOf(f.Kind)
-	if edits == nil {
+	e := editorOf(f.Kind)
+	if e == nil {
 		return outcome{}, fmt.Errorf("%s: unknown kind %q of file", f.Path, f.Kind)
 	}
 	target, err := filepath.EvalSymlinks(f.Path)
@@ -59,7 +59,7 @@ func patch(f config.File, p domainxml.Policy, dryRun bool) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	d, err := decide(edits, ruleFor(f.Kind, p), current.content, kept)
+	d, err := decide(e, ruleFor(f.Kind, p), current.content, kept)
 	if err != nil {
 		return outcome{stock: existing(target + stockSuffix)}, fmt.Errorf("%s is left alone: %w", f.Path, err)
 	}

@@ -81,17 +81,18 @@ func revert(f config.File) (Reverted, error) {
 	if err != nil || kept == nil {
 		return Reverted{}, err
 	}
-	return restore(f, target, kept)
-}
-
-func restore(f config.File, target string, kept []byte) (Reverted, error) {
 	current, err := openSnapshot(target)
 	if err != nil {
 		return Reverted{}, err
 	}
 	defer current.Close()
+	return restore(f.Kind, target, current, kept)
+}
+
+// restore makes a file what was kept, unless somebody disturbs it.
+func restore(kind config.FileKind, target string, current *snapshot, kept []byte) (Reverted, error) {
 	r := Reverted{Restored: true}
-	if edits := editorOf(f.Kind); edits == nil || !comesFrom(edits, kept, current.content) {
+	if e := editorOf(kind); e == nil || !e.makes(current.content, kept) {
 		r.Edited = target + ".virt-netboot-edited"
 		if _, err := atomicfile.Write(r.Edited, current.content, current.File, current.undisturbed); err != nil {
 			return Reverted{}, fmt.Errorf("keeping what was changed in it: %w", err)
