@@ -25,7 +25,8 @@ The agent does the same by itself, but for the domains that are marked. With
 mode: observe only the mark is taken away.
 
 With --files, the files that the configuration names are patched, those
-included that virt-netboot revert --files has left alone.
+included that virt-netboot revert --files has left alone. One that another
+program has open for writing is waited for, eleven seconds at most.
 
 This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 

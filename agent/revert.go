@@ -25,7 +25,8 @@ apply.
 With --files, the stock files come back that the agent has patched, and a marker
 beside each has them left alone until virt-netboot apply --files. --unmarked
 goes without the marker, for when virt-netboot is removed: an agent that runs
-would patch them again.
+would patch them again. A file that another program has open for writing is
+waited for, eleven seconds at most.
 
 This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -14,16 +15,14 @@ import (
 // revertFiles puts the stock files back. It goes on after one that fails.
 func revertFiles(cmd *cobra.Command, c config.Config, unmarked bool) error {
 	return eachFile(cmd, c, func(w io.Writer, f config.File) error {
-		r, err := resync.Revert(cmd.Context(), f)
-		if err != nil {
-			return err
-		}
+		r, err := resync.Revert(cmd.Context(), f, waits(cmd))
 		what := "was never changed; left alone from now on"
 		if unmarked {
-			if err := resync.Release(f); err != nil {
-				return err
-			}
+			err = errors.Join(err, resync.Release(f))
 			what = "was never changed"
+		}
+		if err != nil {
+			return err
 		}
 		if r.Restored {
 			what = "stock file put back"
@@ -46,7 +45,7 @@ func applyFiles(cmd *cobra.Command, c config.Config) error {
 		})
 	}
 	return eachFile(cmd, c, func(w io.Writer, f config.File) error {
-		s, err := resync.Apply(cmd.Context(), f, domainxml.Policy{Rules: c.Rules})
+		s, err := resync.Apply(cmd.Context(), f, domainxml.Policy{Rules: c.Rules}, waits(cmd))
 		if err != nil {
 			return err
 		}
@@ -56,6 +55,11 @@ func applyFiles(cmd *cobra.Command, c config.Config) error {
 		}
 		return write(w, []byte(text))
 	})
+}
+
+// waits says what a command waits for.
+func waits(cmd *cobra.Command) func(string) {
+	return func(what string) { io.WriteString(cmd.ErrOrStderr(), line("virt-netboot: %s", what)) }
 }
 
 // eachFile does something to each file that the configuration names. Its error

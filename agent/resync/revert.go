@@ -26,9 +26,9 @@ type Reverted struct {
 
 // Revert puts the stock file back and leaves a marker beside the file, so that
 // no agent patches it until Apply. A file that is missing only gets its marker.
-// It waits while another program writes the file, until the context ends.
-func Revert(ctx context.Context, f config.File) (r Reverted, err error) {
-	err = retry(ctx, func() error {
+// It waits for a while where another program writes the file, and tells say.
+func Revert(ctx context.Context, f config.File, say func(string)) (r Reverted, err error) {
+	err = retry(ctx, f.Path, say, func() error {
 		r, err = revert(f)
 		return err
 	})
@@ -38,13 +38,14 @@ func Revert(ctx context.Context, f config.File) (r Reverted, err error) {
 	return r, nil
 }
 
-// Apply takes Revert's marker away and patches the file at once.
-func Apply(ctx context.Context, f config.File, p domainxml.Policy) (Status, error) {
+// Apply takes Revert's marker away and patches the file at once. It waits as Revert
+// does.
+func Apply(ctx context.Context, f config.File, p domainxml.Policy, say func(string)) (Status, error) {
 	if err := Release(f); err != nil {
 		return Status{}, err
 	}
 	var out outcome
-	err := retry(ctx, func() (err error) {
+	err := retry(ctx, f.Path, say, func() (err error) {
 		out, err = patch(f, p, false)
 		return err
 	})
@@ -115,19 +116,4 @@ func mark(f config.File) error {
 		return nil // no directory: nothing to patch and nothing to revert
 	}
 	return err
-}
-
-// retry calls f again while another program is at work on the file.
-func retry(ctx context.Context, f func() error) error {
-	for {
-		err := f()
-		if !errors.Is(err, errBusy) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }

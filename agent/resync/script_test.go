@@ -123,16 +123,18 @@ func keepStatus(ctx context.Context, w *resync.Watcher) {
 }
 
 func revertFile() error {
-	r, err := resync.Revert(context.Background(), files(os.Args[1:])[0])
+	r, err := resync.Revert(context.Background(), files(os.Args[1:])[0], say)
 	fmt.Printf("restored %v edited %s\n", r.Restored, filepath.Base(r.Edited))
 	return err
 }
 
 func applyFile() error {
-	s, err := resync.Apply(context.Background(), files(os.Args[1:])[0], readPolicy())
+	s, err := resync.Apply(context.Background(), files(os.Args[1:])[0], readPolicy(), say)
 	fmt.Println(s.State)
 	return err
 }
+
+func say(what string) { fmt.Fprintln(os.Stderr, what) }
 
 // TestScripts runs testdata/*.txtar, one behaviour a file.
 func TestScripts(t *testing.T) {
