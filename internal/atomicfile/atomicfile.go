@@ -23,8 +23,15 @@ import (
 // ready is asked just before the new file takes the name; its error stops that.
 // With any error what was at name is untouched. The result is the new file's.
 func Write(name string, content []byte, like *os.File, ready func() error) (fs.FileInfo, error) {
+	return writer{sync: (*os.File).Sync}.write(name, content, like, ready)
+}
+
+// writer is Write with another way to have a file or a directory on the disk.
+type writer struct{ sync func(*os.File) error }
+
+func (w writer) write(name string, content []byte, like *os.File, ready func() error) (fs.FileInfo, error) {
 	temporary := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".virt-netboot-new")
-	info, err := create(temporary, content, like)
+	info, err := w.create(temporary, content, like)
 	if err == nil {
 		err = ready()
 	}
@@ -35,7 +42,7 @@ func Write(name string, content []byte, like *os.File, ready func() error) (fs.F
 		_ = os.Remove(temporary)
 		return nil, fmt.Errorf("writing %s: %w", name, err)
 	}
-	if err := syncDirectory(filepath.Dir(name)); err != nil {
+	if err := w.syncDirectory(filepath.Dir(name)); err != nil {
 		return info, fmt.Errorf("writing %s to the disk: %w", name, err)
 	}
 	return info, nil
@@ -43,7 +50,7 @@ func Write(name string, content []byte, like *os.File, ready func() error) (fs.F
 
 // create writes a file that is complete, on the disk and like the other one.
 // One that was left over by a process that was killed is removed first.
-func create(name string, content []byte, like *os.File) (fs.FileInfo, error) {
+func (w writer) create(name string, content []byte, like *os.File) (fs.FileInfo, error) {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -58,7 +65,7 @@ func create(name string, content []byte, like *os.File) (fs.FileInfo, error) {
 	if _, err := f.Write(content); err != nil {
 		return nil, err
 	}
-	if err := f.Sync(); err != nil {
+	if err := w.sync(f); err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
@@ -169,11 +176,11 @@ func readAll(read func([]byte) (int, error)) ([]byte, error) {
 	}
 }
 
-func syncDirectory(name string) error {
+func (w writer) syncDirectory(name string) error {
 	dir, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	return dir.Sync()
+	return w.sync(dir)
 }

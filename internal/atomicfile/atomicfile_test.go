@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
@@ -69,6 +70,59 @@ func TestWriteKeepsMode(t *testing.T) {
 		}
 		only(t, path, "new")
 	}
+}
+
+// TestWriteIsOnTheDisk: the content is there before it has the name, and the name
+// before Write returns; where one of the two fails, Write does.
+func TestWriteIsOnTheDisk(t *testing.T) {
+	broken := errors.New("input/output error")
+	both := []string{"f: old, .f.virt-netboot-new: new", ".: new"}
+	for name, c := range map[string]struct {
+		fails string // what cannot be synced
+		want  []string
+		left  string
+	}{
+		"both":          {"", both, "new"},
+		"the content":   {"f", both[:1], "old"},
+		"the directory": {".", both, "new"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := newFile(t, "old")
+			like, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer like.Close()
+			var got []string
+			_, err = writer{sync: func(f *os.File) error {
+				what, text := ".", read(t, path)
+				if f.Name() != filepath.Dir(path) {
+					what, text = "f", fmt.Sprintf("%s, %s: %s", text, filepath.Base(f.Name()), read(t, f.Name()))
+				}
+				got = append(got, what+": "+text)
+				if what == c.fails {
+					return broken
+				}
+				return f.Sync()
+			}}.write(path, []byte("new"), like, always)
+			if errors.Is(err, broken) != (c.fails != "") {
+				t.Errorf("error %v", err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("what was synced, -want +got:\n%s", diff)
+			}
+			only(t, path, c.left)
+		})
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(b)
 }
 
 func TestWriteSaysWhere(t *testing.T) {
