@@ -4,6 +4,7 @@ package unixsocket
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -14,85 +15,90 @@ import (
 // directory is made where it is missing. Closing it removes it from path, unless
 // somebody else's is there by then.
 func Listen(path string) (*Listener, error) {
-	l := &Listener{path: path}
-	err := place(path, func(name string) (err error) {
-		l.UnixListener, err = net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
-		if err == nil {
-			l.SetUnlinkOnClose(false) // there is nothing at that name any more
-		}
-		return err
+	l, at, err := place(path, func(name string) (*net.UnixListener, error) {
+		return net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 	})
 	if err != nil {
 		return nil, err
 	}
-	l.info, err = os.Lstat(path)
-	return l, err
+	l.SetUnlinkOnClose(false) // there is nothing at that name any more
+	return &Listener{l, at}, nil
 }
 
 // Listener is a socket of Listen's.
 type Listener struct {
 	*net.UnixListener
-	path string
-	info fs.FileInfo
+	at entry
 }
 
 // Close implements net.Listener.
-func (l *Listener) Close() error {
-	return errors.Join(l.UnixListener.Close(), remove(l.path, l.info))
-}
+func (l *Listener) Close() error { return errors.Join(l.UnixListener.Close(), l.at.remove()) }
 
 // ListenPacket is Listen for datagrams.
 func ListenPacket(path string) (*PacketConn, error) {
-	c := &PacketConn{path: path}
-	err := place(path, func(name string) (err error) {
-		c.UnixConn, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-		return err
+	c, at, err := place(path, func(name string) (*net.UnixConn, error) {
+		return net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.info, err = os.Lstat(path)
-	return c, err
+	return &PacketConn{c, at}, nil
 }
 
 // PacketConn is a socket of ListenPacket's.
 type PacketConn struct {
 	*net.UnixConn
+	at entry
+}
+
+// Close implements net.Conn.
+func (c *PacketConn) Close() error { return errors.Join(c.UnixConn.Close(), c.at.remove()) }
+
+// entry is a socket's entry in its directory.
+type entry struct {
 	path string
 	info fs.FileInfo
 }
 
-// Close implements net.Conn.
-func (c *PacketConn) Close() error {
-	return errors.Join(c.UnixConn.Close(), remove(c.path, c.info))
-}
-
 // place has a socket made beside path and moves it there once nobody but its owner
 // may connect: whoever looks at path never sees one that others may use, or none.
-func place(path string, listen func(name string) error) error {
+func place[S io.Closer](path string, listen func(name string) (S, error)) (socket S, at entry, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("making the directory of a socket: %w", err)
+		return socket, at, fmt.Errorf("making the directory of a socket: %w", err)
 	}
 	name := fmt.Sprintf("%s.%d", path, os.Getpid())
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing a stale socket: %w", err)
+		return socket, at, fmt.Errorf("removing a stale socket: %w", err)
 	}
-	if err := listen(name); err != nil {
-		return fmt.Errorf("making socket %s: %w", path, err)
+	if socket, err = listen(name); err != nil {
+		return socket, at, fmt.Errorf("making socket %s: %w", path, err)
 	}
-	if err := os.Chmod(name, 0o600); err != nil {
-		return fmt.Errorf("closing socket %s to others: %w", path, err)
+	if at, err = move(name, path); err != nil {
+		_ = socket.Close()
+		_ = os.Remove(name)
 	}
-	if err := os.Rename(name, path); err != nil {
-		return fmt.Errorf("making socket %s: %w", path, err)
-	}
-	return nil
+	return socket, at, err
 }
 
-// remove removes a socket from path if it is the one there.
-func remove(path string, own fs.FileInfo) error {
-	if now, err := os.Lstat(path); err != nil || !os.SameFile(own, now) {
+// move closes a socket to others and gives it its name.
+func move(name, path string) (entry, error) {
+	if err := os.Chmod(name, 0o600); err != nil {
+		return entry{}, fmt.Errorf("closing socket %s to others: %w", path, err)
+	}
+	info, err := os.Lstat(name)
+	if err != nil {
+		return entry{}, fmt.Errorf("looking at socket %s: %w", path, err)
+	}
+	if err := os.Rename(name, path); err != nil {
+		return entry{}, fmt.Errorf("making socket %s: %w", path, err)
+	}
+	return entry{path, info}, nil
+}
+
+// remove removes the socket if it is still the one there.
+func (e entry) remove() error {
+	if now, err := os.Lstat(e.path); err != nil || !os.SameFile(e.info, now) {
 		return nil
 	}
-	return os.Remove(path)
+	return os.Remove(e.path)
 }

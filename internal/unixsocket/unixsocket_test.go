@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -84,5 +85,23 @@ func expectEntries(t *testing.T, path string, n int) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != n {
 		t.Errorf("the directory has %v, %v, want %d entries", entries, err, n)
+	}
+}
+
+// TestNotPlaced: a socket that cannot have its name says so and leaves nothing
+// beside it.
+func TestNotPlaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sock")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, listen := range map[string]func(string) error{
+		"stream":    func(path string) error { _, err := Listen(path); return err },
+		"datagrams": func(path string) error { _, err := ListenPacket(path); return err },
+	} {
+		if err := listen(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v, want one that names %s", name, err, path)
+		}
+		expectEntries(t, path, 1)
 	}
 }
