@@ -4,6 +4,7 @@ package packages
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -77,12 +78,15 @@ func (n *node) doctor(t *testing.T) []finding {
 	return all
 }
 
-// noFailure fails the test where the doctor finds one.
+// noFailure waits until the doctor finds none.
 func (n *node) noFailure(t *testing.T) {
 	t.Helper()
-	for _, r := range n.doctor(t) {
-		if r.Level == "failure" {
-			t.Errorf("doctor: %s: %s; to do: %s", r.Check, r.Found, r.Remedy)
+	await(t, "the doctor to find no failure", func() error {
+		for _, r := range n.doctor(t) {
+			if r.Level == "failure" {
+				return fmt.Errorf("%s: %s; to do: %s", r.Check, r.Found, r.Remedy)
+			}
 		}
-	}
+		return nil
+	})
 }

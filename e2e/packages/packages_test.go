@@ -59,9 +59,9 @@ func testNode(t *testing.T, older, newer string) {
 		if now := n.daemon(t); now != libvirtd {
 			t.Errorf("libvirtd was process %s, now %s: it was restarted", libvirtd, now)
 		}
+		n.patched(t)
 		n.noFailure(t)
 		n.callsHook(t)
-		n.patched(t)
 	})
 	step("Nova, which names the gateway", func(t *testing.T) {
 		n.write(t, novaConf, "[libvirt]\nconnection_uri = "+gatewayURI+"\n")
@@ -103,10 +103,10 @@ func testNode(t *testing.T, older, newer string) {
 		n.write(t, configPath, "rules: nonsense\n")
 		n.reboot(t)
 		n.bypassed(t)
+		n.bootsFrom(t, "plain", "net0", "virtio-disk0") // libvirt-guests has waited for that
 		n.write(t, configPath, old)
 		n.shell(t, "systemctl reset-failed virt-netboot; systemctl restart virt-netboot")
 		n.takenOver(t)
-		n.run(t, "virsh", "start", "plain")
 		guest, libvirtd = n.qemu(t, "plain"), n.daemon(t)
 	})
 	step("a disk that is its owner's alone", func(t *testing.T) {
