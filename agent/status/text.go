@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -145,7 +146,7 @@ func domainRow(d reconcile.DomainStatus) row {
 func kinds(notes []reconcile.Note) string {
 	var all []string
 	for _, n := range notes {
-		if len(all) == 0 || all[len(all)-1] != n.Kind {
+		if !slices.Contains(all, n.Kind) {
 			all = append(all, n.Kind)
 		}
 	}

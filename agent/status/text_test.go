@@ -56,7 +56,7 @@ func node() Status {
 				{
 					Name: "instance-00000003", DisplayName: "a\x1b[2Jb\u202e\t" + strings.Repeat("c", 100), Project: "lab", BootsFrom: "kernel",
 					Filters: []string{"nova-base", "other"}, Rule: "default",
-					Warnings: []reconcile.Note{{Kind: "kernel", Text: "boots kernel /k directly"}}, Wanted: []reconcile.Note{filter, other, boot},
+					Warnings: []reconcile.Note{{Kind: "kernel", Text: "boots kernel /k directly"}}, Wanted: []reconcile.Note{filter, boot, other},
 				},
 				{Name: "instance-00000004\u202e", Active: true, BootsFrom: "disk", Reverted: true},
 				{Name: "instance-00000005", Error: "libvirt refuses\nit", LeftAloneUntil: noon().Add(time.Hour)},
