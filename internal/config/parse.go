@@ -16,9 +16,9 @@ import (
 // stack of the YAML parser, which no recover catches.
 const maxDepth = 50
 
-// Parse decodes the bytes of a file; name is the file's, for errors. Nothing in
-// it is Default. The mistakes come as Errors, all of them unless the file is
-// not even YAML.
+// Parse decodes the bytes of a file; name is the file's, for errors. Keys that it
+// omits are as in Default, so an empty one is Default. The mistakes come as Errors,
+// all of them unless the file is not even YAML.
 func Parse(name string, b []byte) (c Config, err error) {
 	defer func() {
 		if r := recover(); r != nil {
