@@ -135,7 +135,7 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 	p.filters.changed = p.domains.PolicyChanged
 	p.gateway = p.newGateway(c)
 	p.files = newFiles(p.config, func() bool { return slices.Equal(p.only.parts(), selection{partFiles}) }, log)
-	p.hook = newHookCalls(p.registry, log)
+	p.hook = newHookCalls(p.registry, p.gateway.Resent, log)
 	registerConfig(p.registry, p.config)
 	p.registry.MustRegister(newDomainCollector(p.domains.Status), newFileCollector(p.keptFiles))
 	return p

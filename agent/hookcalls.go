@@ -16,20 +16,27 @@ import (
 type hookCalls struct {
 	calls *prometheus.CounterVec
 	last  prometheus.Gauge
-	log   *logrus.Logger
+	// resent reports whether the gateway has sent a domain as its client wrote it.
+	resent func(domain string) bool
+	log    *logrus.Logger
 }
 
-func newHookCalls(registry *prometheus.Registry, log *logrus.Logger) *hookCalls {
+// resultResent is what a call counts as that would be unprepared or denied, but for
+// a domain that did not come past the gateway: libvirt refused it as rewritten.
+const resultResent = "resent"
+
+func newHookCalls(registry *prometheus.Registry, resent func(domain string) bool, log *logrus.Logger) *hookCalls {
 	h := &hookCalls{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "virt_netboot_hook_calls_total",
-			Help: "Calls of libvirt's hook, by operation and what became of them: unchanged, rewritten, unprepared, denied, observed, passed.",
+			Help: "Calls of libvirt's hook, by operation and what became of them: unchanged, rewritten, unprepared, denied, resent, observed, passed.",
 		}, []string{"operation", "result"}),
 		last: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "virt_netboot_hook_last_call_timestamp_seconds",
 			Help: "When the hook last reported a call; 0 if it never did.",
 		}),
-		log: log,
+		resent: resent,
+		log:    log,
 	}
 	registry.MustRegister(h.calls, h.last)
 	// From 0 on: a counter that appeared at 1 would have no increase that an alert
@@ -38,6 +45,7 @@ func newHookCalls(registry *prometheus.Registry, log *logrus.Logger) *hookCalls 
 		for _, result := range hookreport.Results() {
 			h.calls.WithLabelValues(operation, string(result))
 		}
+		h.calls.WithLabelValues(operation, resultResent)
 	}
 	return h
 }
@@ -71,6 +79,10 @@ func (h *hookCalls) count(report []byte) {
 		h.log.WithError(err).Debug("a report that is not counted")
 		return
 	}
-	h.calls.WithLabelValues(r.Operation, string(r.Result)).Inc()
+	result := string(r.Result)
+	if (r.Result == hookreport.Unprepared || r.Result == hookreport.Denied) && h.resent(r.Domain) {
+		result = resultResent
+	}
+	h.calls.WithLabelValues(r.Operation, result).Inc()
 	h.last.SetToCurrentTime()
 }

@@ -86,7 +86,7 @@ const qemuNamespace = "http://libvirt.org/schemas/domain/qemu/1.0"
 // TestQEMUQuotesASecret: libvirt's error has what QEMU says of its command line. That
 // is no refusal of the rewriting.
 func TestQEMUQuotesASecret(t *testing.T) {
-	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
 		document := novaGuest(t, l, "image-raw-filterref").Document
 		g, err := l.Prepare(t.Context(), strings.Replace(document, "</domain>", `<q:commandline xmlns:q="`+qemuNamespace+`">`+
 			`<q:arg value="-fw_cfg"/><q:arg value="name=opt/x,string=`+secret+`,bogus=1"/></q:commandline></domain>`, 1))
@@ -102,6 +102,8 @@ func TestQEMUQuotesASecret(t *testing.T) {
 			t.Errorf("it is more than information: %v", e)
 		}
 		awaitMetric(t, `virt_netboot_gateway_calls_total{procedure="DOMAIN_CREATE_XML",result="refused"} 0`)
+		awaitMetric(t, `virt_netboot_hook_calls_total{operation="prepare",result="resent"} 1`)
+		awaitMetric(t, `virt_netboot_hook_calls_total{operation="prepare",result="unprepared"} 0`)
 	})
 }
 

@@ -142,7 +142,7 @@ func (h Handler) give(call Call, a answer) int {
 		// Without its line a refusal is still one.
 		_, _ = io.WriteString(h.Stderr, a.stderr)
 	}
-	h.Report(hookreport.Report{Operation: string(call.Operation), Result: a.result})
+	h.Report(hookreport.Report{Operation: string(call.Operation), Result: a.result, Domain: call.Domain})
 	h.record(a.log)
 	return a.status
 }

@@ -117,7 +117,7 @@ func TestHandle(t *testing.T) {
 			if entries := out.log.AllEntries(); len(entries) != c.wantLog {
 				t.Errorf("%d lines in the log, want %d: %v", len(entries), c.wantLog, entries)
 			}
-			report := hookreport.Report{Operation: string(c.operation), Result: c.wantResult}
+			report := hookreport.Report{Operation: string(c.operation), Result: c.wantResult, Domain: call(c.operation).Domain}
 			if diff := cmp.Diff([]hookreport.Report{report}, out.reports); diff != "" {
 				t.Errorf("reports (-want +got):\n%s", diff)
 			}

@@ -1,5 +1,7 @@
 package gateway
 
+import "time"
+
 // accepted gives the client libvirt's answer to a call that libvirt carried out,
 // once what was taken from a device is kept.
 func (c *conn) accepted(key replyKey, a awaited, reply message) {
@@ -47,6 +49,7 @@ func (c *conn) sendOriginal(key replyKey, a awaited, r refusal) {
 	original := a.original
 	a.original, a.keep, a.refused = message{}, nil, &r
 	c.awaited[key] = a
+	c.srv.resent.add(a.result.Domain.Name, time.Now())
 	c.calls.insert(original)
 }
 

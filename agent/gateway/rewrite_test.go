@@ -343,8 +343,14 @@ func TestRefusedTwice(t *testing.T) {
 			client, libvirt := l.connect(t)
 			write(t, client, frameOf(define, defineArgs(domainDoc)))
 			readFrame(t, libvirt)
+			if l.Resent("instance-00000001") {
+				t.Error("it is sent again before libvirt has refused it")
+			}
 			write(t, libvirt, errorReply(define, c.first).bytes)
 			wantFrame(t, libvirt, frameOf(define, defineArgs(domainDoc)))
+			if !l.Resent("instance-00000001") {
+				t.Error("nobody knows that it is sent again")
+			}
 			write(t, libvirt, errorReply(define, c.second).bytes)
 			wantFrame(t, client, errorReply(define, c.second).bytes)
 			if e := l.logged(t, "libvirt refused"); e.Message != c.logged || e.Level != logrus.InfoLevel {

@@ -14,7 +14,7 @@ import (
 const Socket = "/run/virt-netboot/hook.sock"
 
 // MaxSize is more than a report has.
-const MaxSize = 100
+const MaxSize = 512
 
 // Result is what became of a call.
 type Result string
@@ -41,6 +41,7 @@ func Operations() []string { return []string{"prepare", "migrate", "restore"} }
 type Report struct {
 	Operation string // libvirt's, such as prepare
 	Result    Result
+	Domain    string // its name
 }
 
 // Send sends a report to the agent. It never waits, and nothing depends on it: an
@@ -51,13 +52,14 @@ func (r Report) Send(socket string) {
 		return
 	}
 	defer unix.Close(fd)
-	_ = unix.Sendto(fd, []byte(r.Operation+" "+string(r.Result)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: socket})
+	_ = unix.Sendto(fd, []byte(r.Operation+" "+string(r.Result)+" "+r.Domain), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: socket})
 }
 
 // Parse reads a datagram.
 func Parse(b []byte) (Report, error) {
-	operation, result, _ := strings.Cut(string(b), " ")
-	r := Report{operation, Result(result)}
+	operation, rest, _ := strings.Cut(string(b), " ")
+	result, domain, _ := strings.Cut(rest, " ")
+	r := Report{operation, Result(result), domain}
 	if !slices.Contains(Operations(), operation) {
 		return Report{}, fmt.Errorf("%q is not the report of an operation that the hook handles", b)
 	}

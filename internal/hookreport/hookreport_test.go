@@ -11,7 +11,7 @@ import (
 
 func TestSend(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "sock")
-	want := Report{"prepare", Unprepared}
+	want := Report{"prepare", Unprepared, "a name"}
 	want.Send(socket) // to nobody
 
 	agent, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -45,7 +45,7 @@ func TestSendNeverWaits(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		for range 10_000 {
-			Report{"prepare", Unchanged}.Send(socket)
+			Report{"prepare", Unchanged, "a"}.Send(socket)
 		}
 		close(done)
 	}()
@@ -57,7 +57,7 @@ func TestSendNeverWaits(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	for _, bad := range []string{"", "prepare", "prepare ", "reconnect unchanged", "prepare killed", "prepare unchanged ", "\xff \xff"} {
+	for _, bad := range []string{"", "prepare", "prepare ", "reconnect unchanged", "prepare killed", "\xff \xff"} {
 		if got, err := Parse([]byte(bad)); err == nil {
 			t.Errorf("%q is read as %v", bad, got)
 		}
