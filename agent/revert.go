@@ -20,7 +20,7 @@ said so. No guest is started or stopped.
 
 What was taken is kept in the domain's own <metadata>. The domain is marked
 there: the agent and the hook leave it alone from then on, until virt-netboot
-apply.
+apply. What somebody has set since stays, and is said.
 
 With --files, the stock files come back that the agent has patched, and a marker
 beside each has them left alone until virt-netboot apply --files. --unmarked
