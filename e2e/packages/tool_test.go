@@ -34,10 +34,18 @@ type tool struct {
 	own string
 	// values are a wish in the tool's words.
 	values func(wish) map[string]any
+	// wrong are values that it must refuse, with what it says of each.
+	wrong []mistake
 	// run is the command that makes it so, or with dry only says what it would do.
 	run func(dry bool) []string
 	// changes counts what the command says that it changed, or would change.
 	changes func(dry bool, out string, err error) (int, error)
+}
+
+// mistake is a value that a tool must refuse.
+type mistake struct {
+	name, value string
+	says        string // of it
 }
 
 const deployFolder = "/srv/deploy"
@@ -56,6 +64,11 @@ func puppet() tool {
 				"virt_netboot::dnsmasq::service":  w.dnsmasq,
 				"virt_netboot::dnsmasq::firmware": w.firmware,
 			}
+		},
+		wrong: []mistake{
+			{"virt_netboot::package_ensure", "absent", "parameter 'package_ensure' expects a match for Pattern"},
+			{"virt_netboot::package_ensure", "purged", "parameter 'package_ensure' expects a match for Pattern"},
+			{"virt_netboot::dnsmasq::service", "foo", "parameter 'service' expects a match for Enum['neutron', 'nova']"},
 		},
 		run: func(dry bool) []string {
 			args := []string{"puppet", "apply", "--color=false", "--detailed-exitcodes", "--hiera_config=" + deployFolder + "/hiera.yaml",
@@ -97,8 +110,11 @@ func ansible() tool {
 				"virt_netboot_dnsmasq_firmware": w.firmware,
 			}
 		},
+		wrong: []mistake{
+			{"virt_netboot_dnsmasq_service", "foo", "value of virt_netboot_dnsmasq_service must be one of: neutron, nova, got: foo"},
+		},
 		run: func(dry bool) []string {
-			args := []string{"ansible-playbook", "--inventory=localhost,", "--connection=local",
+			args := []string{"env", "ANSIBLE_CONFIG=" + deployFolder + "/ansible.cfg", "ansible-playbook", "--inventory=localhost,", "--connection=local",
 				"--extra-vars=@" + deployFolder + "/wish.json", deployFolder + "/site.yml"}
 			if dry {
 				args = append(args, "--check", "--diff")
@@ -131,13 +147,30 @@ func (tl tool) install(t *testing.T, n *node, deb string) {
 // try makes a wish so, and returns how much it has changed.
 func (tl tool) try(t *testing.T, n *node, w wish, dry bool) (int, error) {
 	t.Helper()
-	values, err := json.Marshal(tl.values(w))
+	return tl.tryValues(t, n, tl.values(w), dry)
+}
+
+func (tl tool) tryValues(t *testing.T, n *node, all map[string]any, dry bool) (int, error) {
+	t.Helper()
+	values, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.write(t, deployFolder+"/wish.json", string(values))
 	out, err := n.try(tl.run(dry)...)
 	return tl.changes(dry, out, err)
+}
+
+// refuses fails the test where one of the tool's mistakes does not end the run.
+func (tl tool) refuses(t *testing.T, n *node, w wish) {
+	t.Helper()
+	for _, m := range tl.wrong {
+		values := tl.values(w)
+		values[m.name] = m.value
+		if _, err := tl.tryValues(t, n, values, true); err == nil || !strings.Contains(err.Error(), m.says) {
+			t.Errorf("%s is %s: error %v, want one with %q", m.name, m.value, err, m.says)
+		}
+	}
 }
 
 // apply makes a wish so: a dry run announces it and changes nothing, and after the

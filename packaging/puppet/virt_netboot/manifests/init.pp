@@ -17,7 +17,8 @@
 # @param ensure
 #   absent takes back all that this class has done.
 # @param package_ensure
-#   The version of the package, or latest.
+#   installed, the version of the package, or latest. What takes the package away is
+#   ensure.
 # @param config
 #   The content of /etc/virt-netboot/config.yaml. Without it the file stays as the
 #   package has it, or as somebody has edited it.
@@ -32,7 +33,7 @@
 #   left alone from then on, until virt-netboot apply.
 class virt_netboot (
   Enum['present', 'absent'] $ensure = 'present',
-  String[1] $package_ensure = 'installed',
+  Pattern[/\A(?!(absent|purged)\z)./] $package_ensure = 'installed',
   Optional[Hash[String[1], Data]] $config = undef,
   Enum['transparent', 'explicit'] $mode = 'transparent',
   Boolean $manage_nova = true,
