@@ -191,6 +191,38 @@ func (n *node) referToFilter(t *testing.T) {
 	n.run(t, "virsh", "define", path)
 }
 
+// startBystander starts a guest with a filter, whom no rule is about, and returns what
+// libvirt knows of it.
+func (n *node) startBystander(t *testing.T) string {
+	t.Helper()
+	path := n.domainOn(t, "bystander", disk+".bystander")
+	n.write(t, path, strings.Replace(n.read(t, path), "</interface>", "<filterref filter='no-mac-spoofing'/></interface>", 1))
+	n.run(t, "virsh", "define", path)
+	n.run(t, "virsh", "start", "bystander")
+	return n.bystander(t)
+}
+
+func (n *node) bystander(t *testing.T) string {
+	t.Helper()
+	return n.shell(t, "virsh dumpxml --inactive bystander; virsh dumpxml bystander; virsh nwfilter-binding-list")
+}
+
+// forget ends a guest, and with it its definition.
+func (n *node) forget(t *testing.T, name string) {
+	t.Helper()
+	n.run(t, "virsh", "destroy", name)
+	n.run(t, "virsh", "undefine", name)
+}
+
+// leftAlone fails the test where the bystander is not as it was: its definition, as it
+// runs, or its filter.
+func (n *node) leftAlone(t *testing.T, bystander string) {
+	t.Helper()
+	if diff := cmp.Diff(bystander, n.bystander(t)); diff != "" {
+		t.Errorf("a guest that no rule is about: -before +after:\n%s", diff)
+	}
+}
+
 // domain writes a domain document that boots from the disk, and returns its path.
 func (n *node) domain(t *testing.T, name string) string {
 	t.Helper()

@@ -38,6 +38,21 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 	n.publish(t, deb)
 	tl.install(t, n, deb)
 	n.addNova(t)
+	services := []string{"nova-compute", "neutron-dhcp-agent"}
+	for _, service := range services {
+		// What counts is whether it is started anew.
+		n.write(t, "/etc/systemd/system/"+service+".service", "[Service]\nExecStart=/bin/sleep infinity\n")
+		n.run(t, "systemctl", "start", service)
+	}
+	n.shell(t, "truncate -s 1M "+disk+" "+disk+".nova "+disk+".bystander; ip link add br-tenant type bridge")
+	n.run(t, "virsh", "version")
+
+	rule := map[string]any{"name": "lab", "match": map[string]any{"name": []string{"plain", "check", "instance-*"}}}
+	w := wish{state: "absent", mode: "transparent", config: map[string]any{"rules": []any{rule}}, dnsmasq: "neutron"}
+	if changed, err := tl.try(t, n, w, false); err != nil || changed != 0 {
+		t.Fatalf("absent on a node without it, or OpenStack's files: %d changes, error %v", changed, err)
+	}
+	tl.refuses(t, n, w)
 	configured := map[string]string{
 		novaConf:  "[DEFAULT]\ndebug = false\n\n[libvirt]\nvirt_type = qemu\n",
 		dhcpAgent: "[DEFAULT]\nenable_isolated_metadata = true\n",
@@ -45,20 +60,8 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 	for path, content := range configured {
 		n.write(t, path, content)
 	}
-	services := []string{"nova-compute", "neutron-dhcp-agent"}
-	for _, service := range services {
-		// What counts is whether it is started anew.
-		n.write(t, "/etc/systemd/system/"+service+".service", "[Service]\nExecStart=/bin/sleep infinity\n")
-		n.run(t, "systemctl", "start", service)
-	}
-	n.shell(t, "truncate -s 1M "+disk+" "+disk+".nova; ip link add br-tenant type bridge")
-	n.run(t, "virsh", "version")
-
-	w := wish{state: "absent", mode: "transparent", dnsmasq: "neutron"}
-	if changed, err := tl.try(t, n, w, false); err != nil || changed != 0 {
-		t.Fatalf("absent on a node without it: %d changes, error %v", changed, err)
-	}
 	before := n.files(t)
+	bystander := n.startBystander(t)
 
 	step := func(name string, f func(t *testing.T)) {
 		if !t.Run(name, f) {
@@ -68,11 +71,9 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 	}
 	step("transparent", func(t *testing.T) {
 		w.state = "present"
-		w.config = map[string]any{"rules": []any{
-			map[string]any{"name": "lab", "match": map[string]any{"name": []string{"plain", "check", "instance-*"}}},
-		}}
 		processes := n.processes(t, services)
 		tl.apply(t, n, w)
+		n.leftAlone(t, bystander)
 		n.green(t, "virt-netboot.socket", "virt-netboot.service", "virt-netboot-files.path")
 		n.takenOver(t)
 		n.run(t, "virsh", "define", n.domain(t, "plain"))
@@ -128,8 +129,8 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 			t.Errorf("the guest was process %s, now %s", guest, now)
 		}
 		n.triesNetwork(t, "plain", false)
-		n.run(t, "virsh", "destroy", "plain")
-		n.run(t, "virsh", "undefine", "plain")
+		n.forget(t, "plain")
+		n.forget(t, "bystander")
 		for path, content := range configured {
 			if diff := cmp.Diff(content, n.read(t, path)); diff != "" {
 				t.Errorf("%s: -before +after:\n%s", path, diff)
@@ -138,13 +139,25 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 		n.asBefore(t, before)
 	})
 	step("dnsmasq of nova-network", func(t *testing.T) {
-		w := wish{state: "present", mode: "transparent", dnsmasq: "nova"}
-		tl.apply(t, n, w)
+		bystander := n.startBystander(t)
+		// A removal without a purge leaves the configuration.
+		n.write(t, configPath, "mode: enforce\n")
+		w := wish{state: "present", mode: "explicit", config: w.config, dnsmasq: "nova"}
+		if _, err := tl.try(t, n, w, false); err != nil {
+			t.Fatal(err)
+		}
+		n.leftAlone(t, bystander)
 		n.ignoresIPXE(t, "nova", "/etc/nova/dnsmasq.conf", novaConf)
+		w.config = nil
+		if changed, err := tl.try(t, n, w, false); err != nil || changed != 0 {
+			t.Errorf("without a configuration of its own: %d changes, error %v", changed, err)
+		}
 		w.state = "absent"
 		if _, err := tl.try(t, n, w, false); err != nil {
 			t.Fatal(err)
 		}
+		n.leftAlone(t, bystander)
+		n.forget(t, "bystander")
 		n.asBefore(t, before)
 	})
 }

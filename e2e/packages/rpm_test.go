@@ -57,6 +57,7 @@ func testRPM(t *testing.T, dist string) {
 	rpm("--verify", "--nodeps", "virt-netboot")
 	run(t, exec.Command(filepath.Join(root, "usr/bin/virt-netboot"), "check", "--config", filepath.Join(root, configPath)))
 	rpm("--erase", "--noscripts", "virt-netboot")
+	testRPMKeeps(t, pkg)
 	left := run(t, exec.Command("find", root, "-name", "*netboot*"))
 	if left != "" {
 		t.Errorf("left behind:\n%s", left)
@@ -125,4 +126,26 @@ func (n *node) scriptlet(t *testing.T, pkg, tag, versions string) string {
 	t.Helper()
 	n.write(t, "/root/scriptlet", run(t, exec.Command("rpm", "--query", "--queryformat", tag, "--package", pkg)))
 	return n.run(t, "sh", "/root/scriptlet", versions)
+}
+
+// testRPMKeeps: an installation keeps a configuration that was there before, which is how
+// a node gets its own before the agent starts.
+func testRPMKeeps(t *testing.T, pkg string) {
+	root := t.TempDir()
+	config := filepath.Join(root, configPath)
+	if err := os.MkdirAll(filepath.Dir(config), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const observe = "mode: observe\n"
+	if err := os.WriteFile(config, []byte(observe), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, exec.Command("rpm", "--root", root, "--install", "--nodeps", "--noscripts", "--ignorearch", pkg))
+	now, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(now) != observe {
+		t.Errorf("the configuration is now:\n%s", now)
+	}
 }

@@ -7,10 +7,24 @@ class virt_netboot::present {
     ensure => $virt_netboot::package_ensure,
   }
 
-  # The agent sees a change by itself. A restart would end what clients do through
-  # the gateway, such as a migration.
   if $virt_netboot::config {
     $config = $virt_netboot::config
+
+    # The package starts the agent, which without a configuration changes every domain
+    # of the node. What it changes before it has the rules, they do not put back. The
+    # restart is for the keys that wait for one; nobody is the gateway's client yet.
+    exec { 'virt-netboot only observes at first':
+      command  => "mkdir -p /etc/virt-netboot && echo 'mode: observe' >/etc/virt-netboot/config.yaml",
+      path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+      provider => shell,
+      umask    => '022',
+      creates  => '/usr/bin/virt-netboot',
+      before   => Package['virt-netboot'],
+      notify   => Service['virt-netboot'],
+    }
+
+    # The agent sees a change by itself. A restart would end what clients do through
+    # the gateway, such as a migration.
     file { '/etc/virt-netboot/config.yaml':
       owner        => 'root',
       group        => 'root',
