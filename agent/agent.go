@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -13,15 +10,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
-	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
-	"github.com/virt-netboot/virt-netboot/internal/hookreport"
-	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
 func newAgent() *cobra.Command {
@@ -116,6 +109,7 @@ type parts struct {
 	only     selection // which of them run
 	dir      string    // where the sockets are that the hook and virt-netboot status use
 	started  time.Time
+	ready    chan struct{} // closed once the service manager knows that the agent is ready
 }
 
 // newParts makes the parts for the configuration c, which was read from path.
@@ -127,6 +121,7 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 		registry: newRegistry(),
 		storage:  newStorage(),
 		started:  time.Now(),
+		ready:    make(chan struct{}),
 	}
 	p.config.Around(p.manager.reloading)
 	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
@@ -139,104 +134,4 @@ func newParts(path string, c config.Config, log *logrus.Logger) *parts {
 	registerConfig(p.registry, p.config)
 	p.registry.MustRegister(newDomainCollector(p.domains.Status), newFileCollector(p.keptFiles))
 	return p
-}
-
-// run runs the parts until the context ends or one of them cannot go on.
-func (p *parts) run(ctx context.Context) error {
-	start := p.config.Current()
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	group, ctx := errgroup.WithContext(ctx)
-	ready := make(chan struct{})
-	started := func(what string) {
-		p.log.Infof("virt-netboot %s %s", version.Version, what)
-		p.manager.ready()
-		close(ready)
-	}
-	if p.only.has(partGateway) || p.only.has(partReconcile) {
-		// Known before the first client is served, if libvirt answers in time.
-		atStart, cancel := context.WithTimeout(ctx, filtersAtStart)
-		wait := p.filters.ask(atStart)
-		cancel()
-		group.Go(func() error {
-			p.filters.run(ctx, wait)
-			return nil
-		})
-	}
-	alive := p.answers
-	if p.only.has(partGateway) {
-		var err error
-		if p.gateway.Listeners, err = gateway.Listen(start.Gateway.Listen); err != nil {
-			return err
-		}
-		p.gateway.Ready = func() {
-			started(fmt.Sprintf("listens on %s in front of %s", p.gateway.Listeners[0].Addr(), p.gateway.Upstream()))
-		}
-		alive = p.gateway.Check
-		group.Go(func() error {
-			if err := p.gateway.Serve(ctx); err != nil {
-				return fmt.Errorf("gateway: %w", err)
-			}
-			return nil
-		})
-	} else {
-		started("runs without the gateway: " + p.only.String())
-	}
-	if p.only.has(partReconcile) {
-		group.Go(func() error {
-			p.domains.Run(ctx)
-			return nil
-		})
-	}
-	if p.only.has(partFiles) {
-		group.Go(func() error { return p.files.run(ctx) })
-	}
-	if p.only.has(partMetrics) {
-		group.Go(func() error {
-			serveMetrics(ctx, start.Metrics.Listen, p.registry, p.log)
-			return nil
-		})
-		group.Go(func() error {
-			p.hook.run(ctx, filepath.Join(p.dir, filepath.Base(hookreport.Socket)))
-			return nil
-		})
-	}
-	group.Go(func() error {
-		p.serveControl(ctx)
-		return nil
-	})
-	// Nobody tells the service manager anything before it knows of the start.
-	afterwards := func(run func() error) {
-		group.Go(func() error {
-			select {
-			case <-ready:
-				return run()
-			case <-ctx.Done():
-				return nil
-			}
-		})
-	}
-	afterwards(func() error { return p.manager.watchdog(ctx, alive) })
-	afterwards(func() error { p.config.Run(ctx, hangups); return nil })
-	group.Go(func() error {
-		<-ctx.Done()
-		p.manager.stopping()
-		return nil
-	})
-	return group.Wait()
-}
-
-func (p *parts) newGateway(c config.Config) *gateway.Server {
-	return &gateway.Server{
-		Upstream: func() string { return upstream(c) },
-		Rewriter: func() domainxml.Rewriter {
-			r := p.rewriter()
-			r.Reverted, r.Once = p.domains.Reverted, p.domains.Once
-			return r
-		},
-		RefusalIsFinal: func() bool { return p.config.Current().Gateway.OnRefusal == config.RefusalError },
-		Log:            p.log,
-		Metrics:        gateway.NewMetrics(p.registry),
-	}
 }

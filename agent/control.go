@@ -40,7 +40,7 @@ func (p *parts) answers(ctx context.Context) error {
 
 // serveControl answers virt-netboot status until the context ends. Without it the
 // agent runs on.
-func (p *parts) serveControl(ctx context.Context) {
+func (p *parts) serveControl(ctx context.Context) error {
 	l, err := unixsocket.Listen(p.control())
 	if err == nil {
 		err = nodestatus.Serve(ctx, l, p.status)
@@ -48,6 +48,7 @@ func (p *parts) serveControl(ctx context.Context) {
 	if err != nil {
 		p.log.WithError(err).Error("virt-netboot status gets no answer")
 	}
+	return nil
 }
 
 // status is what all parts know.
