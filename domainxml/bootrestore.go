@@ -80,9 +80,9 @@ func (r *rewrite) keptBoot() (boot *[]string, orders []orderRecord) {
 		return &before, r.taken.orders
 	}
 	orders = slices.Clone(r.kept.orders)
-	known := devicesOf(r.recorded(orders))
+	known, taken := devicesOf(r.recorded(orders)), r.doc.find(orderIDs(r.taken.orders))
 	for _, o := range r.taken.orders {
-		if !slices.Contains(known, r.doc.device(o.deviceID)) {
+		if !slices.Contains(known, taken[o.deviceID]) {
 			orders = append(orders, o)
 		}
 	}

@@ -66,8 +66,8 @@ func (e *edits) appendChild(el *element, s string) {
 // indent returns the white space before an element from the line break on, ""
 // when something else stands on its line.
 func (e *edits) indent(el *element) string {
-	line := 1 + bytes.LastIndexByte(e.src[:el.start], '\n')
-	if line == 0 || len(bytes.Trim(e.src[line:el.start], " \t")) > 0 {
+	line := len(bytes.TrimRight(e.src[:el.start], " \t"))
+	if line == 0 || e.src[line-1] != '\n' {
 		return ""
 	}
 	line--

@@ -1,9 +1,6 @@
 package domainxml
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // document is a parsed XML document that remembers where everything stands, so
 // that an edit can be a splice of the original bytes.
@@ -11,6 +8,8 @@ type document struct {
 	src  []byte
 	str  string // the same
 	root *element
+	// numbers are those of the elements that somebody has asked for.
+	numbers map[*element]int
 }
 
 // element is one element and its place in the source. For <a x='1'>…</a> start
@@ -94,15 +93,18 @@ func (d *document) text(e *element) string {
 		return unescape(all)
 	}
 	var b strings.Builder
+	children := e.children
 	for at := e.body; at < e.bodyEnd; {
 		rest := d.str[at:e.bodyEnd]
 		switch {
+		case len(children) > 0 && children[0].start == at:
+			at, children = children[0].end, children[1:]
 		case strings.HasPrefix(rest, cdataOpen):
 			end := strings.Index(rest, cdataClose)
 			b.WriteString(rest[len(cdataOpen):end])
 			at += end + len(cdataClose)
 		case rest[0] == '<':
-			at += d.skipMarkup(e, at)
+			at += markupLength(rest)
 		default:
 			n := strings.IndexByte(rest, '<')
 			if n < 0 {
@@ -115,19 +117,13 @@ func (d *document) text(e *element) string {
 	return b.String()
 }
 
-// skipMarkup returns the length of the child element, comment or processing
-// instruction of e that begins at offset at.
-func (d *document) skipMarkup(e *element, at int) int {
-	for _, c := range e.children {
-		if c.start == at {
-			return c.end - at
-		}
+// markupLength is the length of the comment or processing instruction at the
+// beginning of s.
+func markupLength(s string) int {
+	if strings.HasPrefix(s, commentOpen) {
+		return len(commentOpen) + strings.Index(s[len(commentOpen):], commentClose) + len(commentClose)
 	}
-	rest := d.src[at:]
-	if hasPrefix(rest, commentOpen) {
-		return bytes.Index(rest, []byte(commentClose)) + len(commentClose)
-	}
-	return bytes.Index(rest, []byte(piClose)) + len(piClose)
+	return strings.Index(s, piClose) + len(piClose)
 }
 
 // namespace resolves the prefix of an element's name to its URI, "" without one.

@@ -61,6 +61,8 @@ type parser struct {
 	root *element
 	open *element // the innermost element that is not closed yet
 	deep int
+	// names are the attributes of the tag that is being read, once it has many.
+	names map[string]bool
 }
 
 func (p *parser) run() error {

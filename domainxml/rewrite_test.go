@@ -244,6 +244,8 @@ func TestUnreadable(t *testing.T) {
 		{"UTF-16, little end, no mark", "<\x00d\x00/\x00>\x00", "line 1, column 1: encoding UTF-16 is not read; convert the document to UTF-8"},
 		{"UTF-16, big end, no mark", "\x00<\x00d\x00/\x00>", "line 1, column 1: encoding UTF-16 is not read; convert the document to UTF-8"},
 		{"attribute twice", "<domain type='kvm' type='lxc'/>", "line 1, column 20: attribute type of <domain> is there twice"},
+		{"one of many attributes twice", "<domain a1='' a2='' a3='' a4='' a5='' a6='' a7='' a8='' a9='' b1='' b2='' b3='' b4='' b5='' b6='' b7='' b8='' a3=''/>", "line 1, column 111: attribute a3 of <domain> is there twice"},
+		{"a late one of many attributes twice", "<domain a1='' a2='' a3='' a4='' a5='' a6='' a7='' a8='' a9='' b1='' b2='' b3='' b4='' b5='' b6='' b7='' b8='' b8=''/>", "line 1, column 111: attribute b8 of <domain> is there twice"},
 		{"no quotes", "<domain type=kvm/>", "line 1, column 14: the value of attribute type of <domain> is not in quotes"},
 		{"control character", "<domain>\x01</domain>", "line 1, column 9: a character that XML does not allow"},
 		{"comment", "<domain><!-- a -- b --></domain>", "line 1, column 16: -- inside a comment"},

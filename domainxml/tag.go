@@ -84,7 +84,7 @@ func (p *parser) attribute(e *element) error {
 	if name == "" {
 		return p.fail(p.at, "not an attribute of <%s>", e.name)
 	}
-	if e.attribute(name) != nil {
+	if p.hasAttribute(e, name) {
 		return p.fail(p.at, "attribute %s of <%s> is there twice", name, e.name)
 	}
 	p.at += len(name)
@@ -112,6 +112,24 @@ func (p *parser) attribute(e *element) error {
 	e.attrs = append(e.attrs, attribute{name: name, start: p.at, end: p.at + n})
 	p.at += n + 1
 	return nil
+}
+
+// hasAttribute reports whether the tag that is being read has an attribute
+// already. One with many is not searched through for each.
+func (p *parser) hasAttribute(e *element, name string) bool {
+	const few = 16
+	if len(e.attrs) < few {
+		return e.attribute(name) != nil
+	}
+	if len(e.attrs) == few {
+		p.names = make(map[string]bool, 2*few)
+		for _, a := range e.attrs {
+			p.names[a.name] = true
+		}
+	}
+	has := p.names[name]
+	p.names[name] = true
+	return has
 }
 
 func (p *parser) endTag() error {
