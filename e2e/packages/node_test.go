@@ -68,6 +68,8 @@ func boot(t *testing.T, tree string) *node {
 // failed to. What was in /run is gone, and network devices are.
 func (n *node) reboot(t *testing.T) {
 	t.Helper()
+	// While all else is stopped, systemd may end the guests before they are saved.
+	n.run(t, "systemctl", "stop", "libvirt-guests.service")
 	_, _ = n.try("systemctl", "reboot") // may be killed with all else
 	old := n.nspawn
 	n.nspawn, n.pid1 = nil, 0
