@@ -18,8 +18,8 @@ help: ## list the targets
 
 .PHONY: build
 build: ## bin/virt-netboot and bin/qemu-hook
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/virt-netboot ./agent
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/qemu-hook ./hooks/qemu
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/virt-netboot ./cmd/virt-netboot
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/qemu-hook ./cmd/qemu-hook
 
 .PHONY: demo
 demo: deps build ## an instance of Nova's boots from the network, shown step by step

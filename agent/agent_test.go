@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/virt-netboot/virt-netboot/agent/gateway"
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -50,9 +50,7 @@ func TestAgentNotifies(t *testing.T) {
 	defer stop()
 	done := make(chan error, 1)
 	go func() {
-		p := newParts(path, c, quiet())
-		p.dir = dir
-		done <- p.run(ctx)
+		done <- New(path, c, quiet(), Options{Dir: dir}).Run(ctx)
 	}()
 
 	expect(t, manager, `^READY=1$`)
@@ -164,19 +162,18 @@ func hear(manager *net.UnixConn, patience time.Duration) (string, error) {
 
 func TestUpstream(t *testing.T) {
 	c := config.Default()
-	if got := newParts("", c, quiet()).gateway.Upstream(); got != gateway.DefaultUpstream() {
+	if got := New("", c, quiet(), Options{}).gateway.Upstream(); got != libvirt.DefaultUpstream() {
 		t.Errorf("without gateway.upstream: %s", got)
 	}
 	c.Gateway.Upstream = "/run/other"
-	if got := newParts("", c, quiet()).gateway.Upstream(); got != "/run/other" {
+	if got := New("", c, quiet(), Options{}).gateway.Upstream(); got != "/run/other" {
 		t.Errorf("with gateway.upstream: %s", got)
 	}
 }
 
 // TestAnswers: an agent without a gateway is alive as long as it says how it is.
 func TestAnswers(t *testing.T) {
-	p := newParts("", config.Default(), quiet())
-	p.dir, p.only = t.TempDir(), selection{partFiles}
+	p := New("", config.Default(), quiet(), Options{Dir: t.TempDir(), Only: Components{componentFiles}})
 	check := func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()

@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
-	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -48,9 +48,9 @@ func (c *domainCollector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
 	s := c.status()
-	counts, warned := map[nodestatus.State]int{}, map[string]int{}
+	counts, warned := map[status.State]int{}, map[string]int{}
 	for _, d := range s.Domains {
-		counts[nodestatus.StateOf(d)]++
+		counts[status.StateOf(d)]++
 		for _, kind := range warnings(d) {
 			warned[kind]++
 		}
@@ -58,7 +58,7 @@ func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	for _, state := range nodestatus.States() {
+	for _, state := range status.States() {
 		gauge(c.domains, float64(counts[state]), string(state))
 	}
 	for _, kind := range domainxml.WarningKinds() {

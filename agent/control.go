@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"context"
@@ -6,33 +6,24 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
-
-	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/unixsocket"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
-// runDirFlag adds --run-dir.
-func runDirFlag(cmd *cobra.Command) *string {
-	dir := cmd.Flags().String("run-dir", nodestatus.Dir, "the `DIR` of the sockets that the hook and virt-netboot status use")
-	completeFlag(cmd, "run-dir", completeDirs)
-	return dir
-}
-
 // control is the path of the socket that virt-netboot status asks.
-func (p *parts) control() string {
-	if p.only.has(partGateway) || p.only.has(partReconcile) {
-		return filepath.Join(p.dir, nodestatus.Socket)
+func (a *Agent) control() string {
+	if a.only.has(componentGateway) || a.only.has(componentReconcile) {
+		return filepath.Join(a.dir, status.Socket)
 	}
-	return filepath.Join(p.dir, nodestatus.FilesSocket)
+	return filepath.Join(a.dir, status.FilesSocket)
 }
 
 // answers reports whether the agent answers virt-netboot status, which takes every
 // part's lock. It is nil where there is no socket to ask.
-func (p *parts) answers(ctx context.Context) error {
-	_, err := nodestatus.Get(ctx, p.control())
-	if errors.Is(err, nodestatus.ErrNotRunning) {
+func (a *Agent) answers(ctx context.Context) error {
+	_, err := status.Get(ctx, a.control())
+	if errors.Is(err, status.ErrNotRunning) {
 		return nil
 	}
 	return err
@@ -40,30 +31,30 @@ func (p *parts) answers(ctx context.Context) error {
 
 // serveControl answers virt-netboot status until the context ends. Without it the
 // agent runs on.
-func (p *parts) serveControl(ctx context.Context) error {
-	l, err := unixsocket.Listen(p.control())
+func (a *Agent) serveControl(ctx context.Context) error {
+	l, err := unixsocket.Listen(a.control())
 	if err == nil {
-		err = nodestatus.Serve(ctx, l, p.status)
+		err = status.Serve(ctx, l, a.status)
 	}
 	if err != nil {
-		p.log.WithError(err).Error("virt-netboot status gets no answer")
+		a.log.WithError(err).Error("virt-netboot status gets no answer")
 	}
 	return nil
 }
 
 // status is what all parts know.
-func (p *parts) status() nodestatus.Status {
-	s := nodestatus.Status{
-		Version: version.Version,
-		PID:     os.Getpid(),
-		Started: p.started,
-		Parts:   p.only.parts(),
-		Config:  p.config.Status(),
-		Files:   p.files.status(),
-		Gateway: nodestatus.Gateway{Upstream: p.gateway.Upstream(), Stats: p.gateway.Metrics.Stats()},
-		Status:  p.domains.Status(),
+func (a *Agent) status() status.Status {
+	s := status.Status{
+		Version:    version.Version,
+		PID:        os.Getpid(),
+		Started:    a.started,
+		Components: a.only.running(),
+		Config:     a.config.Status(),
+		Files:      a.files.status(),
+		Gateway:    status.Gateway{Upstream: a.gateway.Upstream(), Stats: a.gateway.Metrics.Stats()},
+		Status:     a.domains.Status(),
 	}
-	for _, l := range p.gateway.Listeners {
+	for _, l := range a.gateway.Listeners {
 		s.Gateway.Listen = append(s.Gateway.Listen, l.Addr().String())
 	}
 	return s

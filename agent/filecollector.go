@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"context"
@@ -8,20 +8,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/virt-netboot/virt-netboot/agent/resync"
-	nodestatus "github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 )
 
 // keptFiles returns what is known of Nova's files, and whether an agent keeps them
 // patched. Where that is another one's part, which as virt-netboot-files.service has
 // no network to serve metrics on, that one is asked.
-func (p *parts) keptFiles() (files []resync.Status, running bool) {
-	if p.only.has(partFiles) {
-		return p.files.status(), true
+func (a *Agent) keptFiles() (files []resync.Status, running bool) {
+	if a.only.has(componentFiles) {
+		return a.files.status(), true
 	}
 	const patience = 5 * time.Second // half of what Prometheus has with everything else
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s, err := nodestatus.Get(ctx, filepath.Join(p.dir, nodestatus.FilesSocket))
+	s, err := status.Get(ctx, filepath.Join(a.dir, status.FilesSocket))
 	return s.Files, err == nil
 }
 

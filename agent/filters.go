@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/nwfilter"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
@@ -70,7 +71,7 @@ func (f *filters) run(ctx context.Context, wait time.Duration) {
 // ask asks libvirt, and returns when to ask it again.
 func (f *filters) ask(ctx context.Context) time.Duration {
 	c := f.config.Current()
-	there, err := findFilters(ctx, c, c.Mode == config.ModeObserve)
+	there, err := findFilters(ctx, c)
 	if ctx.Err() != nil {
 		return filtersRetry
 	}
@@ -107,19 +108,15 @@ func (f *filters) unanswered(err error) {
 
 // findFilters asks libvirt for the nwfilters that the rules name, as nwfilter.Find
 // does. It asks nothing where they name none.
-func findFilters(ctx context.Context, c config.Config, observe bool) (nwfilter.Set, error) {
+func findFilters(ctx context.Context, c config.Config) (nwfilter.Set, error) {
 	names := c.Policy().Filters()
 	if len(names) == 0 {
 		return nil, nil
 	}
-	conn, err := connect(ctx, c)
+	conn, err := libvirt.Dial(ctx, libvirt.Upstream(c.Gateway.Upstream))
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	there, err := nwfilter.Find(ctx, conn, names, observe)
-	if err != nil {
-		return nil, &failure{error: err}
-	}
-	return there, nil
+	return nwfilter.Find(ctx, conn, names, c.Mode == config.ModeObserve)
 }

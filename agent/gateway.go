@@ -1,41 +1,42 @@
-package main
+package agent
 
 import (
 	"context"
 	"fmt"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 // newGateway returns the part of the agent that stands in front of libvirt's socket.
-func (p *parts) newGateway(c config.Config) *gateway.Server {
+func (a *Agent) newGateway(c config.Config) *gateway.Server {
 	return &gateway.Server{
-		Upstream: func() string { return upstream(c) },
+		Upstream: func() string { return libvirt.Upstream(c.Gateway.Upstream) },
 		Rewriter: func() domainxml.Rewriter {
-			r := p.rewriter()
-			r.Reverted, r.Once = p.domains.Reverted, p.domains.Once
+			r := a.rewriter()
+			r.Reverted, r.Once = a.domains.Reverted, a.domains.Once
 			return r
 		},
-		RefusalIsFinal: func() bool { return p.config.Current().Gateway.OnRefusal == config.RefusalError },
-		Log:            p.log,
-		Metrics:        gateway.NewMetrics(p.registry),
+		RefusalIsFinal: func() bool { return a.config.Current().Gateway.OnRefusal == config.RefusalError },
+		Log:            a.log,
+		Metrics:        gateway.NewMetrics(a.registry),
 	}
 }
 
 // listen takes the gateway's sockets.
-func (p *parts) listen() (err error) {
-	p.gateway.Listeners, err = gateway.Listen(p.config.Current().Gateway.Listen)
+func (a *Agent) listen() (err error) {
+	a.gateway.Listeners, err = gateway.Listen(a.config.Current().Gateway.Listen)
 	return err
 }
 
 // serveGateway serves clients until the context ends.
-func (p *parts) serveGateway(ctx context.Context) error {
-	p.gateway.Ready = func() {
-		p.tellReady(fmt.Sprintf("listens on %s in front of %s", p.gateway.Listeners[0].Addr(), p.gateway.Upstream()))
+func (a *Agent) serveGateway(ctx context.Context) error {
+	a.gateway.Ready = func() {
+		a.tellReady(fmt.Sprintf("listens on %s in front of %s", a.gateway.Listeners[0].Addr(), a.gateway.Upstream()))
 	}
-	if err := p.gateway.Serve(ctx); err != nil {
+	if err := a.gateway.Serve(ctx); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	return nil

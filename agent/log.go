@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"io"
@@ -11,9 +11,9 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
-// newLogger returns the agent's logger. Where standard error is the journal, it
+// NewLogger returns the agent's logger. Where standard error is the journal, it
 // speaks the journal's own protocol, or the fields would not arrive.
-func newLogger(c config.Log, stderr io.Writer) *logrus.Logger {
+func NewLogger(c config.Log, stderr io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(stderr)
 	log.SetFormatter(forTerminal{log.Formatter})

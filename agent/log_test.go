@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ func TestLoggerFormat(t *testing.T) {
 		config.FormatJSON: `{"DOMAIN":"vm","level":"warning","msg":"hello"`,
 	} {
 		var out strings.Builder
-		log := newLogger(config.Log{Level: config.LevelWarn, Format: format}, &out)
+		log := NewLogger(config.Log{Level: config.LevelWarn, Format: format}, &out)
 		log.Info("below the level")
 		log.WithField("DOMAIN", "vm").Warn("hello")
 		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "below") {
@@ -32,7 +32,7 @@ func TestLoggerFormat(t *testing.T) {
 // TestLoggerForATerminal: logrus does not quote messages there.
 func TestLoggerForATerminal(t *testing.T) {
 	var out strings.Builder
-	log := newLogger(config.Log{Level: config.LevelWarn, Format: config.FormatText}, &out)
+	log := NewLogger(config.Log{Level: config.LevelWarn, Format: config.FormatText}, &out)
 	log.Formatter.(forTerminal).Formatter.(*logrus.TextFormatter).ForceColors = true
 	log.Warn("domain vm\x1b[2J\u202e boots\nfrom disk")
 	if !strings.Contains(out.String(), `domain vm\x1b[2J\u202e boots`+"\nfrom disk") {
@@ -49,7 +49,7 @@ func TestLoggerKnowsEveryLevel(t *testing.T) {
 		config.LevelDebug: logrus.DebugLevel,
 		config.LevelTrace: logrus.TraceLevel,
 	} {
-		if log := newLogger(config.Log{Level: level}, io.Discard); log.Level != want {
+		if log := NewLogger(config.Log{Level: level}, io.Discard); log.Level != want {
 			t.Errorf("level %s: %v", level, log.Level)
 		}
 	}
@@ -63,7 +63,7 @@ func TestLoggerSpeaksToTheJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", st.Dev, st.Ino))
-	log := newLogger(config.Log{Level: config.LevelError, Format: config.FormatText}, os.Stderr)
+	log := NewLogger(config.Log{Level: config.LevelError, Format: config.FormatText}, os.Stderr)
 	if len(log.Hooks[logrus.ErrorLevel]) != 1 || log.Out != io.Discard || log.Level != logrus.ErrorLevel {
 		t.Errorf("hooks %v, output %v, level %v", log.Hooks, log.Out, log.Level)
 	}

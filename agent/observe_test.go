@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"encoding/json"
@@ -154,7 +154,7 @@ func export(t *testing.T) []labels.Labels {
 	t.Helper()
 	c := config.Default()
 	c.Mode = config.ModeObserve // the files are this machine's own
-	p := newParts("", c, quiet())
+	p := New("", c, quiet(), Options{})
 	go p.files.run(t.Context())
 	for deadline := time.Now().Add(10 * time.Second); len(p.files.status()) != len(c.Files); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -16,7 +16,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/corpus"
+	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
 // TestCorpus rewrites libvirt's own test domains under several rules. For each

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/corpus"
+	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
 // FuzzDomain: whatever comes in, no fault; what is not reported is not changed;

@@ -10,7 +10,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/corpus"
+	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
 // TestRevertCorpus rewrites every document and puts it back: libvirtxml must

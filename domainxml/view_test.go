@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"libvirt.org/go/libvirtxml"
 
-	"github.com/virt-netboot/virt-netboot/internal/corpus"
+	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
 // TestViewEqualsLibvirtxml holds what the rules read against what libvirtxml

@@ -14,8 +14,8 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/insomniacslk/dhcp/iana"
 
-	"github.com/virt-netboot/virt-netboot/agent/probe"
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
 
 // dhcpClient is one DHCP client: a name for the test, and what it sends.

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
-	"github.com/virt-netboot/virt-netboot/agent/probe"
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
 
 // TestProbeAsksLikeIPXE holds the probe's request against that of the iPXE that

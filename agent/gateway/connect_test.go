@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"golang.org/x/sys/unix"
 )
 
@@ -92,7 +93,7 @@ func TestConnectsPastItsOwnSocket(t *testing.T) {
 	l := newLab(t, func(s *Server) {
 		own := s.Listeners[0].Addr().String()
 		s.Listeners[0].own = false
-		if err := os.Rename(s.Upstream(), Direct(own)); err != nil {
+		if err := os.Rename(s.Upstream(), libvirt.Direct(own)); err != nil {
 			t.Fatal(err)
 		}
 		s.Upstream = func() string { return own }

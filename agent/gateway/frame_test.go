@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/virt-netboot/virt-netboot/internal/corpus"
+	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
 // frameOf makes a frame with the length that its payload gives it.

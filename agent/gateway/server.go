@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -22,7 +23,7 @@ type Server struct {
 	// Listeners are where clients come in; Serve closes them.
 	Listeners []*Listener
 	// Upstream returns the path of libvirt's own socket. It is asked for each
-	// client, so that it may change. nil means DefaultUpstream.
+	// client, so that it may change. nil means libvirt.DefaultUpstream.
 	Upstream func() string
 	// Rewriter returns the policy in force. It is asked for each call, so that a
 	// reload takes effect on open connections.
@@ -191,13 +192,13 @@ func (s *Server) closeListeners() {
 // upstream is where libvirt listens. While its socket is restarted, the usual path
 // is all that there is, and may be the gateway's own.
 func (s *Server) upstream() string {
-	path := DefaultUpstream()
+	path := libvirt.DefaultUpstream()
 	if s.Upstream != nil {
 		path = s.Upstream()
 	}
 	for _, l := range s.Listeners {
 		if !l.own && l.Addr().String() == path {
-			return Direct(path)
+			return libvirt.Direct(path)
 		}
 	}
 	return path

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/virt-netboot/virt-netboot/internal/pathwatch"
+	"github.com/virt-netboot/virt-netboot/internal/filewatch"
 )
 
 // Events come in bursts, and a file may be written in several steps: it is read
@@ -47,7 +47,7 @@ func (c *Configuration) Run(ctx context.Context, hangups <-chan os.Signal) {
 // watch is the configuration's file being watched.
 type watch struct {
 	*Configuration
-	inotify pathwatch.Watcher
+	inotify filewatch.Watcher
 	trail   []string
 	first   time.Time   // the first event that is not dealt with
 	due     *time.Timer // for the time to deal with them
@@ -59,7 +59,7 @@ type watch struct {
 func (w *watch) arm() {
 	path, err := filepath.Abs(w.path)
 	if err == nil {
-		w.trail = pathwatch.Trail(path)
+		w.trail = filewatch.Trail(path)
 		err = w.inotify.Watch(w.trail)
 	}
 	if err != nil && !w.blind {

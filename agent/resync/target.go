@@ -11,7 +11,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
 	"github.com/virt-netboot/virt-netboot/internal/config"
-	"github.com/virt-netboot/virt-netboot/internal/pathwatch"
+	"github.com/virt-netboot/virt-netboot/internal/filewatch"
 )
 
 // target is one file that is kept patched, and what is known of it.
@@ -44,7 +44,7 @@ func (t *target) concerns(path string) bool {
 
 // findTrail must run before the file is looked at, so that no change is missed.
 func (t *target) findTrail() []string {
-	t.trail = append(pathwatch.Trail(t.Path), t.Path+markerSuffix)
+	t.trail = append(filewatch.Trail(t.Path), t.Path+markerSuffix)
 	return t.trail
 }
 

@@ -15,7 +15,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
-	"github.com/virt-netboot/virt-netboot/internal/pathwatch"
+	"github.com/virt-netboot/virt-netboot/internal/filewatch"
 )
 
 // Watcher keeps files patched. Its fields must not change once Run runs.
@@ -82,7 +82,7 @@ type run struct {
 	*Watcher
 	timing  Timing
 	targets []*target
-	inotify pathwatch.Watcher
+	inotify filewatch.Watcher
 	polling string // why the files are polled, "" while they are not
 	ended   error  // why Run ends
 }

@@ -40,7 +40,7 @@ func Serve(ctx context.Context, l net.Listener, status func() Status) error {
 // another agent's part, it asks that one for them.
 func Node(ctx context.Context, dir string) (Status, error) {
 	s, err := Get(ctx, filepath.Join(dir, Socket))
-	if err != nil || s.Has(PartFiles) {
+	if err != nil || s.Has(ComponentFiles) {
 		return s, err
 	}
 	files, err := Get(ctx, filepath.Join(dir, FilesSocket))
@@ -50,7 +50,7 @@ func Node(ctx context.Context, dir string) (Status, error) {
 	case err != nil:
 		return s, err
 	}
-	s.Files, s.Parts = files.Files, append(s.Parts, files.Parts...)
+	s.Files, s.Components = files.Files, append(s.Components, files.Components...)
 	return s, nil
 }
 

@@ -47,8 +47,8 @@ func TestNode(t *testing.T) {
 	}
 
 	first, second := node(), node()
-	first.Parts, first.Files = []string{PartGateway, PartReconcile}, nil
-	second.Parts = []string{PartFiles}
+	first.Components, first.Files = []string{ComponentGateway, ComponentReconcile}, nil
+	second.Components = []string{ComponentFiles}
 	defer serve(t, filepath.Join(dir, Socket), first)()
 	expectNode(t, dir, first)
 	defer serve(t, filepath.Join(dir, FilesSocket), second)()

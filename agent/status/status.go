@@ -24,8 +24,8 @@ type Status struct {
 	Version string    `json:"version"` // of the agent
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
-	// Parts are those of the agent that run. What the others would know is zero.
-	Parts []string `json:"parts"`
+	// Components are those of the agent that run. What the others would know is zero.
+	Components []string `json:"components"`
 
 	Config  reload.Status   `json:"config"`
 	Gateway Gateway         `json:"gateway"`
@@ -42,13 +42,13 @@ type Gateway struct {
 
 // The parts whose status is told.
 const (
-	PartGateway   = "gateway"
-	PartReconcile = "reconcile"
-	PartFiles     = "files"
+	ComponentGateway   = "gateway"
+	ComponentReconcile = "reconcile"
+	ComponentFiles     = "files"
 )
 
 // Has reports whether a part of the agent runs.
-func (s Status) Has(part string) bool { return slices.Contains(s.Parts, part) }
+func (s Status) Has(part string) bool { return slices.Contains(s.Components, part) }
 
 // Problems are what the agent cannot do although it should, each in a line. A
 // guest that cannot boot from the network for a reason of its own is none: that is
@@ -58,7 +58,7 @@ func (s Status) Problems() []string {
 	if s.Config.Error != "" {
 		all = append(all, "the changed configuration is refused")
 	}
-	if s.Has(PartReconcile) && !s.Libvirt.Connected {
+	if s.Has(ComponentReconcile) && !s.Libvirt.Connected {
 		all = append(all, "no connection to libvirt")
 	}
 	for _, f := range s.Files {

@@ -23,7 +23,7 @@ import (
 // then the files and the agent itself. now is for what lasts.
 func (s Status) Text(now time.Time, colors bool) string {
 	t := text{now: now, colors: colors}
-	if s.Has(PartReconcile) {
+	if s.Has(ComponentReconcile) {
 		t.domains(s)
 	}
 	t.files(s.Files)
@@ -226,13 +226,13 @@ func (t *text) files(files []resync.Status) {
 }
 
 func (t *text) agent(s Status) {
-	if s.Has(PartGateway) {
+	if s.Has(ComponentGateway) {
 		g := s.Gateway
 		t.fact("Gateway", plain, "%d clients; %d calls rewritten, %d refused by libvirt, %d not readable, %d unchanged",
 			g.Clients, g.Rewritten, g.Refused, g.Unparsed, g.Unchanged+g.Observed)
 		t.fact("", plain, "%s in front of %s", strings.Join(g.Listen, ", "), g.Upstream)
 	}
-	if s.Has(PartReconcile) {
+	if s.Has(ComponentReconcile) {
 		t.libvirt(s)
 	}
 	t.config(s.Config)

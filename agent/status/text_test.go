@@ -32,7 +32,7 @@ func node() Status {
 	other := reconcile.Note{Kind: "filterref-removed", Text: "filterref nova-base removed from interface fa:16:3e:50:43:ce"}
 	return Status{
 		Version: "1.2", PID: 4711, Started: before(26*time.Hour + 3*time.Minute),
-		Parts: []string{PartGateway, PartReconcile, PartFiles},
+		Components: []string{ComponentGateway, ComponentReconcile, ComponentFiles},
 		Config: reload.Status{
 			Path: "/etc/virt-netboot/config.yaml", Mode: config.ModeEnforce,
 			Loaded: before(time.Hour), Checked: before(time.Minute),
@@ -74,8 +74,8 @@ func TestText(t *testing.T) {
 	bad.Config.Restart = []string{"gateway.listen", "log.format"}
 	bad.Libvirt = reconcile.LibvirtStatus{Since: before(time.Minute), Error: "connecting: no such file"}
 	bad.Files[0].State, bad.Files[0].Error = resync.StateFailed, "line 3: #if \x1b without #end if"
-	parts := Status{Version: "1.2", PID: 1, Started: before(time.Second), Parts: []string{PartFiles}, Config: node().Config, Files: node().Files}
-	for name, s := range map[string]Status{"well": node(), "unwell": bad, "files-only": parts, "just-started": {Parts: []string{PartReconcile}, Config: node().Config, Started: noon()}} {
+	parts := Status{Version: "1.2", PID: 1, Started: before(time.Second), Components: []string{ComponentFiles}, Config: node().Config, Files: node().Files}
+	for name, s := range map[string]Status{"well": node(), "unwell": bad, "files-only": parts, "just-started": {Components: []string{ComponentReconcile}, Config: node().Config, Started: noon()}} {
 		got := s.Text(noon(), false)
 		path := "testdata/" + name + ".txt"
 		if *update {
@@ -113,7 +113,7 @@ func TestProblems(t *testing.T) {
 		{"warnings are the domain's own", func(s *Status) { s.Domains = s.Domains[:4] }, 0},
 		{"a refused configuration", func(s *Status) { s.Domains, s.Config.Error = nil, "x" }, 1},
 		{"no libvirt", func(s *Status) { s.Domains, s.Libvirt.Connected = nil, false }, 1},
-		{"no libvirt needed", func(s *Status) { s.Domains, s.Libvirt.Connected, s.Parts = nil, false, []string{PartFiles} }, 0},
+		{"no libvirt needed", func(s *Status) { s.Domains, s.Libvirt.Connected, s.Components = nil, false, []string{ComponentFiles} }, 0},
 		{"a file failed", func(s *Status) { s.Domains, s.Files[1].State = nil, resync.StateFailed }, 1},
 	} {
 		s := node()

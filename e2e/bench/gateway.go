@@ -41,7 +41,7 @@ func paths() []path {
 
 // gateway times libvirt's own client over each path to a real libvirtd.
 func (b bench) gateway(ctx context.Context) error {
-	if err := b.lab.StartAgent(ctx, "--only", status.PartGateway); err != nil {
+	if err := b.lab.StartAgent(ctx, "--only", status.ComponentGateway); err != nil {
 		return err
 	}
 	defer func() { _ = b.lab.StopAgent() }()

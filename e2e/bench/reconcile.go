@@ -57,7 +57,7 @@ type use struct {
 // pass starts an agent and returns how long it took to look at all n domains,
 // and what it took during a while of nothing after that.
 func (b bench) pass(ctx context.Context, n int, watch time.Duration) (time.Duration, use, error) {
-	agent := exec.CommandContext(ctx, filepath.Join(b.root, "bin", "virt-netboot"), "agent", "--only", status.PartReconcile)
+	agent := exec.CommandContext(ctx, filepath.Join(b.root, "bin", "virt-netboot"), "agent", "--only", status.ComponentReconcile)
 	agent.Cancel = func() error { return agent.Process.Signal(os.Interrupt) }
 	if err := agent.Start(); err != nil {
 		return 0, use{}, err

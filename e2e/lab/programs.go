@@ -36,8 +36,8 @@ func BuildPrograms(ctx context.Context, dir string) error {
 		pkg, name, cgo string
 		flags          []string
 	}{
-		{"./hooks/qemu", "qemu-hook", "0", nil},
-		{"./agent", agentName, "1", []string{"-race"}},
+		{"./cmd/qemu-hook", "qemu-hook", "0", nil},
+		{"./cmd/virt-netboot", agentName, "1", []string{"-race"}},
 	} {
 		args := append([]string{"build"}, program.flags...)
 		cmd := exec.CommandContext(ctx, "go", append(args, "-o", filepath.Join(dir, program.name), program.pkg)...)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/virt-netboot/virt-netboot/agent/doctor/apparmor"
+	"github.com/virt-netboot/virt-netboot/internal/doctor/apparmor"
 )
 
 // green fails the test unless the units are active and no unit of the node failed.

@@ -1,4 +1,4 @@
-package main
+package qemu
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/virt-netboot/virt-netboot/internal/hungfs"
+	"github.com/virt-netboot/virt-netboot/internal/testing/hungfs"
 )
 
 // A file server that is gone blocks whoever looks at a file. The stand-in for

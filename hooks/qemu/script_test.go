@@ -1,4 +1,4 @@
-package main
+package qemu
 
 import (
 	"errors"
@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 func build(t *testing.T, root string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "qemu-hook")
-	cmd := exec.Command("go", "build", "-ldflags", "-X main.root="+root, "-o", program, ".")
+	cmd := exec.Command("go", "build", "-ldflags", "-X github.com/virt-netboot/virt-netboot/hooks/qemu.root="+root, "-o", program, "../../cmd/qemu-hook")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the hook: %v\n%s", err, out)

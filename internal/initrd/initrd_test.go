@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/virt-netboot/virt-netboot/internal/hungfs"
+	"github.com/virt-netboot/virt-netboot/internal/testing/hungfs"
 )
 
 func TestReadHead(t *testing.T) {

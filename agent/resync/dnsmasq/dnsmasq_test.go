@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/virt-netboot/virt-netboot/agent/resync/dnsmasq"
-	"github.com/virt-netboot/virt-netboot/agent/resync/edit/edittest"
+	"github.com/virt-netboot/virt-netboot/internal/testing/edittest"
 )
 
 func TestMain(m *testing.M) { edittest.Main(m) }

@@ -12,10 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
-	"github.com/virt-netboot/virt-netboot/agent/resync/edit/edittest"
 	"github.com/virt-netboot/virt-netboot/agent/resync/novatemplate"
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/corpus"
+	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
+	"github.com/virt-netboot/virt-netboot/internal/testing/edittest"
 )
 
 func TestMain(m *testing.M) { edittest.Main(m) }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/resync/novatemplate"
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/corpus"
+	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
 // TestRendered holds each release's patched template against domainxml: what

@@ -1,0 +1,22 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCompleteBridges(t *testing.T) {
+	sysfs := t.TempDir()
+	for _, dir := range []string{"br2006/bridge", "virbr0/bridge", "eth0/device"} {
+		if err := os.MkdirAll(filepath.Join(sysfs, "class/net", dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, _ := completeBridges(sysfs)(nil, nil, "")
+	if diff := cmp.Diff([]string{"br2006", "virbr0"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

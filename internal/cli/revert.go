@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+)
+
+func newRevert() *cobra.Command {
+	var sel targets
+	cmd := &cobra.Command{
+		Use:   "revert [--config FILE] [--files [--unmarked]] [DOMAIN...|--all]",
+		Short: "Put back what was taken from domains and files",
+		Long: `Put back what the rules have taken from each DOMAIN, a name or a UUID: its boot
+order, its kernel with its command line, the filters of its interfaces. Filters
+come back on a running guest at once; the rest waits for its next start, and is
+said so. No guest is started or stopped.
+
+What was taken is kept in the domain's own <metadata>. The domain is marked
+there: the agent and the hook leave it alone from then on, until virt-netboot
+apply. What somebody has set since stays, and is said.
+
+With --files, the stock files come back that the agent has patched, and a marker
+beside each has them left alone until virt-netboot apply --files. --unmarked
+goes without the marker, for when virt-netboot is removed: an agent that runs
+would patch them again. A file that another program has open for writing is
+waited for, eleven seconds at most.
+
+This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
+
+Exit status:
+  0  every domain and file is as it was before
+  1  a domain is unknown, libvirt refused, or a file failed; the rest is done
+  2  libvirt cannot be reached, or the configuration cannot be read`,
+		Example: `  virt-netboot revert instance-00000001
+  virt-netboot revert --all --files`,
+		Args:                  usage(sel.check),
+		DisableFlagsInUseLine: true,
+	}
+	source := configFlag(cmd)
+	cmd.ValidArgsFunction = completeDomains(source)
+	sel.addFlags(cmd)
+	unmarked := cmd.Flags().Bool("unmarked", false, "leave no marker beside the files")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := source.load()
+		if err != nil {
+			return err
+		}
+		var files, domains error
+		if sel.files {
+			files = revertFiles(cmd, c, *unmarked)
+		}
+		if sel.domains(args) {
+			domains = revertDomains(cmd, c, args)
+		}
+		return errors.Join(files, domains)
+	}
+	return cmd
+}
+
+func revertDomains(cmd *cobra.Command, c config.Config, domains []string) error {
+	conn, err := connect(cmd.Context(), c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return settling{decide: reconcile.Revert, none: "left alone already"}.command(cmd, conn, domains)
+}

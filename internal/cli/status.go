@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
+)
+
+func newStatus() *cobra.Command {
+	o := statusOptions{colors: colorAuto}
+	cmd := &cobra.Command{
+		Use:   "status [--json] [--watch [--interval DURATION]]",
+		Short: "Show this node's domains and files, and what the agent does",
+		Long: `Ask the agent of this node, and show
+
+  domains        a row each: its name, the instance's name and project as Nova
+                 wrote them, what it boots from, its nwfilters, its rule, what
+                 waits for its next start, what keeps it from booting from the
+                 network, and with mode: observe what would be changed
+  files          Nova's, and whether they are patched
+  gateway        its clients, and the calls that it rewrote and libvirt refused
+  libvirt        its version, and since when there is a connection
+  configuration  when it was loaded, and why a changed one was refused
+
+A running domain is shown as it runs, others as they are defined. With --watch
+all is shown anew every two seconds until Ctrl-C; with --json too, a line each.
+
+Only root may ask the agent.
+
+Exit status:
+  0  all is well
+  1  the agent could not do something that it should: the configuration was
+     refused, libvirt is not connected, a file or a domain is not in line
+  2  the agent does not run or does not answer, or the command line cannot be
+     read`,
+		Example: `  virt-netboot status
+  virt-netboot status --watch --interval 5s
+  virt-netboot status --json | jq '.domains[] | select(.warnings != [])'`,
+		Args:                  usage(cobra.NoArgs),
+		DisableFlagsInUseLine: true,
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.json, "json", false, "write JSON")
+	flags.BoolVarP(&o.watch, "watch", "w", false, "show it again and again")
+	flags.DurationVar(&o.interval, "interval", 2*time.Second, "how `LONG` --watch waits")
+	colorFlag(cmd, &o.colors, "text")
+	o.dir = runDirFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if o.interval <= 0 {
+			return &usageError{cmd, fmt.Errorf("--interval %v is no time to wait", o.interval)}
+		}
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		if o.watch {
+			return o.follow(ctx, cmd.OutOrStdout())
+		}
+		return o.once(ctx, cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+type statusOptions struct {
+	json, watch bool
+	interval    time.Duration
+	colors      colorMode
+	dir         *string
+}
+
+// answerTimeout is far more than an agent needs that is not stuck.
+const answerTimeout = 10 * time.Second
+
+func (o statusOptions) once(ctx context.Context, out io.Writer) error {
+	s, err := o.ask(ctx)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		err = writeJSON(out, s)
+	} else {
+		err = write(out, []byte(s.Text(time.Now(), o.colors.on(out))))
+	}
+	if err == nil && len(s.Problems()) > 0 {
+		return &failure{error: errors.New("the status has problems"), logged: true}
+	}
+	return err
+}
+
+func (o statusOptions) ask(ctx context.Context) (status.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	s, err := status.Node(ctx, *o.dir)
+	if errors.Is(err, status.ErrNotRunning) {
+		err = fmt.Errorf("%w; start it with systemctl reset-failed virt-netboot; systemctl restart virt-netboot, or see what it would change with virt-netboot plan", err)
+	}
+	return s, err
+}
+
+// follow shows the status again and again. An agent that does not run may be
+// started meanwhile.
+func (o statusOptions) follow(ctx context.Context, out io.Writer) error {
+	tick := time.NewTicker(o.interval)
+	defer tick.Stop()
+	for {
+		frame, err := o.frame(ctx, out)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := write(out, frame); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// frame is what follow shows at a time.
+func (o statusOptions) frame(ctx context.Context, out io.Writer) ([]byte, error) {
+	s, err := o.ask(ctx)
+	if o.json {
+		if err != nil {
+			return nil, err
+		}
+		line, err := json.Marshal(s)
+		return append(line, '\n'), err
+	}
+	text := "virt-netboot: "
+	if err != nil {
+		text += printable.Lines(err.Error()) + "\n"
+	} else {
+		text = s.Text(time.Now(), o.colors.on(out))
+	}
+	if isTerminal(out) {
+		const home, clear = "\x1b[H", "\x1b[J" // what is left of a longer frame goes too
+		return []byte(home + clear + text), nil
+	}
+	return []byte(text + "\n"), nil
+}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/internal/takeover"
+)
+
+func newTakeover() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "takeover enable|disable|status",
+		Short: "Stand where libvirt's clients look for libvirt",
+		Long: `Put the gateway on the socket that libvirt's clients use anyway, so that Nova,
+virsh and virt-manager go through it with no change to them, or take it away
+from there again.
+
+enable moves the socket of virtqemud, or of libvirtd where that is the one that
+runs, from PATH to PATH-direct, and gives virt-netboot.socket the usual path
+beside its own. Drop-ins for systemd make it last. libvirt's daemon is
+restarted: guests run on, but a migration or a backup that is under way is
+cancelled.
+disable puts everything back, with a restart too. Both make sure that libvirt
+answers afterwards; where it does not, enable puts everything back.
+
+An agent that fails to start three times within a minute is gone past: then
+virt-netboot-bypass.service makes the usual path a symbolic link to PATH-direct.
+systemctl reset-failed virt-netboot && systemctl restart virt-netboot ends that.
+
+Exit status:
+  0  done, or so already
+  1  it could not be done; the message says what is so now
+  2  the command line or the configuration cannot be read`,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return &usageError{cmd, errors.New("say enable, disable or status")}
+		},
+	}
+	cmd.AddCommand(
+		newTakeoverChange("enable", "Put the gateway on libvirt's usual socket", takeover.Enable),
+		newTakeoverChange("disable", "Give libvirt its usual socket back", takeover.Disable),
+		newTakeoverStatus(),
+	)
+	return cmd
+}
+
+func newTakeoverChange(use, short string, plan func(takeover.State) (takeover.Plan, error)) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:                   use + " [--config FILE] [--dry-run]",
+		Short:                 short,
+		Args:                  usage(cobra.NoArgs),
+		DisableFlagsInUseLine: true,
+	}
+	source := configFlag(cmd)
+	dryRun := cmd.Flags().Bool("dry-run", false, "print what would be done, and do nothing")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := source.load()
+		if err != nil && use == "enable" { // a mistake in it is no reason to stay
+			return err
+		}
+		state, err := takeover.Look(cmd.Context(), c.Gateway.Upstream)
+		if err != nil {
+			return &failure{error: err}
+		}
+		p, err := plan(state)
+		if err != nil {
+			return &failure{error: err}
+		}
+		if *dryRun {
+			return printPlan(cmd.OutOrStdout(), p)
+		}
+		// Half of it may be worse than nothing; systemctl is not to be interrupted either.
+		signal.Ignore(os.Interrupt, syscall.SIGTERM)
+		if err := p.Run(cmd.Context(), takeover.Host{}); err != nil {
+			return &failure{error: fmt.Errorf("takeover %s: %w", use, err)}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func printPlan(w io.Writer, p takeover.Plan) error {
+	for _, s := range p.Steps {
+		if err := write(w, fmt.Appendln(nil, s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newTakeoverStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:                   "status",
+		Short:                 "Say who is on libvirt's usual socket",
+		Args:                  usage(cobra.NoArgs),
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			state, err := takeover.Look(cmd.Context(), "")
+			if err != nil {
+				return &failure{error: err}
+			}
+			return write(cmd.OutOrStdout(), fmt.Appendln(nil, describe(state)))
+		},
+	}
+}
+
+func describe(s takeover.State) string {
+	d, enabled := s.Enabled()
+	next, moved := s.Successor(d)
+	switch {
+	case !enabled:
+		return "disabled: clients get to the gateway by its own socket only"
+	case moved:
+		return fmt.Sprintf("enabled for %s, but this node has moved to %s, whose clients go past the gateway: virt-netboot takeover disable, and then enable", d.Name, next.Name)
+	case slices.Contains(s.Bypassed, d.Path):
+		return fmt.Sprintf("enabled, but bypassed: the agent did not start, and %s leads straight to %s; see journalctl -u virt-netboot", d.Path, d.Name)
+	}
+	return fmt.Sprintf("enabled: %s is the gateway's, %s is at %s", d.Path, d.Name, libvirt.Direct(d.Path))
+}
