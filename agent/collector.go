@@ -48,7 +48,7 @@ func (c *domainCollector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
 	s := c.status()
-	counts, warned := map[status.State]int{}, map[string]int{}
+	counts, warned := map[status.State]int{}, map[domainxml.WarningKind]int{}
 	for _, d := range s.Domains {
 		counts[status.StateOf(d)]++
 		for _, kind := range warnings(d) {
@@ -62,7 +62,7 @@ func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
 		gauge(c.domains, float64(counts[state]), string(state))
 	}
 	for _, kind := range domainxml.WarningKinds() {
-		gauge(c.warnings, float64(warned[string(kind)]), string(kind))
+		gauge(c.warnings, float64(warned[kind]), string(kind))
 	}
 	gauge(c.connected, truth(s.Libvirt.Connected))
 	gauge(c.last, seconds(s.LastReconcile))
@@ -79,8 +79,8 @@ func kinds() string {
 }
 
 // warnings are the kinds of a domain's warnings, each once.
-func warnings(d reconcile.DomainStatus) []string {
-	var kinds []string
+func warnings(d reconcile.DomainStatus) []domainxml.WarningKind {
+	var kinds []domainxml.WarningKind
 	for _, w := range d.Warnings {
 		if !slices.Contains(kinds, w.Kind) {
 			kinds = append(kinds, w.Kind)

@@ -7,18 +7,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 // TestDomainCollector: a domain counts once for its state, and once for each kind of
 // warning that it has.
 func TestDomainCollector(t *testing.T) {
-	kernel, rom := reconcile.Note{Kind: "kernel"}, reconcile.Note{Kind: "option-rom-off"}
+	kernel, rom := domainxml.Warning{Kind: domainxml.WarningKernel}, domainxml.Warning{Kind: domainxml.WarningROMOff}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newDomainCollector(func() reconcile.Status {
 		return reconcile.Status{Domains: []reconcile.DomainStatus{
-			{Rule: "default", Warnings: []reconcile.Note{kernel}},
-			{Rule: "default", Warnings: []reconcile.Note{rom, rom, kernel}},
-			{Rule: "default", Error: "x", Warnings: []reconcile.Note{kernel}},
+			{Rule: "default", Warnings: []domainxml.Warning{kernel}},
+			{Rule: "default", Warnings: []domainxml.Warning{rom, rom, kernel}},
+			{Rule: "default", Error: "x", Warnings: []domainxml.Warning{kernel}},
 			{Rule: "default"},
 		}}
 	}))

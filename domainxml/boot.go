@@ -43,43 +43,38 @@ func (r *rewrite) editBoot() {
 	if slices.Equal(want, r.os.BootDevices) {
 		return
 	}
-	r.takeBoot()
+	r.takes(undoItem{thing: undoBoot, wrote: bootPieces(bootNames(want[:min(len(want), maxBoots)]))})
 	change := Change{Kind: ChangeBootOrder, From: names(r.os.BootDevices), To: names(want)}
+	r.bootsNow(change.To, BootsFromNetwork)
 	if len(r.boots) == 0 {
 		change.From = bootDisk
-		osType := r.osElement.child("type")
-		quote := r.edits.quote(osType)
-		r.edits.insertAfter(osType, bootElement(bootNetwork, quote), bootElement(bootDisk, quote))
-		r.changed(osType.start, change)
+		osType := r.osElement.Child("type")
+		quote := r.edits.Quote(osType)
+		r.edits.InsertAfter(osType, bootElement(bootNetwork, quote), bootElement(bootDisk, quote))
+		r.changed(osType.Start, change)
 		return
 	}
-	r.changed(r.boots[0].start, change)
+	r.changed(r.boots[0].Start, change)
 	missing := len(want) - len(r.boots)
 	if missing > 0 {
-		r.edits.insertBefore(r.boots[0], bootElement(bootNetwork, r.edits.quote(r.boots[0])))
+		r.edits.InsertBefore(r.boots[0], bootElement(bootNetwork, r.edits.Quote(r.boots[0])))
 		return
 	}
 	for i, el := range r.boots {
 		switch {
 		case i >= len(want):
-			r.edits.remove(el)
+			r.edits.Remove(el)
 		case want[i] != r.os.BootDevices[i]:
-			r.edits.setAttribute(el.attribute("dev"), want[i].Dev)
+			r.edits.SetAttribute(el.Attribute("dev"), want[i].Dev)
 		}
 	}
-}
-
-// takeBoot records the boot devices as they are.
-func (r *rewrite) takeBoot() {
-	boot := bootNames(r.os.BootDevices)
-	r.taken.boot = &boot
 }
 
 // validBoots reports whether every <boot> of <os> names a device. libvirt
 // refuses one that does not.
 func validBoots(boots []*element) bool {
 	for _, b := range boots {
-		if b.attribute("dev") == nil {
+		if b.Attribute("dev") == nil {
 			return false
 		}
 	}

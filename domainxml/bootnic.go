@@ -76,10 +76,8 @@ func fitsMAC(glob, address string) bool {
 func (r *rewrite) firstToBoot() nic {
 	boot, lowest := r.interfaces[0], uint(0)
 	for _, n := range r.interfaces {
-		for _, d := range r.ordered {
-			if d.device == n.element && (lowest == 0 || d.boot.Order < lowest) {
-				boot, lowest = n, d.boot.Order
-			}
+		if d, ordered := r.orders[n.element]; ordered && (lowest == 0 || d.boot.Order < lowest) {
+			boot, lowest = n, d.boot.Order
 		}
 	}
 	return boot

@@ -31,11 +31,13 @@ func networkFirstOrder(interfaces int, devices []libvirtxml.DomainDeviceBoot) []
 func (r *rewrite) editBootOrder(chosen []nic) {
 	is := byOrder(r.ordered)
 	var want []orderedDevice
+	inFront := map[*element]bool{}
 	for _, n := range chosen {
+		inFront[n.element] = true
 		want = append(want, r.orderedDevice(n.element))
 	}
 	for _, d := range is {
-		if !hasDevice(want, d.device) {
+		if !inFront[d.device] {
 			want = append(want, d)
 		}
 	}
@@ -43,7 +45,8 @@ func (r *rewrite) editBootOrder(chosen []nic) {
 		return
 	}
 	r.writeOrder(len(chosen), want)
-	r.changed(chosen[0].element.start, Change{Kind: ChangeBootOrder, From: labels(is), To: labels(want)})
+	r.bootsNow(labels(want), BootsFromNetwork)
+	r.changed(chosen[0].element.Start, Change{Kind: ChangeBootOrder, From: labels(is), To: labels(want)})
 }
 
 // replaceBoot says with <boot order='…'/> on devices what <boot dev='…'/> cannot:
@@ -63,12 +66,13 @@ func (r *rewrite) replaceBoot(chosen []nic) {
 			want = append(want, r.orderedDevice(dev))
 		}
 	}
-	r.takeBoot()
-	for _, el := range r.osElement.all("boot") {
-		r.edits.remove(el)
+	r.takes(undoItem{thing: undoBoot})
+	for _, el := range r.osElement.All("boot") {
+		r.edits.Remove(el)
 	}
 	r.writeOrder(len(chosen), want)
-	r.changed(r.osElement.start, Change{Kind: ChangeBootOrder, From: names(boot), To: labels(want)})
+	r.bootsNow(labels(want), BootsFromNetwork)
+	r.changed(r.osElement.Start, Change{Kind: ChangeBootOrder, From: names(boot), To: labels(want)})
 }
 
 // effectiveBoot is what libvirt makes of <boot dev='…'/>: of a kind that is there
@@ -87,7 +91,7 @@ func effectiveBoot(boot []libvirtxml.DomainBootDevice) []libvirtxml.DomainBootDe
 func (r *rewrite) firstDisk(boot string) *element {
 	kinds := map[string][]string{bootDisk: {"", "disk", "lun"}, "cdrom": {"cdrom"}, "fd": {"floppy"}}
 	for _, disk := range r.doc.disks() {
-		if slices.Contains(kinds[boot], r.doc.attr(disk, "device")) {
+		if slices.Contains(kinds[boot], r.doc.Attr(disk, "device")) {
 			return disk
 		}
 	}
@@ -96,43 +100,36 @@ func (r *rewrite) firstDisk(boot string) *element {
 
 // orderedDevice is a device with its boot order, if it has one.
 func (v *view) orderedDevice(dev *element) orderedDevice {
-	for _, d := range v.ordered {
-		if d.device == dev {
-			return d
-		}
+	if d, ordered := v.orders[dev]; ordered {
+		return d
 	}
-	return orderedDevice{device: dev, label: v.label(dev, v.doc.deviceID(dev).number)}
+	return orderedDevice{device: dev, label: v.label(dev, v.doc.position(dev))}
 }
 
-func hasDevice(devices []orderedDevice, dev *element) bool {
-	return slices.ContainsFunc(devices, func(d orderedDevice) bool { return d.device == dev })
-}
-
-// writeOrder writes the devices' new numbers; the first of them are interfaces. One
-// that comes from behind is recorded though its number may stay.
+// writeOrder writes the devices' new numbers; the first of them are interfaces.
 func (r *rewrite) writeOrder(interfaces int, devices []orderedDevice) {
 	boots := make([]libvirtxml.DomainDeviceBoot, len(devices))
 	for i, d := range devices {
 		boots[i] = d.boot
 	}
-	is, inPlace := byOrder(r.ordered), true
 	for i, order := range networkFirstOrder(interfaces, boots) {
+		d := devices[i]
+		if d.element != nil && d.boot.Order == order {
+			continue
+		}
+		r.takes(r.ofDevice(undoOrder, d.device, orderPieces(order)))
 		value := strconv.FormatUint(uint64(order), 10)
-		inPlace = inPlace && i < len(is) && is[i].device == devices[i].device
-		switch d := devices[i]; {
-		case d.element == nil:
-			r.taken.orders = append(r.taken.orders, orderRecord{r.doc.deviceID(d.device), ""})
-			r.edits.insertOrder(d.device, value)
-		case d.boot.Order != order, i < interfaces && !inPlace:
-			r.taken.orders = append(r.taken.orders, orderRecord{r.doc.deviceID(d.device), r.doc.attr(d.element, "order")})
-			r.edits.setAttribute(d.element.attribute("order"), value)
+		if d.element == nil {
+			insertOrder(r.edits, d.device, value)
+		} else {
+			r.edits.SetAttribute(d.element.Attribute("order"), value)
 		}
 	}
 }
 
-func (e *edits) insertOrder(dev *element, value string) {
-	quote := e.quote(dev)
-	e.appendChild(dev, "<boot order="+quote+value+quote+"/>")
+func insertOrder(e *edits, dev *element, value string) {
+	quote := e.Quote(dev)
+	e.AppendChild(dev, "<boot order="+quote+value+quote+"/>")
 }
 
 // validOrder reports whether libvirt takes the orders: from 1, none twice. What

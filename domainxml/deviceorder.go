@@ -10,11 +10,11 @@ import (
 // them; 0 where it had none.
 type movedOrder struct{ is, was uint }
 
-// presentOrder is the boot order for a device that its client plugs or updates
+// translatedOrder is the boot order for a device that its client plugs or updates
 // with n, 0 for none. The client knows the boot orders as they were: a disk at 1
 // and a CD-ROM at 2, say, where an interface has 1 now, and they 2 and 3. self is
 // the device itself, nil when it is new; others are all others that have one.
-func presentOrder(n uint, self *movedOrder, others []movedOrder) uint {
+func translatedOrder(n uint, self *movedOrder, others []movedOrder) uint {
 	taken := func(n uint) bool {
 		return slices.ContainsFunc(others, func(o movedOrder) bool { return o.is == n })
 	}
@@ -45,41 +45,46 @@ func presentOrder(n uint, self *movedOrder, others []movedOrder) uint {
 
 // editDeviceOrder gives a device the boot order that it has, or is to get, in
 // its domain as it is now.
-func (r *rewrite) editDeviceOrder(owner *document, kept record) {
-	dev := r.doc.root
-	if len(kept.orders) == 0 || !dev.ordered() {
+func (r *rewrite) editDeviceOrder(owner *Document) {
+	dev := r.doc.Root
+	if !mayBoot(dev) || !owner.ordersMoved() {
 		return
 	}
-	boot, n := dev.child("boot"), uint(0)
+	boot, n := dev.Child("boot"), uint(0)
 	if boot != nil {
-		if n = orderNumber(r.doc.attr(boot, "order")); n == 0 {
+		if n = orderNumber(r.doc.Attr(boot, "order")); n == 0 {
 			return // libvirt refuses it
 		}
 	}
-	self, others := owner.movedOrders(kept, owner.device(deviceID{kind: dev.name, name: r.doc.deviceName(dev)}))
-	now := presentOrder(n, self, others)
+	self, others := owner.movedOrders(owner.doc.devices().named(owner.doc, r.doc.deviceID(dev)))
+	now := translatedOrder(n, self, others)
 	if now == n {
 		return
 	}
 	change := Change{Kind: ChangeBootOrder, From: "none", To: strconv.FormatUint(uint64(now), 10)}
 	if boot == nil {
-		r.edits.insertOrder(dev, change.To)
+		insertOrder(r.edits, dev, change.To)
 	} else {
 		change.From = strconv.FormatUint(uint64(n), 10)
-		r.edits.setAttribute(boot.attribute("order"), change.To)
+		r.edits.SetAttribute(boot.Attribute("order"), change.To)
 	}
-	r.changed(dev.start, change)
+	r.changed(dev.Start, change)
+}
+
+func (d *Document) ordersMoved() bool {
+	return slices.ContainsFunc(d.undo.items, func(i undoItem) bool { return i.thing == undoOrder })
 }
 
 // movedOrders are the boot orders of a domain: of one device, nil when it has
 // none, and of all others.
-func (d *document) movedOrders(kept record, dev *element) (self *movedOrder, others []movedOrder) {
+func (d *Document) movedOrders(dev *element) (self *movedOrder, others []movedOrder) {
 	was := map[*element]uint{}
-	found := d.find(orderIDs(kept.orders))
-	for _, o := range kept.orders {
-		was[found[o.deviceID]] = orderNumber(o.value)
+	for _, i := range d.undo.items {
+		if i.thing == undoOrder && i.element != nil {
+			was[i.element] = orderNumber(first(i.was))
+		}
 	}
-	for _, o := range newView(d).ordered {
+	for _, o := range d.ordered {
 		moved := movedOrder{is: o.boot.Order, was: o.boot.Order}
 		if before, known := was[o.device]; known {
 			moved.was = before

@@ -2,7 +2,7 @@ package domainxml
 
 import "testing"
 
-func TestPresentOrder(t *testing.T) {
+func TestTranslatedOrder(t *testing.T) {
 	// An interface was put in front of a disk (1) and a CD-ROM (2).
 	nic, disk, cdrom := movedOrder{is: 1}, movedOrder{is: 2, was: 1}, movedOrder{is: 3, was: 2}
 	// The same with a gap between disk and CD-ROM, which leaves that where it was.
@@ -32,7 +32,7 @@ func TestPresentOrder(t *testing.T) {
 		"nothing was moved":                        {2, nil, []movedOrder{{is: 1, was: 1}, {is: 2, was: 2}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := presentOrder(c.n, c.self, c.others); got != c.want {
+			if got := translatedOrder(c.n, c.self, c.others); got != c.want {
 				t.Errorf("got %d, want %d", got, c.want)
 			}
 		})

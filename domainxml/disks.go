@@ -9,20 +9,20 @@ import (
 // disks are the disks in libvirt's order: bus by bus as the document first has
 // them, and within a bus by the target's name, vda before vdb wherever they
 // stand (virDomainDiskInsert in src/conf/domain_conf.c).
-func (d *document) disks() []*element {
+func (d *tree) disks() []*element {
 	type place struct {
 		disk       *element
 		bus, index int
 	}
 	var places []place
 	buses := map[string]int{}
-	for _, disk := range d.root.child("devices").all("disk") {
-		target := disk.child("target")
-		bus := d.attr(target, "bus")
+	for _, disk := range d.Root.Child("devices").All("disk") {
+		target := disk.Child("target")
+		bus := d.Attr(target, "bus")
 		if _, known := buses[bus]; !known {
 			buses[bus] = len(buses)
 		}
-		places = append(places, place{disk, buses[bus], diskIndex(d.attr(target, "dev"))})
+		places = append(places, place{disk, buses[bus], diskIndex(d.Attr(target, "dev"))})
 	}
 	slices.SortStableFunc(places, func(a, b place) int {
 		return cmp.Or(a.bus-b.bus, a.index-b.index)

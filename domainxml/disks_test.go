@@ -32,7 +32,7 @@ func TestDisks(t *testing.T) {
 			}
 			var got []string
 			for _, disk := range doc.disks() {
-				got = append(got, doc.attr(disk.child("target"), "dev"))
+				got = append(got, doc.Attr(disk.Child("target"), "dev"))
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

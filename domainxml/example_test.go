@@ -36,8 +36,8 @@ func ExampleRewriter_Domain() {
 	//   <name>instance-0000006c</name>
 	//   <metadata>
 	//     <netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0" metadata="new">
-	//       <netboot:boot><boot dev='hd'/></netboot:boot>
-	//       <netboot:filterref number="1" name="fa:16:3e:50:43:cd"><filterref filter='nova-base'/></netboot:filterref>
+	//       <netboot:boot><netboot:was><boot dev='hd'/></netboot:was><netboot:wrote><boot dev='network'/><boot dev='hd'/></netboot:wrote></netboot:boot>
+	//       <netboot:filterref device="interface" name="fa:16:3e:50:43:cd" position="1"><netboot:was><filterref filter='nova-base'/></netboot:was><netboot:wrote/></netboot:filterref>
 	//     </netboot:domain>
 	//   </metadata>
 	//   <os>

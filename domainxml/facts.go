@@ -8,26 +8,26 @@ import (
 const novaNamespace = "http://openstack.org/xmlns/libvirt/nova/"
 
 // newDomain reads what a match needs from a domain document.
-func newDomain(doc *document) Domain {
+func newDomain(doc *tree) Domain {
 	d := Domain{
-		Name: doc.text(doc.root.child("name")),
-		UUID: doc.text(doc.root.child("uuid")),
-		Type: doc.attr(doc.root, "type"),
+		Name: doc.Text(doc.Root.Child("name")),
+		UUID: doc.Text(doc.Root.Child("uuid")),
+		Type: doc.Attr(doc.Root, "type"),
 		Nova: newNova(doc),
 	}
-	for _, nic := range doc.root.child("devices").all("interface") {
-		source := nic.child("source")
-		if bridge := doc.attr(source, "bridge"); bridge != "" {
+	for _, nic := range doc.Root.Child("devices").All("interface") {
+		source := nic.Child("source")
+		if bridge := doc.Attr(source, "bridge"); bridge != "" {
 			d.Bridges = append(d.Bridges, bridge)
 		}
-		if network := doc.attr(source, "network"); network != "" {
+		if network := doc.Attr(source, "network"); network != "" {
 			d.Networks = append(d.Networks, network)
 		}
 	}
 	return d
 }
 
-func newNova(doc *document) Nova {
+func newNova(doc *tree) Nova {
 	n := novaReader{doc: doc}
 	instance := n.instance()
 	if instance == nil {
@@ -35,35 +35,35 @@ func newNova(doc *document) Nova {
 	}
 	owner, flavor, image := n.child(instance, "owner"), n.child(instance, "flavor"), n.child(instance, "image")
 	nova := Nova{
-		DisplayName: doc.text(n.child(instance, "name")),
+		DisplayName: doc.Text(n.child(instance, "name")),
 		Project:     n.owner(n.child(owner, "project")),
 		User:        n.owner(n.child(owner, "user")),
 		Flavor: NovaFlavor{
-			Name:       doc.attr(flavor, "name"),
-			ID:         doc.attr(flavor, "id"),
+			Name:       doc.Attr(flavor, "name"),
+			ID:         doc.Attr(flavor, "id"),
 			ExtraSpecs: n.named(n.child(flavor, "extraSpecs")),
 		},
 		Image: NovaImage{
-			UUID:       doc.attr(image, "uuid"),
+			UUID:       doc.Attr(image, "uuid"),
 			Properties: n.named(n.child(image, "properties")),
 		},
 	}
-	if root := n.child(instance, "root"); nova.Image.UUID == "" && doc.attr(root, "type") == "image" {
-		nova.Image.UUID = doc.attr(root, "uuid")
+	if root := n.child(instance, "root"); nova.Image.UUID == "" && doc.Attr(root, "type") == "image" {
+		nova.Image.UUID = doc.Attr(root, "uuid")
 	}
 	return nova
 }
 
 // novaReader reads Nova's metadata under whatever prefix its namespace has.
-type novaReader struct{ doc *document }
+type novaReader struct{ doc *tree }
 
 func (n novaReader) instance() *element {
-	metadata := n.doc.root.child("metadata")
+	metadata := n.doc.Root.Child("metadata")
 	if metadata == nil {
 		return nil
 	}
-	for _, c := range metadata.children {
-		if c.local() == "instance" && strings.HasPrefix(n.doc.namespace(c), novaNamespace) {
+	for _, c := range metadata.Children {
+		if c.Local() == "instance" && strings.HasPrefix(n.doc.Namespace(c), novaNamespace) {
 			return c
 		}
 	}
@@ -74,8 +74,8 @@ func (n novaReader) child(e *element, local string) *element {
 	if e == nil {
 		return nil
 	}
-	for _, c := range e.children {
-		if c.local() == local {
+	for _, c := range e.Children {
+		if c.Local() == local {
 			return c
 		}
 	}
@@ -83,7 +83,7 @@ func (n novaReader) child(e *element, local string) *element {
 }
 
 func (n novaReader) owner(e *element) NovaOwner {
-	return NovaOwner{Name: n.doc.text(e), UUID: n.doc.attr(e, "uuid")}
+	return NovaOwner{Name: n.doc.Text(e), UUID: n.doc.Attr(e, "uuid")}
 }
 
 // named reads children of the form <x name='key'>value</x>.
@@ -92,8 +92,8 @@ func (n novaReader) named(e *element) map[string]string {
 		return nil
 	}
 	values := map[string]string{}
-	for _, c := range e.children {
-		values[n.doc.attr(c, "name")] = n.doc.text(c)
+	for _, c := range e.Children {
+		values[n.doc.Attr(c, "name")] = n.doc.Text(c)
 	}
 	return values
 }

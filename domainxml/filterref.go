@@ -1,6 +1,9 @@
 package domainxml
 
-import "libvirt.org/go/libvirtxml"
+import (
+	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
+	"libvirt.org/go/libvirtxml"
+)
 
 // filterref is the filterref rule: what becomes of an interface's nwfilter
 // reference; nil when it goes. A replaced one keeps its parameters, since the
@@ -25,23 +28,31 @@ func (r *rewrite) editFilterref(n nic) {
 		return
 	}
 	want := filterref(n.FilterRef, rule)
+	var wrote []piece
+	if want != nil {
+		wrote = []piece{{filterrefElement(want.Filter), want.Filter}}
+	}
 	before := len(r.changes)
-	for _, el := range n.element.all("filterref") {
-		change := Change{Kind: ChangeFilterrefRemoved, Interface: n.label, From: r.doc.attr(el, "filter")}
-		switch filter := el.attribute("filter"); {
+	for _, el := range n.element.All("filterref") {
+		change := Change{Kind: ChangeFilterrefRemoved, Interface: n.label, From: r.doc.Attr(el, "filter")}
+		switch filter := el.Attribute("filter"); {
 		case want == nil:
-			r.edits.remove(el)
+			r.edits.Remove(el)
 		case filter == nil || want.Filter == change.From:
 			continue
 		default:
-			r.edits.setAttribute(filter, want.Filter)
+			r.edits.SetAttribute(filter, want.Filter)
 			change.Kind, change.To = ChangeFilterrefReplaced, want.Filter
 		}
-		r.changed(el.start, change)
+		r.changed(el.Start, change)
 	}
 	if len(r.changes) > before {
-		r.takeFilterrefs(n, want)
+		r.takes(r.ofDevice(undoFilterref, n.element, wrote))
 	}
+}
+
+func filterrefElement(filter string) string {
+	return "<filterref filter='" + xmltree.Escape(filter) + "'/>"
 }
 
 // cannotStartWith is the reason why the interface's guest might not start with the

@@ -1,5 +1,7 @@
 package domainxml
 
+import "slices"
+
 // ipxeScript is how an iPXE script begins (script_probe in iPXE's
 // src/image/script.c).
 const ipxeScript = "#!ipxe"
@@ -40,13 +42,13 @@ func (r *rewrite) editKernel() kernelVerdict {
 			r.warned(Warning{Kind: WarningKernel, Kernel: os.Kernel, Initrd: os.Initrd})
 		}
 	case kernelDropped:
-		for _, name := range kernelElements() {
-			r.removeFromOS(name)
-		}
-		r.changed(r.osElement.child("kernel").start, Change{Kind: ChangeKernelDropped, From: os.Kernel})
+		r.takesKernel(kernelElements()...)
+		r.kernel, r.cmdline = "", ""
+		r.changed(r.osElement.Child("kernel").Start, Change{Kind: ChangeKernelDropped, From: os.Kernel})
 	case kernelUnblocked:
-		r.removeFromOS("cmdline")
-		r.changed(r.osElement.child("cmdline").start, Change{Kind: ChangeCmdlineRemoved, From: os.Cmdline})
+		r.takesKernel("cmdline")
+		r.cmdline = ""
+		r.changed(r.osElement.Child("cmdline").Start, Change{Kind: ChangeCmdlineRemoved, From: os.Cmdline})
 	}
 	return verdict
 }
@@ -54,10 +56,20 @@ func (r *rewrite) editKernel() kernelVerdict {
 // kernelElements are those of <os> that a kernel comes with.
 func kernelElements() []string { return []string{"kernel", "initrd", "cmdline", "shim"} }
 
-func (r *rewrite) removeFromOS(name string) {
-	for _, el := range r.osElement.all(name) {
-		r.taken.kernel = append(r.taken.kernel, r.doc.source(el))
-		r.edits.remove(el)
+// takesKernel removes the elements of those names from <os>.
+func (r *rewrite) takesKernel(names ...string) {
+	item := undoItem{thing: undoKernel}
+	item.was = r.now(item)
+	for _, p := range item.was {
+		if !slices.ContainsFunc(names, p.is) {
+			item.wrote = append(item.wrote, p)
+		}
+	}
+	r.taken = append(r.taken, item)
+	for _, name := range names {
+		for _, el := range r.osElement.All(name) {
+			r.edits.Remove(el)
+		}
 	}
 }
 

@@ -55,7 +55,7 @@ func (r *rewrite) networkWanted() bool {
 	}
 	head, err := r.readBootSectors(disk)
 	if err != nil {
-		r.warned(Warning{Kind: WarningDiskUnread, Disk: r.doc.attr(disk.child("target"), "dev"), Reason: err.Error()})
+		r.warned(Warning{Kind: WarningDiskUnread, Disk: r.doc.Attr(disk.Child("target"), "dev"), Reason: err.Error()})
 		return true
 	}
 	return !HasBootSector(head)
@@ -82,26 +82,26 @@ func (r *rewrite) readBootSectors(disk *element) ([]byte, error) {
 	return r.readDisk(source, BootSectors)
 }
 
-func (d *document) diskSource(disk *element) (DiskSource, error) {
-	source := disk.child("source")
+func (d *tree) diskSource(disk *element) (DiskSource, error) {
+	source := disk.Child("source")
 	s := DiskSource{Format: "raw"}
-	switch kind := d.attr(disk, "type"); kind {
+	switch kind := d.Attr(disk, "type"); kind {
 	case "file", "": // libvirt's default
-		s.Path = d.attr(source, "file")
+		s.Path = d.Attr(source, "file")
 	case "block":
-		s.Path = d.attr(source, "dev")
+		s.Path = d.Attr(source, "dev")
 	default:
 		return s, fmt.Errorf("it is of type %s and not on this machine", kind)
 	}
-	if format := d.attr(disk.child("driver"), "type"); format != "" {
+	if format := d.Attr(disk.Child("driver"), "type"); format != "" {
 		s.Format = format
 	}
 	switch {
 	case s.Path == "":
 		return s, errors.New("it has no source")
-	case disk.child("encryption") != nil || source.child("encryption") != nil:
+	case disk.Child("encryption") != nil || source.Child("encryption") != nil:
 		return s, errors.New("it is encrypted")
-	case source.child("slices") != nil:
+	case source.Child("slices") != nil:
 		return s, errors.New("it is a slice of a file")
 	}
 	return s, nil

@@ -1,6 +1,10 @@
 package domainxml
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
+)
 
 // hidden stands where a secret was.
 const hidden = "***"
@@ -18,11 +22,11 @@ func Redact(doc []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &edits{src: doc}
-	for _, s := range parsed.secrets(parsed.root) {
-		e.add(s.start, s.end, hidden)
+	e := xmltree.NewEdits(doc)
+	for _, s := range parsed.secrets(parsed.Root) {
+		e.Replace(s.start, s.end, hidden)
 	}
-	return e.apply(), nil
+	return e.Apply(), nil
 }
 
 // RedactMessage returns a message of libvirt's about documents for a log: its first
@@ -37,8 +41,8 @@ func RedactMessage(message string, docs ...[]byte) string {
 		if err != nil {
 			return "a message that is not shown, as the document cannot be searched for secrets; libvirt's own log has it"
 		}
-		for _, s := range parsed.secrets(parsed.root) {
-			if s.toQEMU || quotes(message, parsed.str[s.start:s.end]) {
+		for _, s := range parsed.secrets(parsed.Root) {
+			if s.toQEMU || quotes(message, parsed.Slice(s.start, s.end)) {
 				return "a message that is not shown, as it may quote a secret of the document; libvirt's own log has it"
 			}
 		}
@@ -50,7 +54,7 @@ func RedactMessage(message string, docs ...[]byte) string {
 // or as it is meant: libvirt may have changed the white space between the parts, or
 // ended the line there.
 func quotes(message, secret string) bool {
-	for part := range strings.FieldsSeq(secret + " " + unescape(secret)) {
+	for part := range strings.FieldsSeq(secret + " " + xmltree.Unescape(secret)) {
 		if strings.Contains(message, part) {
 			return true
 		}
@@ -65,24 +69,24 @@ type secret struct {
 }
 
 // secrets are those of an element, in the document's order.
-func (d *document) secrets(el *element) []secret {
+func (d *tree) secrets(el *element) []secret {
 	var found []secret
-	for _, a := range el.attrs {
-		if toQEMU, is := secretAttribute(el, a.name); is && a.end > a.start {
-			found = append(found, secret{a.start, a.end, toQEMU})
+	for _, a := range el.Attrs {
+		if toQEMU, is := secretAttribute(el, a.Name); is && a.End > a.Start {
+			found = append(found, secret{a.Start, a.End, toQEMU})
 		}
 	}
-	if toQEMU, is := secretText(el); is && el.bodyEnd > el.body {
-		return append(found, secret{el.body, el.bodyEnd, toQEMU})
+	if toQEMU, is := secretText(el); is && el.BodyEnd > el.Body {
+		return append(found, secret{el.Body, el.BodyEnd, toQEMU})
 	}
-	for _, c := range el.children {
+	for _, c := range el.Children {
 		found = append(found, d.secrets(c)...)
 	}
 	return found
 }
 
 func secretAttribute(el *element, name string) (toQEMU, is bool) {
-	switch el.local() {
+	switch el.Local() {
 	case "graphics":
 		return false, name == "passwd"
 	case "arg", "env":
@@ -94,7 +98,7 @@ func secretAttribute(el *element, name string) (toQEMU, is bool) {
 }
 
 func secretText(el *element) (toQEMU, is bool) {
-	switch el.local() {
+	switch el.Local() {
 	case "secret":
 		return false, true
 	case "cookie":
@@ -106,5 +110,5 @@ func secretText(el *element) (toQEMU, is bool) {
 }
 
 func within(el *element, parent string) bool {
-	return el.parent != nil && el.parent.local() == parent
+	return el.Parent != nil && el.Parent.Local() == parent
 }

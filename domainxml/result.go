@@ -1,6 +1,8 @@
 package domainxml
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -22,6 +24,14 @@ type Result struct {
 	// Output is the document with the changes: the input itself, not a copy,
 	// when there are none.
 	Output []byte
+	// Start is how the guest starts from Output.
+	Start Start
+	// Updates are the interfaces that differ in Output, of a guest that is Running.
+	Updates []InterfaceUpdate
+	// Record is the undo record of Output, in the form that virDomainSetMetadata takes
+	// with [RecordNamespace] and [RecordKey]: "" where there is none. It is nil where
+	// it has not changed.
+	Record *string
 	// Changes are in the order of the document.
 	Changes []Change
 	// Warnings are what keeps the guest from booting from the network still.
@@ -30,6 +40,14 @@ type Result struct {
 
 // Changed reports whether Output differs from the input.
 func (r Result) Changed() bool { return len(r.Changes) > 0 && !r.Observed }
+
+// InterfaceUpdate is an interface of a running domain as it is to be, for
+// virDomainUpdateDeviceFlags. It has another filterref and is otherwise as it was:
+// libvirt refuses most other changes while a guest runs.
+type InterfaceUpdate struct {
+	Interface string // as in Change
+	XML       string // the <interface>
+}
 
 // ChangeKind says what was changed.
 type ChangeKind string
@@ -57,11 +75,13 @@ const (
 	ChangeCmdlineRestored   ChangeKind = "cmdline-restored"
 	ChangeMarkedReverted    ChangeKind = "marked-reverted"
 	ChangeRecordRemoved     ChangeKind = "record-removed"
-	// ChangeMarkRemoved: the mark goes, and what Revert could not put back stays kept.
+	// ChangeRecordCompleted: the undo record names its domain and devices.
+	ChangeRecordCompleted ChangeKind = "record-completed"
+	// ChangeMarkRemoved: the mark goes, and the rules apply again.
 	ChangeMarkRemoved ChangeKind = "mark-removed"
 )
 
-// What Revert leaves as somebody has set it since, or cannot put back: From is what
+// What Revert leaves as a client has set it since, or cannot put back: From is what
 // was there before the rewrite, To what is there instead.
 const (
 	ChangeBootOrderNotRestored ChangeKind = "boot-order-not-restored"
@@ -72,15 +92,25 @@ const (
 
 // Change is one thing that a rule changed in a document.
 type Change struct {
-	Kind ChangeKind
+	Kind ChangeKind `json:"kind"`
 	// Interface is the MAC address of the interface, or "#1" for the first when
 	// it has none yet; empty for changes of the boot order and the kernel.
-	Interface string
+	Interface string `json:"interface,omitempty"`
 	// From and To are the values before and after: boot devices in order
 	// ("hd" to "network, hd"), devices with their order ("vda" to
 	// "fa:16:3e:50:43:cd, vda"), names of nwfilters, a kernel's path, a command
 	// line, a Once. To is empty where something was removed.
-	From, To string
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// MarshalJSON adds the text that a person reads.
+func (c Change) MarshalJSON() ([]byte, error) {
+	type fields Change
+	return marshal(struct {
+		fields
+		Text string `json:"text"`
+	}{fields(c), c.String()})
 }
 
 // String is the change as a person reads it in a log.
@@ -100,19 +130,22 @@ func (c Change) String() string {
 	case ChangeCmdlineRemoved:
 		return fmt.Sprintf("kernel command line %q removed, so that iPXE reads its script", c.From)
 	case ChangeBootOrderNotRestored:
-		return fmt.Sprintf("boot order %s stays, as somebody has set it since; before virt-netboot it was %s", c.To, c.From)
+		return fmt.Sprintf("boot order %s stays, as a client has set it since; before virt-netboot it was %s", c.To, c.From)
 	case ChangeFilterrefNotRestored:
 		if c.To == "" {
 			return fmt.Sprintf("filterref %s not put back on interface %s, which the domain has no more", c.From, c.Interface)
 		}
-		return fmt.Sprintf("filterref %s not put back on interface %s, as somebody has set %s since", c.From, c.Interface, c.To)
+		return fmt.Sprintf("filterref %s not put back on interface %s, as a client has set %s since", c.From, c.Interface, c.To)
 	case ChangeKernelNotRestored:
-		return fmt.Sprintf("kernel %s not put back, as somebody has set %s since", c.From, c.To)
+		if c.To == "" {
+			return fmt.Sprintf("kernel %s not put back, as a client has given <os> an initrd or a command line since", c.From)
+		}
+		return fmt.Sprintf("kernel %s not put back, as a client has set %s since", c.From, c.To)
 	case ChangeCmdlineNotRestored:
 		if c.To == "" {
-			return fmt.Sprintf("kernel command line %q not put back, as the kernel is gone", c.From)
+			return fmt.Sprintf("kernel command line %q not put back, as its kernel is gone", c.From)
 		}
-		return fmt.Sprintf("kernel command line %q not put back, as somebody has set %q since", c.From, c.To)
+		return fmt.Sprintf("kernel command line %q not put back, as a client has set %q since", c.From, c.To)
 	case ChangeFilterrefRestored:
 		return fmt.Sprintf("filterref put back on interface %s", c.Interface)
 	case ChangeKernelRestored:
@@ -123,6 +156,8 @@ func (c Change) String() string {
 		return "marked as reverted: no rule applies until it is applied again"
 	case ChangeOnce:
 		return onceText(Once(c.To))
+	case ChangeRecordCompleted:
+		return "the undo record has the UUID of the domain and the names of its devices"
 	case ChangeMarkRemoved:
 		return "not marked as reverted any more"
 	case ChangeRecordRemoved:
@@ -176,18 +211,29 @@ func WarningKinds() []WarningKind {
 // Warning is one reason why a guest will not boot from the network although
 // its rule wants it to.
 type Warning struct {
-	Kind WarningKind
+	Kind WarningKind `json:"kind"`
 	// Interface is as in Change, for WarningROMOff and those about an nwfilter.
-	Interface string
+	Interface string `json:"interface,omitempty"`
 	// Filter is the nwfilter that the rule wants, for those about one.
-	Filter string
+	Filter string `json:"filter,omitempty"`
 	// Variables are those that the interface lacks, for WarningFilterVariable.
-	Variables []string
+	Variables []string `json:"variables,omitempty"`
 	// Kernel and Initrd are paths, for WarningKernel.
-	Kernel, Initrd string
+	Kernel string `json:"kernel,omitempty"`
+	Initrd string `json:"initrd,omitempty"`
 	// Disk is the target device, such as vda, and Reason why it cannot be looked at,
 	// for WarningDiskUnread.
-	Disk, Reason string
+	Disk   string `json:"disk,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// MarshalJSON adds the text that a person reads.
+func (w Warning) MarshalJSON() ([]byte, error) {
+	type fields Warning
+	return marshal(struct {
+		fields
+		Text string `json:"text"`
+	}{fields(w), w.String()})
 }
 
 // String is the warning as a person reads it in a log.
@@ -216,4 +262,13 @@ func (w Warning) String() string {
 		return fmt.Sprintf("interface %s has its option ROM off (<rom>), where iPXE is; it cannot boot from the network", w.Interface)
 	}
 	return string(w.Kind)
+}
+
+// marshal leaves the < and > of a text for a person to read.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return b.Bytes(), err
 }

@@ -1,92 +1,314 @@
 package domainxml
 
-// Reverted reports whether a domain was reverted: no rule applies to it until
-// [Apply] takes the mark away.
-func Reverted(doc []byte) (bool, error) {
-	parsed, err := parseDomain(doc)
-	if err != nil {
-		return false, err
-	}
-	_, kept := parsed.recordOf()
-	return kept.reverted, nil
-}
+import (
+	"slices"
+	"strings"
 
-// Revert puts back what rewrites took away and kept in the domain's metadata:
-// boot order, kernel, filterrefs. What somebody has set since stays. With mark the
-// domain is left alone from then on, and the filterrefs of interfaces that are gone
-// are kept; without it no trace stays. A domain that was never rewritten is only
-// marked.
-func Revert(doc []byte, mark bool) (res Result, err error) {
-	defer unchangedOnPanic(doc, &res, &err)
-	parsed, err := parseDomain(doc)
-	if err != nil {
-		return Result{Output: doc}, err
-	}
-	el, kept := parsed.recordOf()
-	w := &rewrite{view: newView(parsed), domain: newDomain(parsed), edits: edits{src: doc}}
-	w.restoreKernel(kept.kernel)
-	if w.networkFirstBy(kept) {
-		w.restoreBoot(kept, ChangeBootOrder)
-	} else {
-		w.leaveBoot(kept)
-	}
-	gone := w.restoreFilterrefs(kept.filterrefs)
-	w.finishRecord(el, kept, mark, gone)
-	return w.result(), nil
-}
+	"libvirt.org/go/libvirtxml"
 
-// Apply takes the mark of [Revert] away.
-func Apply(doc []byte) (res Result, err error) {
-	defer unchangedOnPanic(doc, &res, &err)
-	parsed, err := parseDomain(doc)
-	if err != nil {
-		return Result{Output: doc}, err
+	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
+)
+
+// Revert puts back what rewrites have changed, as far as it stands: boot order,
+// kernel, filterrefs. What a client has set since stays, and is said. With mark no
+// rule applies to the domain from then on; without it no trace stays. A domain that
+// was never rewritten is only marked. Of a running guest only the filterrefs go back.
+func (d *Document) Revert(mark bool, state State) (res Result, err error) {
+	defer unchangedOnPanic(d.Bytes(), &res, &err)
+	w := d.begin()
+	w.state, w.reverted = state, mark
+	for _, group := range grouped(d.undo.items) {
+		if state != Running || group[0].thing == undoFilterref {
+			w.restore(group, ChangeBootOrder)
+		}
 	}
-	w := &rewrite{view: view{doc: parsed}, domain: newDomain(parsed), edits: edits{src: doc}}
-	switch el, kept := parsed.recordOf(); {
-	case !kept.reverted:
-	case len(kept.filterrefs) > 0:
-		kept.reverted = false
-		w.edits.writeRecord(parsed, el, kept)
-		w.changed(0, Change{Kind: ChangeMarkRemoved})
-	default:
-		w.finishRecord(el, kept, false, nil)
+	if mark && !d.undo.reverted {
+		w.changed(0, Change{Kind: ChangeMarkedReverted})
+	}
+	if !mark && d.undoElement != nil {
+		w.changed(0, Change{Kind: ChangeRecordRemoved})
+	}
+	w.undo.items, w.undo.reverted, w.undo.once = nil, mark, OnceNone
+	if len(w.changes) > 0 {
+		w.keep()
 	}
 	return w.result(), nil
 }
 
-// finishRecord leaves the mark with what could not be put back, or nothing of ours.
-func (r *rewrite) finishRecord(el *element, kept record, mark bool, gone []filterrefRecord) {
-	if mark && !kept.reverted {
-		r.changed(0, Change{Kind: ChangeMarkedReverted})
+// Applied is the document without the mark of [Document.Revert].
+func (d *Document) Applied() *Document {
+	if !d.undo.reverted {
+		return d
 	}
+	applied := *d
+	applied.undo.reverted = false
+	applied.remarked = &Change{Kind: ChangeMarkRemoved}
+	return &applied
+}
+
+// restore puts a group back: compare and swap.
+func (r *rewrite) restore(group []undoItem, boot ChangeKind) {
+	items := there(group)
 	switch {
-	case mark && len(r.changes) > 0:
-		r.edits.writeRecord(r.doc, el, record{reverted: true, newMetadata: kept.newMetadata, filterrefs: gone})
-	case !mark && el != nil:
-		r.removeRecord(el, kept)
-		r.changed(0, Change{Kind: ChangeRecordRemoved})
+	case len(items) == 0:
+		r.sayGone(group)
+	case r.stands(items) && r.fits(items):
+		r.put(items, boot)
+	case !r.isBack(items):
+		r.sayLeft(items)
 	}
 }
 
-// removeRecord leaves nothing of ours in the metadata.
-func (r *rewrite) removeRecord(el *element, kept record) {
-	if kept.newMetadata && len(el.parent.children) == 1 {
-		el = el.parent
+// restoreBoot puts the boot order back that rewrites have changed, if it stands.
+func (r *rewrite) restoreBoot() {
+	items := there(r.undo.of(groupBoot))
+	if len(items) > 0 && r.stands(items) && r.fits(items) {
+		r.put(items, ChangeBootOrderRestored)
 	}
-	r.edits.remove(el)
+	r.undo.items = r.undo.without(groupBoot)
 }
 
-// keepRecord writes what is to be kept from now on, if anything is.
-func (r *rewrite) keepRecord(el *element) {
-	kept := r.kept
-	kept.boot, kept.orders = r.keptBoot()
-	kept.kernel = keptKernel(kept.kernel, r.taken.kernel)
-	kept.filterrefs = r.doc.keepFilterrefs(kept.filterrefs, r.taken.filterrefs)
-	switch {
-	case !kept.empty():
-		r.edits.writeRecord(r.doc, el, kept)
-	case el != nil:
-		r.removeRecord(el, kept)
+// put writes what was there.
+func (r *rewrite) put(items []undoItem, boot ChangeKind) {
+	switch i := items[0]; i.group().thing {
+	case undoBoot:
+		from := r.order
+		for _, i := range items {
+			r.putBoot(i)
+		}
+		r.order, r.first = r.orderWas(items)
+		r.changed(r.osElement.Start, Change{Kind: boot, From: from, To: r.order})
+	case undoKernel:
+		r.putKernel(i)
+	case undoFilterref:
+		for _, i := range items {
+			r.putFilterref(i)
+		}
 	}
+}
+
+func (r *rewrite) putBoot(i undoItem) {
+	if i.thing == undoBoot {
+		r.writeBoot(values(i.was))
+		return
+	}
+	switch boot := i.element.Child("boot"); {
+	case len(i.was) == 0 && boot != nil:
+		r.edits.Remove(boot)
+	case len(i.was) > 0 && boot == nil:
+		insertOrder(r.edits, i.element, i.was[0].value)
+	case len(i.was) > 0:
+		r.edits.SetAttribute(boot.Attribute("order"), i.was[0].value)
+	}
+}
+
+// writeBoot writes <boot dev='…'/> in place of those that are there.
+func (r *rewrite) writeBoot(boot []string) {
+	behind := r.osElement.Child("type")
+	if len(r.boots) > 0 {
+		behind = r.boots[len(r.boots)-1]
+	}
+	quote := r.edits.Quote(behind)
+	var elements []string
+	for _, dev := range boot {
+		elements = append(elements, bootElement(xmltree.Escape(dev), quote))
+	}
+	for _, el := range r.boots {
+		r.edits.Remove(el)
+	}
+	r.edits.InsertAfter(behind, elements...)
+}
+
+// fits reports whether libvirt would take the boot order that comes back beside what
+// clients have given to other devices since: no number twice, and one notation.
+func (r *rewrite) fits(items []undoItem) bool {
+	if items[0].group() != groupBoot {
+		return true
+	}
+	boots, orders := r.bootAfter(items)
+	return (len(boots) == 0 || len(orders) == 0) && (len(orders) == 0 || validOrder(orders))
+}
+
+// bootAfter is the boot order once the items are back: that of <os> and those of the
+// devices.
+func (r *rewrite) bootAfter(items []undoItem) (boots []string, orders []orderedDevice) {
+	boots = bootNames(r.os.BootDevices)
+	of := map[*element]bool{}
+	for _, i := range items {
+		if i.thing == undoBoot {
+			boots = values(i.was)
+			continue
+		}
+		of[i.element] = true
+		if len(i.was) > 0 {
+			o := r.orderedDevice(i.element)
+			o.boot.Order = orderNumber(i.was[0].value)
+			orders = append(orders, o)
+		}
+	}
+	for _, o := range r.ordered {
+		if !of[o.device] {
+			orders = append(orders, o)
+		}
+	}
+	return boots, byOrder(orders)
+}
+
+// orderWas is the boot order that the items put back, and what comes first in it.
+func (r *rewrite) orderWas(items []undoItem) (order string, first BootsFrom) {
+	boots, orders := r.bootAfter(items)
+	switch {
+	case len(orders) > 0:
+		return labels(orders), r.deviceKind(orders[0].device)
+	case len(boots) > 0:
+		return strings.Join(boots, ", "), bootKind(boots[0])
+	}
+	return bootDisk, BootsFromDisk
+}
+
+// recordedOrder is the boot order that the items remember, whatever else there is by
+// now.
+func (r *rewrite) recordedOrder(items []undoItem) string {
+	var orders []orderedDevice
+	boots := []string{bootDisk}
+	for _, i := range items {
+		switch {
+		case len(i.was) == 0:
+		case i.thing == undoBoot:
+			boots = values(i.was)
+		default:
+			o := r.orderedDevice(i.element)
+			o.boot.Order = orderNumber(i.was[0].value)
+			orders = append(orders, o)
+		}
+	}
+	if len(orders) > 0 {
+		return labels(byOrder(orders))
+	}
+	return strings.Join(boots, ", ")
+}
+
+// putKernel writes the elements of <os> that went. An empty one makes room.
+func (r *rewrite) putKernel(i undoItem) {
+	osType := r.osElement.Child("type")
+	if osType == nil {
+		return
+	}
+	var missing []string
+	for _, p := range i.was {
+		if !slices.ContainsFunc(i.wrote, func(w piece) bool { return w.name() == p.name() }) {
+			missing = append(missing, p.source)
+		}
+	}
+	behind := osType
+	for _, name := range kernelElements() {
+		all := r.osElement.All(name)
+		for _, el := range all {
+			if r.doc.Text(el) == "" {
+				r.edits.Remove(el)
+			}
+		}
+		if len(all) > 0 && all[len(all)-1].Start > behind.Start {
+			behind = all[len(all)-1]
+		}
+	}
+	r.edits.InsertAfter(behind, missing...)
+	r.kernel, r.cmdline = text(i.was, "kernel"), text(i.was, "cmdline")
+	kind := ChangeKernelRestored
+	if text(i.wrote, "kernel") != "" {
+		kind = ChangeCmdlineRestored
+	}
+	r.changed(osType.Start, Change{Kind: kind})
+}
+
+func (r *rewrite) putFilterref(i undoItem) {
+	now := i.element.All("filterref")
+	for n, p := range i.was {
+		if n < len(now) {
+			r.edits.Replace(now[n].Start, now[n].End, p.source)
+		} else {
+			r.edits.AppendChild(i.element, p.source)
+		}
+	}
+	for _, el := range now[min(len(i.was), len(now)):] {
+		r.edits.Remove(el)
+	}
+	r.changed(i.element.Start, Change{Kind: ChangeFilterrefRestored, Interface: r.interfaceLabel(i)})
+}
+
+// sayGone says what cannot go back, as its device is gone.
+func (r *rewrite) sayGone(group []undoItem) {
+	for _, i := range group {
+		if i.thing == undoFilterref {
+			r.changed(r.doc.Root.Start, Change{Kind: ChangeFilterrefNotRestored, Interface: r.interfaceLabel(i), From: first(i.was)})
+		}
+	}
+}
+
+// sayLeft says what stays as a client has set it.
+func (r *rewrite) sayLeft(items []undoItem) {
+	switch i := items[0]; i.group().thing {
+	case undoBoot:
+		r.changed(r.doc.Root.Start, Change{Kind: ChangeBootOrderNotRestored, From: r.recordedOrder(items), To: r.order})
+	case undoKernel:
+		c := Change{Kind: ChangeKernelNotRestored, From: text(i.was, "kernel"), To: r.os.Kernel}
+		if text(i.wrote, "kernel") != "" {
+			c = Change{Kind: ChangeCmdlineNotRestored, From: text(i.was, "cmdline"), To: r.os.Cmdline}
+		}
+		r.changed(r.doc.Root.Start, c)
+	case undoFilterref:
+		for _, i := range items {
+			r.changed(i.element.Start, Change{
+				Kind: ChangeFilterrefNotRestored, Interface: r.interfaceLabel(i), From: first(i.was), To: first(r.now(i)),
+			})
+		}
+	}
+}
+
+// interfaceLabel is the interface of an item as Change has it.
+func (r *rewrite) interfaceLabel(i undoItem) string {
+	return strings.TrimPrefix(i.device.label(), "interface ")
+}
+
+func values(pieces []piece) []string {
+	s := []string{}
+	for _, p := range pieces {
+		s = append(s, p.value)
+	}
+	return s
+}
+
+// first is what the first of the pieces says, "" without one.
+func first(pieces []piece) string {
+	if len(pieces) == 0 {
+		return ""
+	}
+	return pieces[0].value
+}
+
+// name and text are those of a piece of a kernel, whose value is "kernel=/path".
+func (p piece) name() string {
+	name, _, _ := strings.Cut(p.value, "=")
+	return name
+}
+
+func (p piece) is(name string) bool { return p.name() == name }
+
+// text is what the piece of that name says, "" without one.
+func text(pieces []piece, name string) string {
+	for _, p := range pieces {
+		if value, is := strings.CutPrefix(p.value, name+"="); is {
+			return value
+		}
+	}
+	return ""
+}
+
+// bootDevices are the pieces of <boot dev='…'/> as libvirtxml has them.
+func (v *view) bootDevices(pieces []piece) []libvirtxml.DomainBootDevice {
+	var devices []libvirtxml.DomainBootDevice
+	for _, p := range pieces {
+		devices = append(devices, libvirtxml.DomainBootDevice{Dev: p.value})
+	}
+	return devices
 }

@@ -41,7 +41,7 @@ func revertCorpus(t *testing.T, all bool) {
 			if err != nil || !rewritten.Changed() {
 				continue
 			}
-			back, err := domainxml.Revert(rewritten.Output, false)
+			back, err := parsed(t, string(rewritten.Output)).Revert(false, domainxml.Inactive)
 			if err != nil {
 				t.Errorf("%s: %v", file, err)
 				continue
@@ -92,7 +92,7 @@ func TestRevertedIsLeftAlone(t *testing.T) {
 	if len(first.Changes) != 2 {
 		t.Fatalf("changes %v, want boot order and filterref", first.Changes)
 	}
-	back, err := domainxml.Revert(first.Output, true)
+	back, err := parsed(t, string(first.Output)).Revert(true, domainxml.Inactive)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,11 +100,11 @@ func TestRevertedIsLeftAlone(t *testing.T) {
 	if left.Changed() || !left.Reverted || left.Rule != nil {
 		t.Errorf("a reverted domain: changes %v, Reverted %v", left.Changes, left.Reverted)
 	}
-	again, err := domainxml.Revert(back.Output, true)
+	again, err := parsed(t, string(back.Output)).Revert(true, domainxml.Inactive)
 	if err != nil || again.Changed() {
 		t.Errorf("a second revert: %v, %v", again.Changes, err)
 	}
-	applied, err := domainxml.Apply(back.Output)
+	applied, err := domainxml.Rewriter{}.Rewrite(parsed(t, string(back.Output)).Applied(), domainxml.Inactive)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestRevertedIsLeftAlone(t *testing.T) {
 func TestRevertedAsLibvirtWritesIt(t *testing.T) {
 	const doc = `<domain type='kvm'><name>a</name><metadata>` +
 		`<netboot:domain xmlns:netboot='urn:virt-netboot:domain:1.0' reverted='yes'></netboot:domain></metadata></domain>`
-	res, err := domainxml.Revert([]byte(doc), true)
+	res, err := parsed(t, string(doc)).Revert(true, domainxml.Inactive)
 	if err != nil || res.Changed() || string(res.Output) != doc {
 		t.Errorf("changes %v, %v\n%s", res.Changes, err, res.Output)
 	}
@@ -147,7 +147,7 @@ func TestAppliedSince(t *testing.T) {
 func TestRevertRestoresWhatWasSetLast(t *testing.T) {
 	doc := replaceOnce(t, string(rewriteDefault(t, []byte(rewritable)).Output),
 		"<boot dev='network'/>\n    <boot dev='hd'/>\n  </os>", "<boot dev='cdrom'/>\n  </os>")
-	back, err := domainxml.Revert(rewriteDefault(t, []byte(doc)).Output, false)
+	back, err := parsed(t, string(rewriteDefault(t, []byte(doc)).Output)).Revert(false, domainxml.Inactive)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,14 +159,14 @@ func TestRevertRestoresWhatWasSetLast(t *testing.T) {
 
 // TestRevertWithoutRecord marks a domain that came in before virt-netboot.
 func TestRevertWithoutRecord(t *testing.T) {
-	back, err := domainxml.Revert([]byte(rewritable), true)
+	back, err := parsed(t, string(rewritable)).Revert(true, domainxml.Inactive)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if left := rewriteDefault(t, back.Output); left.Changed() {
 		t.Errorf("changed after revert: %v", left.Changes)
 	}
-	applied, err := domainxml.Apply(back.Output)
+	applied, err := domainxml.Rewriter{}.Rewrite(parsed(t, string(back.Output)).Applied(), domainxml.Inactive)
 	if err != nil {
 		t.Fatal(err)
 	}

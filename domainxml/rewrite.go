@@ -3,34 +3,49 @@ package domainxml
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
 )
 
-// Domain applies the policy to a domain document. A document that cannot be
-// read is a [SyntaxError]; the result's Output is then still the document.
-func (r Rewriter) Domain(doc []byte, state State) (res Result, err error) {
-	defer unchangedOnPanic(doc, &res, &err)
-	parsed, err := parseDomain(doc)
+// Domain is [Parse] and [Rewriter.Rewrite] in one. A document that cannot be read is a
+// [SyntaxError]; the result's Output is then still the document.
+func (r Rewriter) Domain(doc []byte, state State) (Result, error) {
+	d, err := Parse(doc)
 	if err != nil {
 		return Result{Output: doc}, err
 	}
-	w := r.begin(parsed, newDomain(parsed))
-	el, kept := parsed.recordOf()
-	if w.reverted = kept.reverted || el == nil && r.reverted(w.domain); w.reverted {
-		w.rule = nil
-		w.finishRecord(el, kept, true, nil)
+	return r.Rewrite(d, state)
+}
+
+// Rewrite applies the policy to a domain.
+func (r Rewriter) Rewrite(d *Document, state State) (res Result, err error) {
+	defer unchangedOnPanic(d.Bytes(), &res, &err)
+	w := d.begin()
+	w.take(r)
+	w.state = state
+	fresh := d.undoElement == nil
+	if w.undo.reverted || fresh && r.reverted(d.domain) {
+		w.reverted, w.rule = true, nil
+		if !w.undo.reverted {
+			w.undo.reverted = true
+			w.changed(0, Change{Kind: ChangeMarkedReverted})
+			w.keep()
+		}
 		return w.result(), nil
 	}
-	w.state, w.kept = state, kept
-	if w.domain.QEMU() {
-		w.markOnce(el == nil, r.Once)
+	if d.remarked != nil {
+		w.changed(0, *d.remarked)
 	}
-	if w.rule != nil {
-		w.view = newView(parsed)
-		w.editDomain()
+	if d.domain.QEMU() {
+		w.markOnce(fresh && d.remarked == nil, r.Once)
 	}
+	if w.observe && d.remarked != nil {
+		w.observe = false // the mark is not the rules' doing
+		w.rule = nil
+	}
+	w.editDomain()
 	if len(w.changes) > 0 {
-		w.keepRecord(el)
+		w.keep()
 	}
 	return w.result(), nil
 }
@@ -45,26 +60,26 @@ func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
 	if err != nil {
 		return unchanged, fmt.Errorf("device: %w", err)
 	}
-	owner, err := parseDomain(domain)
+	owner, err := Parse(domain)
 	if err != nil {
 		return unchanged, fmt.Errorf("domain of the device: %w", err)
 	}
-	w := r.begin(parsed, newDomain(owner))
-	_, kept := owner.recordOf()
-	if w.reverted = kept.reverted || r.reverted(w.domain); w.reverted {
+	w := &rewrite{view: view{doc: parsed}, domain: owner.domain, edits: xmltree.NewEdits(device)}
+	w.take(r)
+	if w.reverted = owner.undo.reverted || r.reverted(owner.domain); w.reverted {
 		w.rule = nil
 	}
-	if w.rule != nil && parsed.root.name == "interface" {
-		w.editFilterref(newNIC(parsed, parsed.root, 1))
+	if w.rule != nil && parsed.Root.Name == "interface" {
+		w.editFilterref(newNIC(parsed, parsed.Root, 1))
 	}
 	if !w.reverted {
-		w.editDeviceOrder(owner, kept)
+		w.editDeviceOrder(owner)
 	}
 	return w.result(), nil
 }
 
 // unchangedOnPanic makes a fault of a rule an error like an unreadable document:
-// it must not cost anybody a guest, or the agent all of its clients.
+// it must not cost a guest, or the agent all of its clients.
 func unchangedOnPanic(doc []byte, res *Result, err *error) {
 	if fault := recover(); fault != nil {
 		*res, *err = Result{Output: doc}, fmt.Errorf("fault in a rule: %v", fault)
@@ -78,25 +93,10 @@ func errorOnPanic(err *error) {
 	}
 }
 
-func parseDomain(src []byte) (*document, error) {
-	doc, err := parse(src)
-	if err != nil {
-		return nil, err
-	}
-	if doc.root.name != "domain" {
-		return nil, errorAt(src, doc.root.start, "the root element is <%s>, not <domain>", doc.root.name)
-	}
-	for _, name := range []string{"os", "devices"} {
-		if again := doc.root.all(name); len(again) > 1 {
-			return nil, errorAt(src, again[1].start, "a second <%s>", name)
-		}
-	}
-	return doc, nil
-}
-
 // rewrite is the work on one document.
 type rewrite struct {
 	view
+	original   *Document // nil for a device's
 	domain     Domain
 	rule       *Rule
 	state      State
@@ -105,11 +105,16 @@ type rewrite struct {
 	readInitrd func(path string, n int) ([]byte, error)
 	readDisk   func(disk DiskSource, n int) ([]byte, error)
 	nwfilter   func(name string) NWFilter
-	edits      edits
-	kept       record // what rewrites before took away
-	taken      record // what the edits take away
+	edits      *edits
+	undo       undoRecord
+	taken      []undoItem // what the edits change
 	changes    []placedChange
 	warnings   []Warning
+
+	// How the guest starts as the edits leave it.
+	order           string
+	first           BootsFrom // without a kernel
+	kernel, cmdline string
 }
 
 type placedChange struct {
@@ -117,59 +122,62 @@ type placedChange struct {
 	Change
 }
 
-func (r Rewriter) begin(doc *document, d Domain) *rewrite {
-	return &rewrite{
-		view:       view{doc: doc},
-		domain:     d,
-		rule:       r.Policy.For(d),
-		observe:    r.Policy.Observe,
-		readInitrd: r.ReadInitrd,
-		readDisk:   r.ReadDisk,
-		nwfilter:   r.NWFilter,
-		edits:      edits{src: doc.src},
+// begin begins to work on the document.
+func (d *Document) begin() *rewrite {
+	w := &rewrite{
+		view: d.view, original: d, domain: d.domain, undo: d.undo, edits: d.newEdits(),
+		order: d.bootOrder(), kernel: d.os.Kernel, cmdline: d.os.Cmdline,
 	}
+	withoutKernel := d.view
+	withoutKernel.os.Kernel = ""
+	w.first = withoutKernel.bootsFrom()
+	return w
+}
+
+func (v *view) newEdits() *edits { return xmltree.NewEdits(v.doc.Src) }
+
+// take takes over what a rewriter has.
+func (r *rewrite) take(from Rewriter) {
+	r.rule, r.observe = from.Policy.For(r.domain), from.Policy.Observe
+	r.readInitrd, r.readDisk, r.nwfilter = from.ReadInitrd, from.ReadDisk, from.NWFilter
 }
 
 func (r Rewriter) reverted(d Domain) bool {
 	return r.Reverted != nil && d.UUID != "" && r.Reverted(libvirtUUID(d.UUID))
 }
 
-// libvirtUUID is a UUID as libvirt writes it. It reads others with capitals, and
-// with hyphens and spaces anywhere or nowhere (virUUIDParse in
-// src/util/viruuid.c).
-func libvirtUUID(s string) string {
-	digits := strings.ToLower(strings.NewReplacer("-", "", " ", "").Replace(s))
-	if len(digits) != 32 {
-		return s
-	}
-	return strings.Join([]string{digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]}, "-")
-}
-
 func (r *rewrite) editDomain() {
-	for _, n := range r.interfaces {
-		r.editFilterref(n)
+	if r.rule != nil {
+		for _, n := range r.interfaces {
+			r.editFilterref(n)
+		}
 	}
 	if r.state == Running || r.os.Type == nil || r.os.Type.Type != "hvm" {
 		return
 	}
-	verdict := r.editKernel()
-	if r.kept.once == OnceDone {
-		r.restoreTakenBoot()
+	if r.rule == nil {
+		r.endOnce()
+		return
 	}
+	verdict := r.editKernel()
 	if r.rule.Boot == BootKeep {
+		r.endOnce()
 		return
 	}
 	switch verdict {
 	case kernelNone, kernelDropped:
 		if !r.networkWanted() {
-			r.restoreTakenBoot()
+			r.restoreBoot()
 			return
 		}
 		r.editBootDevices()
 		r.warnNoInterface()
 		r.warnROM()
 	case kernelIsIPXE, kernelUnblocked:
+		r.endOnce()
 		r.warnNoInterface()
+	case kernelBoots:
+		r.endOnce()
 	}
 }
 
@@ -193,19 +201,76 @@ func (r *rewrite) changed(offset int, c Change) {
 	r.changes = append(r.changes, placedChange{offset, c})
 }
 
+// bootsNow says how the guest boots as the edits leave it.
+func (r *rewrite) bootsNow(order string, first BootsFrom) { r.order, r.first = order, first }
+
 func (r *rewrite) warned(w Warning) { r.warnings = append(r.warnings, w) }
+
+// takes records a thing that the edits change, with what they write.
+func (r *rewrite) takes(i undoItem) {
+	i.was = r.now(i)
+	r.taken = append(r.taken, i)
+}
+
+// ofDevice is an item about a device.
+func (r *rewrite) ofDevice(thing undoThing, dev *element, wrote []piece) undoItem {
+	return undoItem{thing: thing, device: r.doc.deviceID(dev), element: dev, wrote: wrote}
+}
+
+// keep writes the undo record, or takes it away where it is empty.
+func (r *rewrite) keep() {
+	r.undo.items = r.merged(r.undo.items, r.taken)
+	switch d := r.original; {
+	case !r.undo.empty():
+		r.undo.uuid = libvirtUUID(r.domain.UUID)
+		r.undo = d.writeUndo(r.edits, r.undo)
+	case d.undoElement != nil:
+		d.removeUndo(r.edits)
+	}
+}
 
 func (r *rewrite) result() Result {
 	res := Result{
-		Domain: r.domain, Rule: r.rule, Reverted: r.reverted, Once: r.kept.once, Observed: r.observe,
-		Output: r.edits.src, Warnings: r.warnings,
+		Domain: r.domain, Rule: r.rule, Reverted: r.reverted, Once: r.undo.once, Observed: r.observe,
+		Output: r.doc.Src, Warnings: r.warnings,
 	}
-	if !r.observe {
-		res.Output = r.edits.apply()
+	if r.observe {
+		res.Start = r.view.start()
+	} else {
+		res.Output, res.Start = r.edits.Apply(), r.start()
 	}
 	slices.SortStableFunc(r.changes, func(a, b placedChange) int { return a.offset - b.offset })
 	for _, c := range r.changes {
 		res.Changes = append(res.Changes, c.Change)
 	}
+	if r.original != nil && !r.observe {
+		res.Updates = r.updates()
+		if now := r.undo.metadataForm(); r.original.remarked != nil || now != r.original.undo.metadataForm() {
+			res.Record = &now
+		}
+	}
 	return res
+}
+
+// start is how the guest starts as the edits leave it.
+func (r *rewrite) start() Start {
+	s := Start{BootsFrom: r.first, BootOrder: r.order, Kernel: r.kernel, Cmdline: r.cmdline}
+	if s.Kernel != "" {
+		s.BootsFrom = BootsFromKernel
+	}
+	return s
+}
+
+// updates are the interfaces of a running guest that the edits change.
+func (r *rewrite) updates() []InterfaceUpdate {
+	if r.state != Running {
+		return nil
+	}
+	var updates []InterfaceUpdate
+	for _, n := range r.interfaces {
+		if xml := r.edits.Element(n.element); xml != r.doc.Source(n.element) {
+			updates = append(updates, InterfaceUpdate{Interface: n.label, XML: xml})
+		}
+	}
+	return updates
 }

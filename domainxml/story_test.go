@@ -213,18 +213,30 @@ func (s *story) define(change ...func(*domainxml.Rule)) {
 // revert puts back without a mark.
 func (s *story) revert() {
 	s.t.Helper()
-	s.take(domainxml.Revert([]byte(s.doc), false))
+	s.take(s.document().Revert(false, domainxml.Inactive))
 }
 
 // mark puts back as virt-netboot revert does.
 func (s *story) mark() {
 	s.t.Helper()
-	s.take(domainxml.Revert([]byte(s.doc), true))
+	s.take(s.document().Revert(true, domainxml.Inactive))
 }
 
+// apply takes the mark away, under a policy that does nothing else.
 func (s *story) apply() {
 	s.t.Helper()
-	s.take(domainxml.Apply([]byte(s.doc)))
+	s.take(domainxml.Rewriter{}.Rewrite(s.document().Applied(), domainxml.Inactive))
+}
+
+func (s *story) document() *domainxml.Document { return parsed(s.t, s.doc) }
+
+func parsed(t *testing.T, doc string) *domainxml.Document {
+	t.Helper()
+	d, err := domainxml.Parse([]byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func (s *story) take(res domainxml.Result, err error) {

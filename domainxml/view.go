@@ -12,12 +12,13 @@ import (
 // through reflection over the whole of libvirt's schema, which costs a program
 // that runs once half a millisecond; the tests hold the two against each other.
 type view struct {
-	doc        *document
+	doc        *tree
 	os         libvirtxml.DomainOS
 	osElement  *element
 	boots      []*element // of os.BootDevices, as many as libvirt reads
 	interfaces []nic
 	ordered    []orderedDevice
+	orders     map[*element]orderedDevice // the same, by device
 }
 
 type nic struct {
@@ -35,15 +36,15 @@ type orderedDevice struct {
 	label   string
 }
 
-func newView(doc *document) view {
-	v := view{doc: doc, osElement: doc.root.child("os")}
+func newView(doc *tree) view {
+	v := view{doc: doc, osElement: doc.Root.Child("os")}
 	v.readOS()
-	devices := doc.root.child("devices")
-	for i, el := range devices.all("interface") {
+	devices := doc.Root.Child("devices")
+	for i, el := range devices.All("interface") {
 		v.interfaces = append(v.interfaces, newNIC(doc, el, i+1))
 	}
 	if devices != nil {
-		v.readOrder(devices.children)
+		v.readOrder(devices.Children)
 	}
 	return v
 }
@@ -53,39 +54,39 @@ func (v *view) readOS() {
 	if el == nil {
 		return
 	}
-	if t := el.child("type"); t != nil {
+	if t := el.Child("type"); t != nil {
 		v.os.Type = &libvirtxml.DomainOSType{
-			Arch: doc.attr(t, "arch"), Machine: doc.attr(t, "machine"), Type: doc.text(t),
+			Arch: doc.Attr(t, "arch"), Machine: doc.Attr(t, "machine"), Type: doc.Text(t),
 		}
 	}
-	v.os.Kernel = doc.text(el.child("kernel"))
-	v.os.Initrd = doc.text(el.child("initrd"))
-	v.os.Cmdline = doc.text(el.child("cmdline"))
-	v.os.Shim = doc.text(el.child("shim"))
-	v.boots = el.all("boot")
+	v.os.Kernel = doc.Text(el.Child("kernel"))
+	v.os.Initrd = doc.Text(el.Child("initrd"))
+	v.os.Cmdline = doc.Text(el.Child("cmdline"))
+	v.os.Shim = doc.Text(el.Child("shim"))
+	v.boots = el.All("boot")
 	v.boots = v.boots[:min(len(v.boots), maxBoots)]
 	for _, b := range v.boots {
-		v.os.BootDevices = append(v.os.BootDevices, libvirtxml.DomainBootDevice{Dev: doc.attr(b, "dev")})
+		v.os.BootDevices = append(v.os.BootDevices, libvirtxml.DomainBootDevice{Dev: doc.Attr(b, "dev")})
 	}
 }
 
-func newNIC(doc *document, el *element, number int) nic {
-	n := nic{element: el, label: "#" + strconv.Itoa(number), bridge: doc.attr(el.child("source"), "bridge")}
-	if mac := doc.attr(el.child("mac"), "address"); mac != "" {
+func newNIC(doc *tree, el *element, number int) nic {
+	n := nic{element: el, label: "#" + strconv.Itoa(number), bridge: doc.Attr(el.Child("source"), "bridge")}
+	if mac := doc.Attr(el.Child("mac"), "address"); mac != "" {
 		n.MAC = &libvirtxml.DomainInterfaceMAC{Address: mac}
 		n.label = mac
 	}
-	if ref := el.child("filterref"); ref != nil {
-		n.FilterRef = &libvirtxml.DomainInterfaceFilterRef{Filter: doc.attr(ref, "filter")}
-		for _, p := range ref.all("parameter") {
+	if ref := el.Child("filterref"); ref != nil {
+		n.FilterRef = &libvirtxml.DomainInterfaceFilterRef{Filter: doc.Attr(ref, "filter")}
+		for _, p := range ref.All("parameter") {
 			n.FilterRef.Parameters = append(n.FilterRef.Parameters,
-				libvirtxml.DomainInterfaceFilterParam{Name: doc.attr(p, "name"), Value: doc.attr(p, "value")})
+				libvirtxml.DomainInterfaceFilterParam{Name: doc.Attr(p, "name"), Value: doc.Attr(p, "value")})
 		}
 	}
-	if rom := el.child("rom"); rom != nil {
-		n.ROM = &libvirtxml.DomainROM{Bar: doc.attr(rom, "bar"), Enabled: doc.attr(rom, "enabled")}
-		if rom.attribute("file") != nil {
-			file := doc.attr(rom, "file")
+	if rom := el.Child("rom"); rom != nil {
+		n.ROM = &libvirtxml.DomainROM{Bar: doc.Attr(rom, "bar"), Enabled: doc.Attr(rom, "enabled")}
+		if rom.Attribute("file") != nil {
+			file := doc.Attr(rom, "file")
 			n.ROM.File = &file
 		}
 	}
@@ -96,31 +97,33 @@ func newNIC(doc *document, el *element, number int) nic {
 // does (virDomainDeviceInfoParseXML in src/conf/domain_conf.c).
 func (v *view) readOrder(devices []*element) {
 	count := map[string]int{}
+	v.orders = map[*element]orderedDevice{}
 	for _, dev := range devices {
-		if !dev.ordered() {
+		if !mayBoot(dev) {
 			continue
 		}
-		count[dev.name]++
-		boot := dev.child("boot")
+		count[dev.Name]++
+		boot := dev.Child("boot")
 		if boot == nil {
 			continue
 		}
-		v.ordered = append(v.ordered, orderedDevice{
-			boot:    libvirtxml.DomainDeviceBoot{Order: orderNumber(v.doc.attr(boot, "order")), LoadParm: v.doc.attr(boot, "loadparm")},
+		d := orderedDevice{
+			boot:    libvirtxml.DomainDeviceBoot{Order: orderNumber(v.doc.Attr(boot, "order")), LoadParm: v.doc.Attr(boot, "loadparm")},
 			element: boot,
 			device:  dev,
-			label:   v.label(dev, count[dev.name]),
-		})
+			label:   v.label(dev, count[dev.Name]),
+		}
+		v.ordered, v.orders[dev] = append(v.ordered, d), d
 	}
 }
 
-// ordered reports whether libvirt reads a boot order in such a device. In any
+// mayBoot reports whether libvirt reads a boot order in such a device. In any
 // other it means nothing (VIR_DOMAIN_DEF_PARSE_ALLOW_BOOT in
 // src/conf/domain_conf.c).
-func (e *element) ordered() bool {
-	switch e.name {
+func mayBoot(e *element) bool {
+	switch e.Name {
 	case "disk", "filesystem", "interface", "hostdev", "redirdev":
-		return !e.foreign
+		return !e.Foreign
 	}
 	return false
 }
@@ -138,11 +141,11 @@ func orderNumber(s string) uint {
 
 // label is what an operator calls a device.
 func (v *view) label(dev *element, number int) string {
-	if mac := v.doc.attr(dev.child("mac"), "address"); mac != "" {
+	if mac := v.doc.Attr(dev.Child("mac"), "address"); mac != "" {
 		return mac
 	}
-	if target := v.doc.attr(dev.child("target"), "dev"); target != "" {
+	if target := v.doc.Attr(dev.Child("target"), "dev"); target != "" {
 		return target
 	}
-	return dev.name + " #" + strconv.Itoa(number)
+	return dev.Name + " #" + strconv.Itoa(number)
 }

@@ -146,6 +146,13 @@ func (w *walk) editMAC() {
 	nic, mac := pick(w.rand, []string{"nic1", "nic2"}), fmt.Sprintf("52:54:00:00:01:%02x", w.set)
 	w.log("%s of %s", mac, nic)
 	w.setMAC(nic, mac)
+	// It is another interface then: what was taken from the one before does not go back to it.
+	w.want.Order = ""
+	if nic == "nic1" {
+		w.want.NIC1 = w.filters(nic)
+	} else {
+		w.want.NIC2 = w.filters(nic)
+	}
 }
 
 func (w *walk) rewrite() {
@@ -161,7 +168,8 @@ func (w *walk) rewrite() {
 }
 
 func (w *walk) once() {
-	w.take(domainxml.SetOnce([]byte(w.doc), pick(w.rand, []domainxml.Once{domainxml.OncePending, domainxml.OnceDone, domainxml.OnceNone})))
+	once := pick(w.rand, []domainxml.Once{domainxml.OncePending, domainxml.OnceDone, domainxml.OnceNone})
+	w.take(domainxml.Rewriter{}.Rewrite(w.document().WithOnce(once), domainxml.Inactive))
 	w.log("once: %q", w.says)
 	w.rewrite()
 }

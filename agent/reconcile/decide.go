@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
@@ -68,93 +67,127 @@ func (d Decision) sameActions(other Decision) bool {
 		(d.Record == nil) == (other.Record == nil) && (d.Record == nil || *d.Record == *other.Record)
 }
 
+// decider decides about a domain. Each of its documents is parsed once.
+type decider struct {
+	Decision
+	definition, live       *domainxml.Document // nil where there is none that can be read
+	definitionErr, liveErr error
+	next                   domainxml.Start // how the guest starts from the definition
+}
+
+func newDecider(s libvirt.State) *decider {
+	d := &decider{Decision: Decision{State: s}}
+	if s.Persistent {
+		d.definition, d.definitionErr = domainxml.Parse(s.Inactive)
+	}
+	if s.Active {
+		d.live, d.liveErr = domainxml.Parse(s.Live)
+	}
+	return d
+}
+
 // Enforce decides as the rules say. reverted is whether the domain was marked as
 // reverted when it was last seen: a document that has lost the mark since, such as
-// one that Nova wrote anew for a hard reboot, gets it back.
+// one that Nova has written from scratch for a hard reboot, gets it back.
 func Enforce(r domainxml.Rewriter, s libvirt.State, reverted bool) Decision {
-	d := Decision{State: s}
-	if s.Persistent {
-		d.define(definition(r, s))
+	d := newDecider(s)
+	if d.canDefine() {
+		d.define(r.Rewrite(d.startedOnce(), domainxml.Inactive))
+		if d.Define == nil && d.definition.Incomplete() && !r.Policy.Observe {
+			d.complete()
+		}
 		if reverted && !d.Facts.Reverted && d.Define != nil {
-			d.define(domainxml.Revert(s.Inactive, true))
+			d.define(d.definition.Revert(true, domainxml.Inactive))
 			d.left()
 		}
 	}
-	if s.Active && !d.Facts.Reverted && d.Facts.Unreadable == nil {
-		res, diskNext, err := running(r, s)
-		d.update(res, err)
+	if !d.Facts.Reverted && d.canUpdate() {
+		live, diskNext := d.running(r)
+		d.update(r.Rewrite(live, domainxml.Running))
 		if diskNext {
 			d.bootNetworkLast()
 		}
 		if reverted && !s.Persistent && !d.Facts.Reverted && d.Record != nil {
-			d.update(domainxml.Revert(s.Live, true))
+			d.update(d.live.Revert(true, domainxml.Running))
 			d.left()
 		}
 	}
-	d.look()
-	return d
+	return d.decision()
 }
 
 // Revert decides as `virt-netboot revert` does: what was taken away comes back,
 // and the domain is marked.
 func Revert(s libvirt.State) Decision {
-	d := Decision{State: s}
-	if s.Persistent {
-		d.define(domainxml.Revert(s.Inactive, true))
+	d := newDecider(s)
+	if d.canDefine() {
+		d.define(d.definition.Revert(true, domainxml.Inactive))
 	}
-	if s.Active && d.Facts.Unreadable == nil {
-		d.update(domainxml.Revert(s.Live, true))
+	if d.canUpdate() {
+		d.update(d.live.Revert(true, domainxml.Running))
 	}
 	d.left()
-	d.look()
-	return d
+	return d.decision()
 }
 
 // Apply decides as `virt-netboot apply` does: the mark goes, and the rules apply.
 func Apply(r domainxml.Rewriter, s libvirt.State) Decision {
-	d := Decision{State: s}
-	if s.Persistent {
-		d.define(apply(r, s.Inactive, domainxml.Inactive))
+	d := newDecider(s)
+	if d.canDefine() {
+		d.define(r.Rewrite(d.definition.Applied(), domainxml.Inactive))
 	}
-	if s.Active && d.Facts.Unreadable == nil {
-		d.update(apply(r, s.Live, domainxml.Running))
+	if d.canUpdate() {
+		d.update(r.Rewrite(d.live.Applied(), domainxml.Running))
 	}
-	d.look()
-	return d
+	return d.decision()
 }
 
-func apply(r domainxml.Rewriter, doc []byte, state domainxml.State) (domainxml.Result, error) {
-	unmarked, err := domainxml.Apply(doc)
-	if err != nil {
-		return unmarked, err
+// canDefine reports whether there is a definition that can be read.
+func (d *decider) canDefine() bool {
+	d.unreadable(d.definitionErr)
+	return d.definition != nil
+}
+
+// canUpdate reports whether there is a running guest's document that can be read,
+// beside a definition that can.
+func (d *decider) canUpdate() bool {
+	if d.Facts.Unreadable != nil {
+		return false
 	}
-	return continued(r, unmarked, nil, state)
+	d.unreadable(d.liveErr)
+	return d.live != nil
+}
+
+func (d *decider) unreadable(err error) {
+	if err != nil {
+		d.Facts.Unreadable = err
+	}
 }
 
 // bootNetworkLast has a reset of the running guest find its other devices first,
 // unless its document has the network first without virt-netboot.
-func (d *Decision) bootNetworkLast() {
-	without, err := domainxml.Revert(d.Live, false)
-	if err != nil {
-		d.Facts.Unreadable = err
-		return
-	}
-	usual, err := domainxml.Inspect(without.Output)
-	if err == nil && usual.BootsFrom != domainxml.BootsFromNetwork {
-		d.BootLast, err = domainxml.InterfaceAliases(d.Live)
-	}
-	if err != nil {
-		d.Facts.Unreadable = err
+func (d *decider) bootNetworkLast() {
+	without, err := d.live.Revert(false, domainxml.Inactive)
+	d.unreadable(err)
+	if err == nil && without.Start.BootsFrom != domainxml.BootsFromNetwork {
+		d.BootLast = d.live.InterfaceAliases()
 	}
 }
 
-// define takes over what a document of domainxml's makes of the definition.
-func (d *Decision) define(res domainxml.Result, err error) {
+// complete has the undo record name the domain and its devices.
+func (d *decider) complete() {
+	facts := d.Facts
+	d.define(d.definition.Completed())
+	d.Facts.Rule, d.Facts.Warnings = facts.Rule, facts.Warnings
+}
+
+// define takes over what is made of the definition.
+func (d *decider) define(res domainxml.Result, err error) {
 	if err != nil {
-		d.Facts.Unreadable = err
+		d.unreadable(err)
 		return
 	}
 	d.take(res)
+	d.next = res.Start
 	d.Define, d.Changes = nil, res.Changes
 	if res.Changed() {
 		d.Define = res.Output
@@ -162,26 +195,15 @@ func (d *Decision) define(res domainxml.Result, err error) {
 }
 
 // update takes over what is made of the running guest's document.
-func (d *Decision) update(res domainxml.Result, err error) {
+func (d *decider) update(res domainxml.Result, err error) {
 	if err != nil {
-		d.Facts.Unreadable = err
+		d.unreadable(err)
 		return
 	}
 	if !d.Persistent {
 		d.take(res)
 	}
-	d.Updates, d.LiveChanges, d.Record = nil, nil, nil
-	before, err := domainxml.Record(d.Live)
-	after, err2 := domainxml.Record(res.Output)
-	updates, err3 := domainxml.InterfaceUpdates(d.Live, res.Output)
-	if err := errors.Join(err, err2, err3); err != nil {
-		d.Facts.Unreadable = err
-		return
-	}
-	d.Updates = updates
-	if before != after {
-		d.Record = &after
-	}
+	d.Updates, d.LiveChanges, d.Record = res.Updates, nil, res.Record
 	for _, c := range res.Changes {
 		if c.Interface != "" {
 			d.LiveChanges = append(d.LiveChanges, c)
@@ -189,7 +211,7 @@ func (d *Decision) update(res domainxml.Result, err error) {
 	}
 }
 
-func (d *Decision) take(res domainxml.Result) {
+func (d *decider) take(res domainxml.Result) {
 	d.Facts.Reverted, d.Facts.Once, d.Facts.Warnings = res.Reverted, res.Once, res.Warnings
 	if res.Rule != nil {
 		d.Facts.Rule = res.Rule.Name
@@ -197,31 +219,25 @@ func (d *Decision) take(res domainxml.Result) {
 }
 
 // left is a domain that no rule applies to, as it is marked.
-func (d *Decision) left() {
+func (d *decider) left() {
 	d.Facts.Reverted, d.Facts.Rule, d.Facts.Warnings = true, "", nil
 }
 
-// look fills in the facts that the documents show.
-func (d *Decision) look() {
+// decision adds the facts that the documents show.
+func (d *decider) decision() Decision {
 	d.Facts.Domain = domainxml.Domain{Name: d.Name, UUID: d.UUID}
-	shown := d.Live
+	shown, err := d.live, d.liveErr
 	if !d.Active {
-		shown = d.Inactive
+		shown, err = d.definition, d.definitionErr
 	}
-	now, err := domainxml.Inspect(shown)
-	if err != nil {
-		d.Facts.Unreadable = err
-		return
+	d.unreadable(err)
+	if shown == nil {
+		return d.Decision
 	}
+	now := shown.Facts()
 	d.Facts.Domain, d.Facts.Boots, d.Facts.Filters = now.Domain, now.BootsFrom, now.Filters
-	if !d.Active || !d.Persistent {
-		return
+	if d.Active && d.definition != nil {
+		d.Facts.Pending = domainxml.Pending(now.Start, d.next)
 	}
-	definition := d.Inactive
-	if d.Define != nil {
-		definition = d.Define
-	}
-	if d.Facts.Pending, err = domainxml.Pending(d.Live, definition); err != nil {
-		d.Facts.Unreadable = err
-	}
+	return d.Decision
 }

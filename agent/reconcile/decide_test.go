@@ -67,8 +67,11 @@ const (
 	offChange  = "filterref nova-base removed from interface 52:54:00:00:00:01"
 	plainNIC   = "<interface type='bridge'><mac address='52:54:00:00:00:01'/></interface>"
 	filterNIC  = "<interface type='bridge'><mac address='52:54:00:00:00:01'/><filterref filter='nova-base'/></interface>"
-	taken      = `<domain metadata="new"><filterref number="1" name="52:54:00:00:00:01"><filterref filter='nova-base'/></filterref></domain>`
-	marked     = `<domain metadata="new" reverted="yes"/>`
+	uuid       = `uuid="7e1b2a3c-0000-4000-8000-000000000001"`
+	taken      = `<domain ` + uuid + ` metadata="new">` + offItem + `</domain>`
+	offItem    = `<filterref device="interface" name="52:54:00:00:00:01" position="1"><was><filterref filter='nova-base'/></was><wrote/></filterref>`
+	bootItem   = `<netboot:boot><netboot:was>` + disk + `</netboot:was><netboot:wrote>` + net + `</netboot:wrote></netboot:boot>`
+	marked     = `<domain ` + uuid + ` metadata="new" reverted="yes"/>`
 )
 
 func TestEnforce(t *testing.T) {
@@ -128,6 +131,21 @@ func TestEnforce(t *testing.T) {
 			state: state(doc(mark, disk, nova), doc("", net, nova)),
 			want:  summary{Boots: "network", Reverted: true, Pending: []string{"boot order hd instead of network, hd"}},
 		},
+		"a record without the UUID that libvirt gave the domain": {
+			state: state(doc(`<metadata><netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0">`+bootItem+`</netboot:domain></metadata>`, net, ""), nil),
+			want: summary{
+				Boots: "network", Rule: "default",
+				Define: []string{"the undo record has the UUID of the domain and the names of its devices"},
+			},
+		},
+		"a record of the version before": {
+			state: state(doc(`<metadata><netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0"><netboot:boot>`+disk+`</netboot:boot></netboot:domain></metadata>`, net, ""), nil),
+			want:  summary{Boots: "network", Rule: "default"},
+		},
+		"the clone of a reverted domain": {
+			state: state(doc(strings.Replace(mark, "reverted", `uuid="7e1b2a3c-0000-4000-8000-000000000099" reverted`, 1), disk, ""), nil),
+			want:  summary{Boots: "disk", Rule: "default", Define: []string{bootChange}},
+		},
 		"unreadable": {
 			state: state([]byte("<domain"), nil),
 			want:  summary{Unreadable: true},
@@ -176,9 +194,9 @@ func TestRevertAndApply(t *testing.T) {
 
 	again := Apply(r, state(back.Define, doc(mark, disk, nova)))
 	want = summary{
-		Define:  []string{"virt-netboot's element removed from the metadata", bootChange, offChange},
+		Define:  []string{"not marked as reverted any more", bootChange, offChange},
 		Update:  []string{plainNIC},
-		Record:  []string{`<domain><filterref number="1" name="52:54:00:00:00:01"><filterref filter='nova-base'/></filterref></domain>`},
+		Record:  []string{`<domain ` + uuid + `>` + offItem + `</domain>`},
 		Pending: []string{bootChange},
 		Boots:   "disk",
 		Rule:    "default",

@@ -118,7 +118,7 @@ func (r *Reconciler) say(e *entry) {
 		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " was changed back again and again; it is left alone until " + s.LeftAloneUntil.Format(time.RFC3339)})
 	}
 	for _, w := range s.Warnings {
-		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w.Text})
+		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w.String()})
 	}
 	if r.Observe() && len(s.Wanted) > 0 {
 		wanted := slices.Concat(e.decision.Changes, e.decision.LiveChanges)

@@ -159,12 +159,13 @@ func (c *fakeConn) BootLast(context.Context, libvirt.Domain, string) error {
 
 // describe is what the tests want to know of a document.
 func describe(document []byte) string {
-	facts, err := domainxml.Inspect(document)
+	doc, err := domainxml.Parse(document)
 	if err != nil {
 		return err.Error()
 	}
+	facts := doc.Facts()
 	words := slices.Concat([]string{"boots from " + string(facts.BootsFrom)}, facts.Filters)
-	if reverted, _ := domainxml.Reverted(document); reverted {
+	if facts.Reverted {
 		words = append(words, "reverted")
 	}
 	return strings.Join(words, ", ")

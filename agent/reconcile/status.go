@@ -48,23 +48,17 @@ type DomainStatus struct {
 	Once domainxml.Once `json:"once,omitempty"`
 
 	// Pending waits for the guest's next start.
-	Pending []Note `json:"pending"`
+	Pending []domainxml.Change `json:"pending"`
 	// Wanted is what the rule wants and has not been done: in observe mode, or
 	// where the domain is left alone, or after an error.
-	Wanted   []Note `json:"wanted"`
-	Warnings []Note `json:"warnings"`
+	Wanted   []domainxml.Change  `json:"wanted"`
+	Warnings []domainxml.Warning `json:"warnings"`
 	// Error is why the domain could not be brought in line.
 	Error string `json:"error,omitempty"`
 	// Unreadable: the error is that its document cannot be read.
 	Unreadable bool `json:"unreadable"`
 	// LeftAloneUntil is set after somebody has changed it back again and again.
 	LeftAloneUntil time.Time `json:"left_alone_until,omitzero"`
-}
-
-// Note is a change or a warning, for code to switch on and for a person to read.
-type Note struct {
-	Kind string `json:"kind"` // a domainxml.ChangeKind or a domainxml.WarningKind
-	Text string `json:"text"`
 }
 
 // Status returns what is known now. It is the caller's to keep.
@@ -106,24 +100,21 @@ func (e *entry) status(now time.Time) DomainStatus {
 	if e.err != nil {
 		s.Error = e.err.Error()
 	}
-	s.Warnings = make([]Note, 0, len(f.Warnings))
-	for _, w := range f.Warnings {
-		s.Warnings = append(s.Warnings, Note{string(w.Kind), w.String()})
-	}
-	s.Wanted = notes(slices.Concat(d.Changes, d.LiveChanges))
-	s.Pending = []Note{}
+	s.Warnings = append([]domainxml.Warning{}, f.Warnings...)
+	s.Wanted = distinct(slices.Concat(d.Changes, d.LiveChanges))
+	s.Pending = []domainxml.Change{}
 	if d.Define == nil { // what was not done does not wait for the next start either
-		s.Pending = notes(f.Pending)
+		s.Pending = distinct(f.Pending)
 	}
 	return s
 }
 
-// notes are changes, each once.
-func notes(changes []domainxml.Change) []Note {
-	all := make([]Note, 0, len(changes))
+// distinct are changes, each once.
+func distinct(changes []domainxml.Change) []domainxml.Change {
+	all := make([]domainxml.Change, 0, len(changes))
 	for _, c := range changes {
-		if n := (Note{string(c.Kind), c.String()}); !slices.Contains(all, n) {
-			all = append(all, n)
+		if !slices.Contains(all, c) {
+			all = append(all, c)
 		}
 	}
 	return all

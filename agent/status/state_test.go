@@ -6,19 +6,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 func TestStateOf(t *testing.T) {
-	note := []reconcile.Note{{Kind: "boot-order"}}
+	changes, warnings := []domainxml.Change{{Kind: "boot-order"}}, []domainxml.Warning{{Kind: "kernel"}}
 	// Each domain has what makes up its state, and all that comes after it.
 	d := reconcile.DomainStatus{Rule: "default"}
 	var got []State
 	for _, add := range []func(){
 		func() {},
-		func() { d.Warnings = note },
-		func() { d.Pending = note },
+		func() { d.Warnings = warnings },
+		func() { d.Pending = changes },
 		func() { d.Rule = "" },
-		func() { d.Wanted = note },
+		func() { d.Wanted = changes },
 		func() { d.Reverted = true },
 		func() { d.LeftAloneUntil = noon() },
 		func() { d.Error = "x" },

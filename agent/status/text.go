@@ -103,7 +103,7 @@ func (t *text) domains(s Status) {
 	for _, d := range s.Domains {
 		r := domainRow(d)
 		if s.Observe {
-			r.cells = append(r.cells, kinds(d.Wanted))
+			r.cells = append(r.cells, kinds(d.Wanted, changeKind))
 		}
 		rows = append(rows, r)
 	}
@@ -138,20 +138,23 @@ func domainRow(d reconcile.DomainStatus) row {
 	}
 	return row{attribute, []string{
 		d.Name, short(d.DisplayName), short(d.Project), state, string(d.BootsFrom), cmp.Or(filter, "none"), rule,
-		kinds(d.Pending), kinds(d.Warnings),
+		kinds(d.Pending, changeKind), kinds(d.Warnings, warningKind),
 	}}
 }
 
-// kinds are what notes are about, each kind once.
-func kinds(notes []reconcile.Note) string {
+// kinds are what changes or warnings are about, each kind once.
+func kinds[T any](of []T, kind func(T) string) string {
 	var all []string
-	for _, n := range notes {
-		if !slices.Contains(all, n.Kind) {
-			all = append(all, n.Kind)
+	for _, v := range of {
+		if k := kind(v); !slices.Contains(all, k) {
+			all = append(all, k)
 		}
 	}
 	return strings.Join(all, ",")
 }
+
+func changeKind(c domainxml.Change) string   { return string(c.Kind) }
+func warningKind(w domainxml.Warning) string { return string(w.Kind) }
 
 // details are what does not fit into a domain's row.
 func (t *text) details(d reconcile.DomainStatus, observe bool) []row {
@@ -172,17 +175,17 @@ func (t *text) details(d reconcile.DomainStatus, observe bool) []row {
 		add(plain, "once", "done: it has started from the network; virt-netboot once --cancel lets its rule decide again")
 	}
 	for _, w := range d.Warnings {
-		add(notice, "warning", w.Text)
+		add(notice, "warning", w.String())
 	}
 	for _, p := range d.Pending {
-		add(plain, "at its next start", p.Text)
+		add(plain, "at its next start", p.String())
 	}
 	wanted := "not done"
 	if observe {
 		wanted = "would change"
 	}
 	for _, w := range d.Wanted {
-		add(plain, wanted, w.Text)
+		add(plain, wanted, w.String())
 	}
 	return rows
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/agent/resync"
 	"github.com/virt-netboot/virt-netboot/agent/resync/edit"
+	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -27,9 +28,9 @@ func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 func before(d time.Duration) time.Time { return noon().Add(-d) }
 
 func node() Status {
-	boot := reconcile.Note{Kind: "boot-order", Text: "boot order network, hd instead of hd"}
-	filter := reconcile.Note{Kind: "filterref-removed", Text: "filterref nova-base removed from interface fa:16:3e:50:43:cd"}
-	other := reconcile.Note{Kind: "filterref-removed", Text: "filterref nova-base removed from interface fa:16:3e:50:43:ce"}
+	boot := domainxml.Change{Kind: domainxml.ChangeBootOrder, From: "hd", To: "network, hd"}
+	filter := domainxml.Change{Kind: domainxml.ChangeFilterrefRemoved, From: "nova-base", Interface: "fa:16:3e:50:43:cd"}
+	other := domainxml.Change{Kind: domainxml.ChangeFilterrefRemoved, From: "nova-base", Interface: "fa:16:3e:50:43:ce"}
 	return Status{
 		Version: "1.2", PID: 4711, Started: before(26*time.Hour + 3*time.Minute),
 		Components: []string{ComponentGateway, ComponentReconcile, ComponentFiles},
@@ -52,11 +53,11 @@ func node() Status {
 			Libvirt: reconcile.LibvirtStatus{Connected: true, Since: before(time.Hour), Version: "9.0.0"},
 			Domains: []reconcile.DomainStatus{
 				{Name: "instance-00000001", DisplayName: "web", Project: "lab", Active: true, BootsFrom: "network", Rule: "default"},
-				{Name: "instance-00000002", DisplayName: "db", Project: "lab", Active: true, BootsFrom: "disk", Rule: "default", Pending: []reconcile.Note{boot}},
+				{Name: "instance-00000002", DisplayName: "db", Project: "lab", Active: true, BootsFrom: "disk", Rule: "default", Pending: []domainxml.Change{boot}},
 				{
 					Name: "instance-00000003", DisplayName: "a\x1b[2Jb\u202e\t" + strings.Repeat("c", 100), Project: "lab", BootsFrom: "kernel",
 					Filters: []string{"nova-base", "other"}, Rule: "default",
-					Warnings: []reconcile.Note{{Kind: "kernel", Text: "boots kernel /k directly"}}, Wanted: []reconcile.Note{filter, boot, other},
+					Warnings: []domainxml.Warning{{Kind: domainxml.WarningKernel, Kernel: "/k"}}, Wanted: []domainxml.Change{filter, boot, other},
 				},
 				{Name: "instance-00000004\u202e", Active: true, BootsFrom: "disk", Reverted: true},
 				{Name: "instance-00000005", Error: "libvirt refuses\nit", LeftAloneUntil: noon().Add(time.Hour)},

@@ -23,12 +23,12 @@ func writeJSON(w io.Writer, v any) error {
 
 // jsonResult is a domainxml.Result as `rewrite --json` writes it.
 type jsonResult struct {
-	Domain   jsonDomain    `json:"domain"`
-	Rule     string        `json:"rule,omitempty"` // absent where none decided
-	Changed  bool          `json:"changed"`
-	Changes  []jsonChange  `json:"changes"`
-	Warnings []jsonWarning `json:"warnings"`
-	Document string        `json:"document"`
+	Domain   jsonDomain          `json:"domain"`
+	Rule     string              `json:"rule,omitempty"` // absent where none decided
+	Changed  bool                `json:"changed"`
+	Changes  []domainxml.Change  `json:"changes"`
+	Warnings []domainxml.Warning `json:"warnings"`
+	Document string              `json:"document"`
 }
 
 type jsonDomain struct {
@@ -37,32 +37,12 @@ type jsonDomain struct {
 	Type string `json:"type"`
 }
 
-type jsonChange struct {
-	Kind      domainxml.ChangeKind `json:"kind"`
-	Interface string               `json:"interface,omitempty"`
-	From      string               `json:"from"`
-	To        string               `json:"to"`
-	Text      string               `json:"text"`
-}
-
-type jsonWarning struct {
-	Kind      domainxml.WarningKind `json:"kind"`
-	Interface string                `json:"interface,omitempty"`
-	Kernel    string                `json:"kernel,omitempty"`
-	Initrd    string                `json:"initrd,omitempty"`
-	Filter    string                `json:"filter,omitempty"`
-	Variables []string              `json:"variables,omitempty"`
-	Disk      string                `json:"disk,omitempty"`
-	Reason    string                `json:"reason,omitempty"`
-	Text      string                `json:"text"`
-}
-
 func newJSONResult(res domainxml.Result) jsonResult {
 	out := jsonResult{
 		Domain:   jsonDomain{Name: res.Domain.Name, UUID: res.Domain.UUID, Type: res.Domain.Type},
 		Changed:  res.Changed(),
-		Changes:  jsonChanges(res.Changes),
-		Warnings: jsonWarnings(res.Warnings),
+		Changes:  list(res.Changes),
+		Warnings: list(res.Warnings),
 		Document: string(res.Output),
 	}
 	if res.Rule != nil {
@@ -71,18 +51,5 @@ func newJSONResult(res domainxml.Result) jsonResult {
 	return out
 }
 
-func jsonChanges(changes []domainxml.Change) []jsonChange {
-	out := make([]jsonChange, len(changes))
-	for i, c := range changes {
-		out[i] = jsonChange{Kind: c.Kind, Interface: c.Interface, From: c.From, To: c.To, Text: c.String()}
-	}
-	return out
-}
-
-func jsonWarnings(warnings []domainxml.Warning) []jsonWarning {
-	out := make([]jsonWarning, len(warnings))
-	for i, w := range warnings {
-		out[i] = jsonWarning{Kind: w.Kind, Interface: w.Interface, Filter: w.Filter, Variables: w.Variables, Kernel: w.Kernel, Initrd: w.Initrd, Disk: w.Disk, Reason: w.Reason, Text: w.String()}
-	}
-	return out
-}
+// list is a slice that is [] in JSON, not null, where it is empty.
+func list[T any](s []T) []T { return append([]T{}, s...) }

@@ -89,16 +89,16 @@ func marking(r domainxml.Rewriter, cancel bool) settling {
 
 // afterwards says what a marked domain boots from when it has started once.
 func afterwards(d reconcile.Decision) string {
-	done, err := domainxml.Revert(d.Inactive, false)
+	definition, err := domainxml.Parse(d.Inactive)
 	if err != nil {
 		return ""
 	}
-	usual, err := domainxml.Inspect(done.Output)
+	without, err := definition.Revert(false, domainxml.Inactive)
 	switch {
 	case err != nil:
 		return ""
-	case usual.BootsFrom == domainxml.BootsFromNetwork:
+	case without.Start.BootsFrom == domainxml.BootsFromNetwork:
 		return line("%s: warning: its own document has the network first, so that it stays so after that start", d.Name)
 	}
-	return line("%s: after that start it boots from: %s", d.Name, usual.BootsFrom)
+	return line("%s: after that start it boots from: %s", d.Name, without.Start.BootsFrom)
 }

@@ -85,16 +85,16 @@ type planSummary struct {
 }
 
 type plannedDomain struct {
-	Name        string        `json:"name"`
-	UUID        string        `json:"uuid"`
-	Rule        string        `json:"rule,omitempty"`
-	Reverted    bool          `json:"reverted"`
-	Changes     []jsonChange  `json:"changes"`      // of the definition
-	LiveChanges []jsonChange  `json:"live_changes"` // of the running guest
-	Pending     []jsonChange  `json:"pending"`      // what the running guest gets at its next start
-	Warnings    []jsonWarning `json:"warnings"`
-	Error       string        `json:"error,omitempty"`
-	Diff        string        `json:"diff,omitempty"`
+	Name        string              `json:"name"`
+	UUID        string              `json:"uuid"`
+	Rule        string              `json:"rule,omitempty"`
+	Reverted    bool                `json:"reverted"`
+	Changes     []domainxml.Change  `json:"changes"`      // of the definition
+	LiveChanges []domainxml.Change  `json:"live_changes"` // of the running guest
+	Pending     []domainxml.Change  `json:"pending"`      // what the running guest gets at its next start
+	Warnings    []domainxml.Warning `json:"warnings"`
+	Error       string              `json:"error,omitempty"`
+	Diff        string              `json:"diff,omitempty"`
 }
 
 func newPlanned(ctx context.Context, conn *libvirt.Conn, r domainxml.Rewriter) (planned, error) {
@@ -124,10 +124,10 @@ func newPlanned(ctx context.Context, conn *libvirt.Conn, r domainxml.Rewriter) (
 func newPlannedDomain(d reconcile.Decision) (plannedDomain, error) {
 	out := plannedDomain{
 		Name: d.Name, UUID: d.UUID, Rule: d.Facts.Rule, Reverted: d.Facts.Reverted,
-		Changes:     jsonChanges(d.Changes),
-		LiveChanges: jsonChanges(d.LiveChanges),
-		Pending:     jsonChanges(d.Facts.Pending),
-		Warnings:    jsonWarnings(d.Facts.Warnings),
+		Changes:     list(d.Changes),
+		LiveChanges: list(d.LiveChanges),
+		Pending:     list(d.Facts.Pending),
+		Warnings:    list(d.Facts.Warnings),
 	}
 	if d.Facts.Unreadable != nil {
 		out.Error = d.Facts.Unreadable.Error()
@@ -152,11 +152,11 @@ func newPlannedDomain(d reconcile.Decision) (plannedDomain, error) {
 
 // liveDiff shows what becomes of a running guest's interfaces.
 func liveDiff(d reconcile.Decision) (string, error) {
-	wanted, err := domainxml.WithUpdates(d.Live, d.Updates)
+	live, err := domainxml.Parse(d.Live)
 	if err != nil {
 		return "", err
 	}
-	return redactedDiff(d.Name+" (running)", d.Live, d.Name+" (running, planned)", wanted)
+	return redactedDiff(d.Name+" (running)", d.Live, d.Name+" (running, planned)", live.WithUpdates(d.Updates))
 }
 
 func redactedDiff(oldName string, before []byte, newName string, after []byte) (string, error) {
@@ -207,10 +207,10 @@ func (p planned) print(w io.Writer, colors colorMode) error {
 func (d plannedDomain) notes() string {
 	text := ""
 	for _, c := range d.Pending {
-		text += line("%s: at its next start: %s", d.Name, c.Text)
+		text += line("%s: at its next start: %s", d.Name, c)
 	}
 	for _, warning := range d.Warnings {
-		text += line("%s: warning: %s", d.Name, warning.Text)
+		text += line("%s: warning: %s", d.Name, warning)
 	}
 	if d.Error != "" {
 		text += line("%s: left alone: its document cannot be read: %s", d.Name, d.Error)

@@ -32,7 +32,7 @@ func TestPrintable(t *testing.T) {
 		},
 		{"revert of nothing", settling{none: "nothing"}.describe(settled, nil), shown + ": nothing\n"},
 		{
-			"plan", plannedDomain{Name: name, Pending: jsonChanges(changes), Warnings: jsonWarnings(warnings), Error: errors.New(name).Error()}.notes(),
+			"plan", plannedDomain{Name: name, Pending: list(changes), Warnings: list(warnings), Error: errors.New(name).Error()}.notes(),
 			shown + ": at its next start: kernel " + shown + " removed\n" +
 				shown + ": warning: has no network interface to boot from\n" +
 				shown + ": left alone: its document cannot be read: " + shown + "\n",
