@@ -84,6 +84,10 @@ func (c *fakeConn) Domains(context.Context) (all []libvirt.Domain, err error) {
 	return all, nil
 }
 
+func (c *fakeConn) ReadListed(ctx context.Context, d libvirt.Domain) (libvirt.State, error) {
+	return c.Read(ctx, d.UUID)
+}
+
 func (c *fakeConn) Read(_ context.Context, uuid string) (libvirt.State, error) {
 	defer c.afterRead()
 	c.mu.Lock()

@@ -3,12 +3,15 @@ package reconcile
 import (
 	"context"
 	"time"
+
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 )
 
 // pass is one look at all domains.
 type pass struct {
-	began time.Time
-	left  map[string]bool
+	began  time.Time
+	left   map[string]bool
+	listed map[string]libvirt.Domain // as libvirt had them when it began
 }
 
 // passes has all domains looked at, again and again.
@@ -33,9 +36,9 @@ func (r *Reconciler) all(ctx context.Context, conn Connection, q *queue) error {
 	if err != nil {
 		return err
 	}
-	uuids := make(map[string]bool, len(domains))
+	uuids, listed := make(map[string]bool, len(domains)), make(map[string]libvirt.Domain, len(domains))
 	for _, d := range domains {
-		uuids[d.UUID] = true
+		uuids[d.UUID], listed[d.UUID] = true, d
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,7 +47,7 @@ func (r *Reconciler) all(ctx context.Context, conn Connection, q *queue) error {
 			uuids[uuid] = true
 		}
 	}
-	r.pass = pass{began: began, left: uuids}
+	r.pass = pass{began: began, left: uuids, listed: listed}
 	r.tick("")
 	for uuid := range uuids {
 		q.add(uuid, false)

@@ -51,37 +51,38 @@ func (q *queue) signal() {
 }
 
 // take waits for something to look at. It returns false when the context ends.
-func (q *queue) take(ctx context.Context) (string, bool) {
+func (q *queue) take(ctx context.Context) (uuid string, urgent, ok bool) {
 	for {
-		if uuid, ok := q.pop(); ok {
-			return uuid, true
+		if uuid, urgent, ok = q.pop(); ok {
+			return uuid, urgent, true
 		}
 		select {
 		case <-q.ready:
 		case <-ctx.Done():
-			return "", false
+			return "", false, false
 		}
 	}
 }
 
-func (q *queue) pop() (string, bool) {
+func (q *queue) pop() (uuid string, urgent, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, list := range []*[]string{&q.urgent, &q.routine} {
 		for len(*list) > 0 {
 			uuid := (*list)[0]
 			*list = (*list)[1:]
-			if p := q.state[uuid]; !p.waiting {
+			p := q.state[uuid]
+			if !p.waiting {
 				continue
 			}
 			q.state[uuid] = place{working: true}
 			if len(q.urgent)+len(q.routine) > 0 {
 				q.signal() // for the next worker
 			}
-			return uuid, true
+			return uuid, p.urgent, true
 		}
 	}
-	return "", false
+	return "", false, false
 }
 
 // done says that a domain was looked at.

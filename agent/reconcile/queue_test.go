@@ -33,11 +33,11 @@ func TestQueue(t *testing.T) {
 				case step[0] == '-':
 					q.done(uuid)
 				case step == "." || strings.HasSuffix(step, "?"):
-					if got, ok := q.pop(); ok {
+					if got, _, ok := q.pop(); ok {
 						t.Fatalf("step %d, %s: got %s", i, step, got)
 					}
 				default:
-					if got, ok := q.pop(); got != uuid {
+					if got, _, ok := q.pop(); got != uuid {
 						t.Fatalf("step %d: got %q, %t, want %s", i, got, ok, uuid)
 					}
 				}
@@ -60,7 +60,7 @@ func TestQueueWorkers(t *testing.T) {
 	for range 4 {
 		workers.Go(func() {
 			for {
-				uuid, ok := q.take(ctx)
+				uuid, _, ok := q.take(ctx)
 				if !ok {
 					return
 				}

@@ -166,11 +166,11 @@ func (r *Reconciler) serve(ctx context.Context, conn Connection) error {
 // work looks at what is queued until the connection or the context ends.
 func (r *Reconciler) work(ctx context.Context, conn Connection, q *queue) error {
 	for {
-		uuid, ok := q.take(ctx)
+		uuid, urgent, ok := q.take(ctx)
 		if !ok {
 			return nil
 		}
-		err := r.visit(ctx, conn, uuid)
+		err := r.visit(ctx, conn, uuid, urgent)
 		q.done(uuid)
 		if err != nil {
 			return fmt.Errorf("domain %s: %w", uuid, err)
@@ -180,7 +180,7 @@ func (r *Reconciler) work(ctx context.Context, conn Connection, q *queue) error 
 
 // visit looks at one domain. Its error is that of the connection; the domain's own
 // is kept for Status.
-func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string) error {
+func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string, urgent bool) error {
 	if r.skips(uuid) {
 		return nil
 	}
@@ -189,6 +189,9 @@ func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string) er
 		Decide:  func(s libvirt.State) Decision { return Enforce(r.Rewriter(), s, r.Reverted(uuid)) },
 		May:     func(Decision) bool { return r.may(uuid) },
 		Changed: func(d Decision) { r.changedDomain(uuid, d) },
+	}
+	if !urgent {
+		settler.Listed = r.listed(uuid)
 	}
 	d, err := settler.Settle(ctx, uuid)
 	switch {
@@ -201,6 +204,16 @@ func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string) er
 		r.gone(uuid)
 	default:
 		r.looked(uuid, d, err)
+	}
+	return nil
+}
+
+// listed is a domain as the current pass has listed it, nil where it has not.
+func (r *Reconciler) listed(uuid string) *libvirt.Domain {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d, ok := r.pass.listed[uuid]; ok {
+		return &d
 	}
 	return nil
 }

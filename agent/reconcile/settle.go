@@ -12,6 +12,7 @@ import (
 // Libvirt is what a settler needs of libvirt: a *libvirt.Conn.
 type Libvirt interface {
 	Read(ctx context.Context, nameOrUUID string) (libvirt.State, error)
+	ReadListed(ctx context.Context, d libvirt.Domain) (libvirt.State, error)
 	Define(ctx context.Context, d libvirt.Domain, document []byte) error
 	UpdateDevice(ctx context.Context, d libvirt.Domain, device string) error
 	BootLast(ctx context.Context, d libvirt.Domain, device string) error
@@ -31,6 +32,9 @@ type Settler struct {
 	Decide func(libvirt.State) Decision
 	// May is asked before a domain is changed; nil allows everything.
 	May func(Decision) bool
+	// Listed is the domain as libvirt has just listed it, so that the first look need
+	// not ask what is known; nil where it is not.
+	Listed *libvirt.Domain
 	// Changed hears of every change that libvirt has carried out; nil for nobody.
 	Changed func(Decision)
 }
@@ -45,9 +49,14 @@ type Settler struct {
 // done where May did not allow it or an error came between.
 func (s Settler) Settle(ctx context.Context, nameOrUUID string) (Decision, error) {
 	var d Decision
-	for range maxRounds {
+	for round := range maxRounds {
 		var err error
-		if d, err = s.look(ctx, nameOrUUID); err != nil || d.InLine() {
+		if round == 0 && s.Listed != nil {
+			d, err = s.lookAtListed(ctx)
+		} else {
+			d, err = s.look(ctx, nameOrUUID)
+		}
+		if err != nil || d.InLine() {
 			return d, err
 		}
 		if s.May != nil && !s.May(d) {
@@ -72,6 +81,14 @@ func (s Settler) Settle(ctx context.Context, nameOrUUID string) (Decision, error
 
 func (s Settler) look(ctx context.Context, nameOrUUID string) (Decision, error) {
 	state, err := s.Libvirt.Read(ctx, nameOrUUID)
+	if err != nil {
+		return Decision{}, err
+	}
+	return s.Decide(state), nil
+}
+
+func (s Settler) lookAtListed(ctx context.Context) (Decision, error) {
+	state, err := s.Libvirt.ReadListed(ctx, *s.Listed)
 	if err != nil {
 		return Decision{}, err
 	}
