@@ -59,6 +59,15 @@ func (d Decision) InLine() bool {
 	return d.Define == nil && len(d.Updates) == 0 && d.Record == nil
 }
 
+// withoutDocuments is what Status tells of a decision, at a hundredth of the memory.
+func (d Decision) withoutDocuments() Decision {
+	d.Live, d.Inactive, d.Updates, d.Record = nil, nil, nil, nil
+	if d.Define != nil {
+		d.Define = []byte{} // which says that it was not done
+	}
+	return d
+}
+
 // sameActions reports whether two decisions do the same to the same documents.
 func (d Decision) sameActions(other Decision) bool {
 	return bytes.Equal(d.Define, other.Define) &&

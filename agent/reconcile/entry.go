@@ -95,7 +95,7 @@ func (r *Reconciler) looked(uuid string, d Decision, err error) {
 		d = e.decision
 		d.UUID = uuid
 	}
-	e.seen, e.decision, e.err = true, d, err
+	e.seen, e.decision, e.err = true, d.withoutDocuments(), err
 	if d.Facts.Unreadable == nil {
 		e.reverted, e.once = d.Facts.Reverted, d.Facts.Once
 	}

@@ -82,24 +82,25 @@ func (e *Element) Attribute(name string) *Attribute {
 	return nil
 }
 
-// Attr returns the value of an attribute, "" without it.
+// Attr returns the value of an attribute, "" without it. It is a copy, which does not
+// keep the whole document in memory.
 func (d *Document) Attr(e *Element, name string) string {
 	a := e.Attribute(name)
 	if a == nil {
 		return ""
 	}
-	return Unescape(d.str[a.Start:a.End])
+	return strings.Clone(Unescape(d.str[a.Start:a.End]))
 }
 
 // Text returns the element's own character data, like XPath's string() for an
-// element without children.
+// element without children. It is a copy, as that of Attr.
 func (d *Document) Text(e *Element) string {
 	if e == nil {
 		return ""
 	}
 	all := d.str[e.Body:e.BodyEnd]
 	if strings.IndexByte(all, '<') < 0 {
-		return Unescape(all)
+		return strings.Clone(Unescape(all))
 	}
 	var b strings.Builder
 	children := e.Children
