@@ -30,7 +30,7 @@ type filters struct {
 	config  *reload.Configuration
 	log     *logrus.Logger
 	changed func()        // called when it knows another set
-	again   chan struct{} // holds a token when the configuration has changed
+	again   chan struct{} // holds a token when libvirt is to be asked at once
 	said    string        // the error in the log; asked again, libvirt often has the same
 
 	mu    sync.Mutex
@@ -38,14 +38,15 @@ type filters struct {
 }
 
 func newFilters(c *reload.Configuration, log *logrus.Logger) *filters {
-	f := &filters{config: c, log: log, again: make(chan struct{}, 1)}
-	c.OnChange(func(config.Config) {
-		select {
-		case f.again <- struct{}{}:
-		default:
-		}
-	})
-	return f
+	return &filters{config: c, log: log, again: make(chan struct{}, 1)}
+}
+
+// askAgain has run ask libvirt at once for what the configuration in force names.
+func (f *filters) askAgain() {
+	select {
+	case f.again <- struct{}{}:
+	default: // it is about to
+	}
 }
 
 // get returns what libvirt said of the nwfilter when it was last asked.

@@ -14,7 +14,7 @@ import (
 // newReconciler returns the part of the agent that keeps libvirt's domains in
 // line.
 func (a *Agent) newReconciler(c config.Config) *reconcile.Reconciler {
-	r := reconcile.New(reconcile.Options{
+	return reconcile.New(reconcile.Options{
 		Connect: func(ctx context.Context) (reconcile.Connection, error) {
 			return libvirt.Dial(ctx, libvirt.Upstream(c.Gateway.Upstream))
 		},
@@ -22,8 +22,6 @@ func (a *Agent) newReconciler(c config.Config) *reconcile.Reconciler {
 		Observe:  func() bool { return a.config.Current().Mode == config.ModeObserve },
 		Log:      a.log,
 	})
-	a.config.OnChange(func(config.Config) { r.PolicyChanged() })
-	return r
 }
 
 // rewriter applies the rules in force.

@@ -2,10 +2,7 @@ package agent
 
 import (
 	"context"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,16 +12,13 @@ import (
 
 // Run runs the components until the context ends or one of them cannot go on.
 func (a *Agent) Run(ctx context.Context) error {
-	hangups := make(chan os.Signal, 1) // from before the service manager may send one
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	hangups, stop := takeHangups()
+	defer stop()
 	jobs, err := a.jobs(ctx)
 	if err != nil {
 		return err
 	}
-	jobs = append(jobs, a.serveControl, a.tellStopping,
-		a.onceReady(a.watchdog),
-		a.onceReady(func(ctx context.Context) error { a.config.Run(ctx, hangups); return nil }))
+	jobs = append(jobs, a.serveControl, a.tellStopping, a.onceReady(a.watchdog), a.onceReady(a.reloads(hangups)))
 	group, ctx := errgroup.WithContext(ctx)
 	for _, do := range jobs {
 		group.Go(func() error { return do(ctx) })

@@ -17,6 +17,9 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
+// settle is how long a file must stay as it is before it is read.
+const settle = 100 * time.Millisecond
+
 const observe = "mode: observe\n"
 
 // subject is a Configuration that runs.
@@ -212,20 +215,21 @@ func TestAsked(t *testing.T) {
 	}
 }
 
-func TestOnChange(t *testing.T) {
+// TestApply: a configuration is applied once it is in force, and a refused one is not.
+func TestApply(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(&lockedBuffer{})
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	c := New(path, config.Default(), log)
 	var got []config.Mode
-	c.OnChange(func(now config.Config) {
+	c.Apply = func(now config.Config) {
 		if now.Mode != c.Current().Mode {
-			t.Errorf("told of %s while %s is in force", now.Mode, c.Current().Mode)
+			t.Errorf("%s is applied while %s is in force", now.Mode, c.Current().Mode)
 		}
 		got = append(got, now.Mode)
-	})
+	}
 	var errs []error
-	c.Around(func(reload func() error) { errs = append(errs, reload()) })
+	c.Around = func(reload func() error) { errs = append(errs, reload()) }
 	for _, yaml := range []string{observe, "mode: off", "mode: enforce"} {
 		write(t, filepath.Dir(path), "config.yaml", yaml)
 		c.reload(true)
