@@ -2,10 +2,8 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/httpserver"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
@@ -48,9 +47,7 @@ func serveMetrics(ctx context.Context, address string, registry *prometheus.Regi
 	log.Infof("metrics at http://%s/metrics", l.Addr())
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: log}))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := httpserver.Serve(ctx, l, mux); err != nil {
 		log.WithError(err).Error("no more metrics")
 	}
 }

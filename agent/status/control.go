@@ -10,7 +10,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"syscall"
-	"time"
+
+	"github.com/virt-netboot/virt-netboot/internal/httpserver"
 )
 
 // Dir is where the sockets are on a node: Socket, and FilesSocket of an agent that
@@ -28,12 +29,7 @@ func Serve(ctx context.Context, l net.Listener, status func() Status) error {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(status()) // fails only for who does not listen any more
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("answering on %s: %w", l.Addr(), err)
-	}
-	return nil
+	return httpserver.Serve(ctx, l, mux)
 }
 
 // Node asks the agent of a node, whose sockets are in dir. Where its files are
