@@ -16,6 +16,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -63,9 +64,9 @@ func New(path string, c config.Config, log *logrus.Logger, o Options) *Agent {
 	a.domains = a.newReconciler(c)
 	a.filters.changed = a.domains.PolicyChanged
 	a.gateway = a.newGateway(c)
-	a.files = &files{config: a.config, alone: slices.Equal(a.only.running(), Components{componentFiles}), log: log}
+	a.files = &files{config: a.config, alone: slices.Equal(a.only.running(), Components{status.ComponentFiles}), log: log}
 	a.hook = newHookCalls(a.registry, a.gateway.Resent, log)
 	registerConfig(a.registry, a.config)
-	a.registry.MustRegister(newDomainCollector(a.domains.Status), newFileCollector(a.keptFiles))
+	a.registry.MustRegister(newDomainCollector(a.domains.Status), newFileCollector(a.novaFiles))
 	return a
 }

@@ -20,7 +20,7 @@ const (
 	// filtersAtStart is how long the agent's start may wait for libvirt's answer.
 	filtersAtStart = 3 * time.Second
 	// filtersRetry is when libvirt is asked again where it has not answered, or lacks
-	// one that somebody may define any time.
+	// one that may be defined any time.
 	filtersRetry = 10 * time.Second
 )
 
@@ -105,6 +105,16 @@ func (f *filters) unanswered(err error) {
 	}
 	f.said = err.Error()
 	f.log.WithError(err).Logf(level, "libvirt does not say which nwfilters it has; the next attempt is in %v", filtersRetry)
+}
+
+// askForFilters returns the job that keeps a.filters as libvirt has them. libvirt has
+// been asked once by then, so that the first client finds them if libvirt answers in
+// time.
+func (a *Agent) askForFilters(ctx context.Context) job {
+	atStart, cancel := context.WithTimeout(ctx, filtersAtStart)
+	defer cancel()
+	wait := a.filters.ask(atStart)
+	return endless(func(ctx context.Context) { a.filters.run(ctx, wait) })
 }
 
 // findFilters asks libvirt for the nwfilters that the rules name, as nwfilter.Find

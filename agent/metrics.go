@@ -4,11 +4,11 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/internal/config"
@@ -16,7 +16,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
-// newRegistry is where the agent's parts register their metrics.
+// newRegistry is where the components register their metrics.
 func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -33,22 +33,23 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// serveMetrics answers Prometheus at address until the context ends; "" is
-// nowhere. What goes wrong is logged: nobody's instance depends on it.
-func serveMetrics(ctx context.Context, address string, registry *prometheus.Registry, log *logrus.Logger) {
+// serveMetrics answers Prometheus at metrics.listen until the context ends. What goes
+// wrong is logged: no instance depends on it.
+func (a *Agent) serveMetrics(ctx context.Context) {
+	address := a.config.Current().Metrics.Listen
 	if address == "" {
 		return
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		log.WithError(err).Error(`no metrics: set metrics.listen to an address that is free, or to "" for none`)
+		a.log.WithError(err).Error(`no metrics: set metrics.listen to an address that is free, or to "" for none`)
 		return
 	}
-	log.Infof("metrics at http://%s/metrics", l.Addr())
+	a.log.Infof("metrics at http://%s/metrics", l.Addr())
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: log}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{ErrorLog: a.log}))
 	if err := httpserver.Serve(ctx, l, mux); err != nil {
-		log.WithError(err).Error("no more metrics")
+		a.log.WithError(err).Error("no more metrics")
 	}
 }
 
@@ -69,9 +70,18 @@ func registerConfig(registry *prometheus.Registry, c *reload.Configuration) {
 		func(s reload.Status) float64 { return truth(s.Mode == config.ModeObserve) })
 }
 
+// truth is a bool as Prometheus has it.
 func truth(b bool) float64 {
 	if b {
 		return 1
 	}
 	return 0
+}
+
+// seconds is a time as Prometheus has it, 0 for never.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }

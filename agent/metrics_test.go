@@ -11,6 +11,7 @@ import (
 
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 
+	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/httpserver"
 )
 
@@ -18,9 +19,11 @@ import (
 // the process's descriptors serve them, and the metrics are there again once those that
 // ask for nothing are closed.
 func TestIdleConnections(t *testing.T) {
+	c := config.Default()
+	c.Metrics.Listen = "127.0.0.1:0"
 	log := quiet()
 	logged := logrustest.NewLocal(log)
-	go serveMetrics(t.Context(), "127.0.0.1:0", newRegistry(), log)
+	go New("", c, log, Options{}).serveMetrics(t.Context())
 	var url string
 	for deadline := time.Now().Add(30 * time.Second); url == ""; time.Sleep(time.Millisecond) {
 		if e := logged.LastEntry(); e != nil {

@@ -20,10 +20,7 @@ func takeHangups() (hangups <-chan os.Signal, stop func()) {
 // reloads is the job that has package reload read the configuration's file at SIGHUP
 // and when it changes.
 func (a *Agent) reloads(hangups <-chan os.Signal) job {
-	return func(ctx context.Context) error {
-		a.config.Run(ctx, hangups)
-		return nil
-	}
+	return endless(func(ctx context.Context) { a.config.Run(ctx, hangups) })
 }
 
 // apply has the agent work by another configuration. What only reads

@@ -10,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -46,7 +47,7 @@ func TestReload(t *testing.T) {
 	log := quiet()
 	logged := logrustest.NewLocal(log)
 	done := make(chan error, 1)
-	a := New(filepath.Join(dir, "config.yaml"), c, log, Options{Dir: dir, Only: Components{componentFiles, componentReconcile}})
+	a := New(filepath.Join(dir, "config.yaml"), c, log, Options{Dir: dir, Only: Components{status.ComponentFiles, status.ComponentReconcile}})
 	go func() { done <- a.Run(t.Context()) }()
 	t.Cleanup(func() { <-done })
 
