@@ -5,9 +5,9 @@
 //	c.Run(ctx, hangups)
 //
 // A changed file is validated first. One with a mistake is refused, with its line
-// and a caret in the log, and the configuration before it stays. So it does when
-// the file is taken away: without a file the agent would all at once touch every
-// domain. An empty file counts as one that is gone.
+// and a caret in the log, and the configuration before it stays. It stays, too, when
+// the file is removed: by the defaults the agent would suddenly change every domain.
+// An empty file counts as removed.
 package reload
 
 import (
@@ -102,8 +102,8 @@ func (c *Configuration) Run(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// reload reads the file again. Somebody asked for it, or else something happened
-// in its directory and it is only worth a word if it is another file now.
+// reload reads the file again. Asked for, it always answers in the log; else it does
+// so only if the file is another one now.
 func (c *Configuration) reload(asked bool) {
 	now, err := c.read()
 	if !asked && c.known(now, err) {
@@ -121,7 +121,7 @@ func (c *Configuration) reload(asked bool) {
 
 func (c *Configuration) read() (config.Config, error) {
 	if info, err := os.Stat(c.path); err == nil && info.Size() == 0 && !c.byDefault() {
-		return config.Config{}, fmt.Errorf("%s is empty, as it is while somebody writes it; put a comment into it to run with the defaults", c.path)
+		return config.Config{}, fmt.Errorf("%s is empty, as it is while being written; put a comment into it to run with the defaults", c.path)
 	}
 	now, err := config.Read(c.path)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -92,11 +92,11 @@ func TestWaysToChangeAFile(t *testing.T) {
 			write(t, dir, "config.yaml.tmp", observe)
 			rename(t, dir, "config.yaml.tmp", "config.yaml")
 		}},
-		{"moved away and written anew, as vim does", "config.yaml", nil, func(t *testing.T, dir string) {
+		{"moved away and written again, as vim does", "config.yaml", nil, func(t *testing.T, dir string) {
 			rename(t, dir, "config.yaml", "config.yaml~")
 			write(t, dir, "config.yaml", observe)
 		}},
-		{"removed and written anew", "config.yaml", nil, func(t *testing.T, dir string) {
+		{"removed and written again", "config.yaml", nil, func(t *testing.T, dir string) {
 			remove(t, dir, "config.yaml")
 			write(t, dir, "config.yaml", observe)
 		}},
@@ -169,7 +169,7 @@ func TestAppears(t *testing.T) {
 	}
 }
 
-// TestRefused: what was in force stays, and everybody is told why.
+// TestRefused: what was in force stays, and log and status say why.
 func TestRefused(t *testing.T) {
 	s := start(t, "config.yaml", func(dir string) { write(t, dir, "config.yaml", observe) })
 	write(t, s.dir, "config.yaml", "mode: enforce\nrule: []\nlog: {level: loud}\n")
@@ -199,8 +199,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestAsked: who sends SIGHUP gets an answer in the log although nothing changed;
-// a touch of the file is not worth one.
+// TestAsked: SIGHUP is answered in the log although nothing changed; a touch of the
+// file is not.
 func TestAsked(t *testing.T) {
 	s := start(t, "config.yaml", func(dir string) { write(t, dir, "config.yaml", observe) })
 	write(t, s.dir, "config.yaml", observe+"# a comment\n")
