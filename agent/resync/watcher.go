@@ -29,7 +29,7 @@ type Watcher struct {
 	DryRun bool
 	// EndReadOnly lets Run end with an error when it cannot write any more to a
 	// directory that it could write to, or that was not there. So it is in a systemd
-	// unit after the directory of ReadWritePaths= was made anew; a restart helps.
+	// unit after the directory of ReadWritePaths= was made again; a restart helps.
 	EndReadOnly bool
 	// RescanEvery is how often all files are looked at without any event; zero is
 	// every minute.
@@ -151,7 +151,7 @@ func (r *run) look(t *target, sure bool) {
 	r.report(t, before, out)
 	r.publish()
 	if r.EndReadOnly && !t.readOnly && errors.Is(err, unix.EROFS) {
-		r.ended = fmt.Errorf("%s has become read-only for this process, which a restart mends: %w", filepath.Dir(t.Path), err)
+		r.ended = fmt.Errorf("%s has become read-only for this process; a restart helps: %w", filepath.Dir(t.Path), err)
 	}
 }
 
