@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,7 +35,8 @@ func start(t *testing.T) subject {
 	return s
 }
 
-// expect waits for the index of each file that is told of, then for no other.
+// expect waits for the index of each file that is told of, then for no other file. A
+// machine that stops for a while in the middle of a change makes it a few changes.
 func (s subject) expect(files ...int) {
 	s.t.Helper()
 	for _, want := range files {
@@ -47,10 +49,15 @@ func (s subject) expect(files ...int) {
 			s.t.Fatalf("not told of file %d", want)
 		}
 	}
-	select {
-	case got := <-s.changed:
-		s.t.Fatalf("told of file %d, want no more", got)
-	case <-time.After(pollEvery + 2*settle):
+	for again := 0; ; again++ {
+		select {
+		case got := <-s.changed:
+			if again == 3 || !slices.Contains(files, got) {
+				s.t.Fatalf("told of file %d, want no more", got)
+			}
+		case <-time.After(pollEvery + 2*settle):
+			return
+		}
 	}
 }
 
