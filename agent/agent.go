@@ -16,6 +16,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
 	"github.com/virt-netboot/virt-netboot/agent/reload"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -47,7 +48,7 @@ type Options struct {
 
 // New makes the agent for the configuration c, which was read from path.
 func New(path string, c config.Config, log *logrus.Logger, o Options) *Agent {
-	p := &Agent{
+	a := &Agent{
 		only:     o.Only,
 		dir:      o.Dir,
 		log:      log,
@@ -58,15 +59,14 @@ func New(path string, c config.Config, log *logrus.Logger, o Options) *Agent {
 		started:  time.Now(),
 		ready:    make(chan struct{}),
 	}
-	p.config.Around(p.manager.reloading)
-	p.config.OnChange(func(now config.Config) { setLevel(log, now.Log.Level) })
-	p.filters = newFilters(p.config, log)
-	p.domains = p.newReconciler(c)
-	p.filters.changed = p.domains.PolicyChanged
-	p.gateway = p.newGateway(c)
-	p.files = newFiles(p.config, func() bool { return slices.Equal(p.only.running(), Components{componentFiles}) }, log)
-	p.hook = newHookCalls(p.registry, p.gateway.Resent, log)
-	registerConfig(p.registry, p.config)
-	p.registry.MustRegister(newDomainCollector(p.domains.Status), newFileCollector(p.keptFiles))
-	return p
+	a.config.Apply, a.config.Around = a.apply, a.manager.reloading
+	a.filters = newFilters(a.config, log)
+	a.domains = a.newReconciler(c)
+	a.filters.changed = a.domains.PolicyChanged
+	a.gateway = a.newGateway(c)
+	a.files = &files{config: a.config, alone: slices.Equal(a.only.running(), Components{status.ComponentFiles}), log: log}
+	a.hook = newHookCalls(a.registry, a.gateway.Resent, log)
+	registerConfig(a.registry, a.config)
+	a.registry.MustRegister(newDomainCollector(a.domains.Status), newFileCollector(a.novaFiles))
+	return a
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -62,7 +63,7 @@ func TestAgentNotifies(t *testing.T) {
 	write("mode: observe\n" + yaml)
 	expect(t, manager, `^RELOADING=1\nMONOTONIC_USEC=[0-9]+$`)
 	expect(t, manager, `^READY=1\nSTATUS=The changed configuration is refused: .*/config.yaml:2:1: `)
-	write(yaml + " # mended")
+	write(yaml + " # fixed")
 	expect(t, manager, `^RELOADING=1\n`)
 	expect(t, manager, `^READY=1\nSTATUS=$`)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
@@ -173,11 +174,11 @@ func TestUpstream(t *testing.T) {
 
 // TestAnswers: an agent without a gateway is alive as long as it says how it is.
 func TestAnswers(t *testing.T) {
-	p := New("", config.Default(), quiet(), Options{Dir: t.TempDir(), Only: Components{componentFiles}})
+	a := New("", config.Default(), quiet(), Options{Dir: t.TempDir(), Only: Components{status.ComponentFiles}})
 	check := func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		return p.answers(ctx)
+		return a.answers(ctx)
 	}
 	if err := check(); err != nil {
 		t.Errorf("without a socket: %v", err)
@@ -185,22 +186,22 @@ func TestAnswers(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
-		p.serveControl(ctx)
+		a.serveControl(ctx)
 		close(done)
 	}()
 	for {
-		if _, err := os.Lstat(p.control()); err == nil {
+		if _, err := os.Lstat(a.control()); err == nil {
 			break
 		}
 	}
 	if err := check(); err != nil {
 		t.Errorf("alive: %v", err)
 	}
-	p.files.mu.Lock() // as one that hangs
+	a.files.mu.Lock() // as one that hangs
 	if err := check(); err == nil {
 		t.Error("no error, although it does not answer")
 	}
-	p.files.mu.Unlock()
+	a.files.mu.Unlock()
 	stop()
 	<-done
 }

@@ -8,46 +8,38 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/status"
 )
 
-// The components that virt-netboot agent --only names.
-const (
-	componentGateway   = status.ComponentGateway
-	componentReconcile = status.ComponentReconcile
-	componentFiles     = status.ComponentFiles
-	componentMetrics   = "metrics"
-)
-
-// Components is some of the agent's components; none named is all of them. It is a flag
-// with the names in a list.
+// Components are the names of some of the agent's components; none named is all of
+// them. It is a flag with the names in a list.
 type Components []string
-
-func (s *Components) has(component string) bool { return slices.Contains(s.running(), component) }
-
-// running are the names of those that run.
-func (s *Components) running() []string {
-	if len(*s) == 0 {
-		return AllComponents()
-	}
-	return *s
-}
 
 // AllComponents are the names of all of them.
 func AllComponents() []string {
-	return []string{componentGateway, componentReconcile, componentFiles, componentMetrics}
+	return []string{status.ComponentGateway, status.ComponentReconcile, status.ComponentFiles, status.ComponentMetrics}
 }
 
-func (s *Components) String() string { return strings.Join(*s, ",") }
+// running are the names of those that run.
+func (c *Components) running() []string {
+	if len(*c) == 0 {
+		return AllComponents()
+	}
+	return *c
+}
+
+func (c *Components) has(component string) bool { return slices.Contains(c.running(), component) }
+
+func (c *Components) String() string { return strings.Join(*c, ",") }
 
 // Type is what --help calls a value of the flag.
-func (s *Components) Type() string { return "COMPONENT,..." }
+func (c *Components) Type() string { return "COMPONENT,..." }
 
 // Set reads the flag's value.
-func (s *Components) Set(list string) error {
+func (c *Components) Set(list string) error {
 	known := AllComponents()
 	for component := range strings.SplitSeq(list, ",") {
 		if !slices.Contains(known, component) {
 			return fmt.Errorf("%q is no component of the agent: name some of %s", component, strings.Join(known, ", "))
 		}
-		*s = append(*s, component)
+		*c = append(*c, component)
 	}
 	return nil
 }

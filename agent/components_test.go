@@ -4,29 +4,31 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/agent/status"
 )
 
-func TestSelection(t *testing.T) {
-	all := []string{componentGateway, componentReconcile, componentFiles, componentMetrics}
+func TestComponents(t *testing.T) {
+	all := AllComponents()
 	for _, test := range []struct {
 		name  string
 		flags []string
-		want  []string // the parts that run
+		want  []string // the components that run
 		fails bool
 	}{
 		{"no flag", nil, all, false},
-		{"one", []string{"files"}, []string{componentFiles}, false},
-		{"a list", []string{"metrics,gateway"}, []string{componentGateway, componentMetrics}, false},
-		{"the flag twice", []string{"files", "reconcile"}, []string{componentReconcile, componentFiles}, false},
+		{"one", []string{"files"}, []string{status.ComponentFiles}, false},
+		{"a list", []string{"metrics,gateway"}, []string{status.ComponentGateway, status.ComponentMetrics}, false},
+		{"the flag twice", []string{"files", "reconcile"}, []string{status.ComponentReconcile, status.ComponentFiles}, false},
 		{"unknown", []string{"gateway,doctor"}, nil, true},
 		{"empty", []string{""}, nil, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var s Components
+			var c Components
 			var err error
 			for _, list := range test.flags {
 				if err == nil {
-					err = s.Set(list)
+					err = c.Set(list)
 				}
 			}
 			if test.fails != (err != nil) {
@@ -36,9 +38,9 @@ func TestSelection(t *testing.T) {
 				return
 			}
 			var got []string
-			for _, part := range all {
-				if s.has(part) {
-					got = append(got, part)
+			for _, component := range all {
+				if c.has(component) {
+					got = append(got, component)
 				}
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {

@@ -13,14 +13,14 @@ import (
 
 // control is the path of the socket that virt-netboot status asks.
 func (a *Agent) control() string {
-	if a.only.has(componentGateway) || a.only.has(componentReconcile) {
+	if a.only.has(status.ComponentGateway) || a.only.has(status.ComponentReconcile) {
 		return filepath.Join(a.dir, status.Socket)
 	}
 	return filepath.Join(a.dir, status.FilesSocket)
 }
 
-// answers reports whether the agent answers virt-netboot status, which takes every
-// part's lock. It is nil where there is no socket to ask.
+// answers returns an error if the agent does not answer virt-netboot status, which
+// takes every component's lock. It is nil where there is no socket to ask.
 func (a *Agent) answers(ctx context.Context) error {
 	_, err := status.Get(ctx, a.control())
 	if errors.Is(err, status.ErrNotRunning) {
@@ -29,9 +29,8 @@ func (a *Agent) answers(ctx context.Context) error {
 	return err
 }
 
-// serveControl answers virt-netboot status until the context ends. Without it the
-// agent runs on.
-func (a *Agent) serveControl(ctx context.Context) error {
+// serveControl answers virt-netboot status until the context ends.
+func (a *Agent) serveControl(ctx context.Context) {
 	l, err := unixsocket.Listen(a.control())
 	if err == nil {
 		err = status.Serve(ctx, l, a.status)
@@ -39,10 +38,9 @@ func (a *Agent) serveControl(ctx context.Context) error {
 	if err != nil {
 		a.log.WithError(err).Error("virt-netboot status gets no answer")
 	}
-	return nil
 }
 
-// status is what all parts know.
+// status is what all components know.
 func (a *Agent) status() status.Status {
 	s := status.Status{
 		Version:    version.Version,

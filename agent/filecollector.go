@@ -11,11 +11,11 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/status"
 )
 
-// keptFiles returns what is known of Nova's files, and whether an agent keeps them
-// patched. Where that is another one's part, which as virt-netboot-files.service has
-// no network to serve metrics on, that one is asked.
-func (a *Agent) keptFiles() (files []resync.Status, running bool) {
-	if a.only.has(componentFiles) {
+// novaFiles returns what is known of Nova's files, and whether an agent has this
+// component. Where that is the one of virt-netboot-files.service, which has no network
+// to serve metrics on, that one is asked.
+func (a *Agent) novaFiles() (files []resync.Status, running bool) {
+	if a.only.has(status.ComponentFiles) {
 		return a.files.status(), true
 	}
 	const patience = 5 * time.Second // half of what Prometheus has with everything else

@@ -15,63 +15,59 @@ import (
 
 // files keeps Nova's files patched, those that the configuration in force names.
 type files struct {
-	config  *reload.Configuration
-	alone   func() bool // whether nothing else ends when it does
-	log     *logrus.Logger
-	changed chan struct{} // holds a token when the configuration has changed
+	config *reload.Configuration
+	alone  bool // nothing else ends when it does
+	log    *logrus.Logger
 
 	mu      sync.Mutex
 	watcher *resync.Watcher // at work
-}
-
-func newFiles(c *reload.Configuration, alone func() bool, log *logrus.Logger) *files {
-	f := &files{config: c, alone: alone, log: log, changed: make(chan struct{}, 1)}
-	c.OnChange(func(config.Config) {
-		select {
-		case f.changed <- struct{}{}:
-		default:
-		}
-	})
-	return f
+	end     func()          // has it end
+	by      config.Config   // what it works by
 }
 
 // run keeps them patched until the context ends.
 func (f *files) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if err := f.watch(ctx, f.config.Current()); err != nil {
+		if err := f.watch(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// watch runs one watcher, until it is to do something else.
-func (f *files) watch(ctx context.Context, c config.Config) error {
+// watch runs one watcher, until the configuration wants another one.
+func (f *files) watch(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := &resync.Watcher{
+	return f.newWatcher(cancel).Run(ctx)
+}
+
+func (f *files) newWatcher(end func()) *resync.Watcher {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.config.Current()
+	f.end, f.by = end, c
+	f.watcher = &resync.Watcher{
 		Files:       c.Files,
 		DryRun:      c.Mode == config.ModeObserve,
-		EndReadOnly: f.alone(),
+		EndReadOnly: f.alone,
 		Policy:      func() domainxml.Policy { return f.config.Current().Policy() },
 		Log:         f.log,
 	}
+	return f.watcher
+}
+
+// configChanged has the files patched by the configuration in force.
+func (f *files) configChanged() {
 	f.mu.Lock()
-	f.watcher = w
-	f.mu.Unlock()
-	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
-	for {
-		select {
-		case err := <-done:
-			return err
-		case <-f.changed:
-		}
-		if now := f.config.Current(); now.Mode != c.Mode || !slices.Equal(now.Files, c.Files) {
-			cancel()
-			return <-done
-		}
-		w.Rescan()
+	defer f.mu.Unlock()
+	c := f.config.Current()
+	switch {
+	case f.watcher == nil: // the next one works by it
+	case c.Mode != f.by.Mode, !slices.Equal(c.Files, f.by.Files):
+		f.end()
+	default:
+		f.watcher.Rescan()
 	}
 }
 

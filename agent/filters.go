@@ -20,7 +20,7 @@ const (
 	// filtersAtStart is how long the agent's start may wait for libvirt's answer.
 	filtersAtStart = 3 * time.Second
 	// filtersRetry is when libvirt is asked again where it has not answered, or lacks
-	// one that somebody may define any time.
+	// one that may be defined any time.
 	filtersRetry = 10 * time.Second
 )
 
@@ -30,7 +30,7 @@ type filters struct {
 	config  *reload.Configuration
 	log     *logrus.Logger
 	changed func()        // called when it knows another set
-	again   chan struct{} // holds a token when the configuration has changed
+	again   chan struct{} // holds a token when libvirt is to be asked at once
 	said    string        // the error in the log; asked again, libvirt often has the same
 
 	mu    sync.Mutex
@@ -38,14 +38,15 @@ type filters struct {
 }
 
 func newFilters(c *reload.Configuration, log *logrus.Logger) *filters {
-	f := &filters{config: c, log: log, again: make(chan struct{}, 1)}
-	c.OnChange(func(config.Config) {
-		select {
-		case f.again <- struct{}{}:
-		default:
-		}
-	})
-	return f
+	return &filters{config: c, log: log, again: make(chan struct{}, 1)}
+}
+
+// askAgain has run ask libvirt at once for what the configuration in force names.
+func (f *filters) askAgain() {
+	select {
+	case f.again <- struct{}{}:
+	default: // it is about to
+	}
 }
 
 // get returns what libvirt said of the nwfilter when it was last asked.
@@ -104,6 +105,16 @@ func (f *filters) unanswered(err error) {
 	}
 	f.said = err.Error()
 	f.log.WithError(err).Logf(level, "libvirt does not say which nwfilters it has; the next attempt is in %v", filtersRetry)
+}
+
+// askForFilters returns the job that keeps a.filters as libvirt has them. libvirt has
+// been asked once by then, so that the first client finds them if libvirt answers in
+// time.
+func (a *Agent) askForFilters(ctx context.Context) job {
+	atStart, cancel := context.WithTimeout(ctx, filtersAtStart)
+	defer cancel()
+	wait := a.filters.ask(atStart)
+	return endless(func(ctx context.Context) { a.filters.run(ctx, wait) })
 }
 
 // findFilters asks libvirt for the nwfilters that the rules name, as nwfilter.Find

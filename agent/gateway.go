@@ -10,7 +10,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
-// newGateway returns the part of the agent that stands in front of libvirt's socket.
+// newGateway returns the component that stands in front of libvirt's socket.
 func (a *Agent) newGateway(c config.Config) *gateway.Server {
 	return &gateway.Server{
 		Upstream: func() string { return libvirt.Upstream(c.Gateway.Upstream) },

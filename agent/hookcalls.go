@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
@@ -50,8 +51,13 @@ func newHookCalls(registry *prometheus.Registry, resent func(domain string) bool
 	return h
 }
 
-// run receives reports on a socket until the context ends. Without it nothing is
-// counted, which nobody's instance depends on.
+// countHookCalls counts what the hook reports until the context ends.
+func (a *Agent) countHookCalls(ctx context.Context) {
+	a.hook.run(ctx, filepath.Join(a.dir, filepath.Base(hookreport.Socket)))
+}
+
+// run receives reports on a socket until the context ends. Without it they are not
+// counted, and instances start all the same.
 func (h *hookCalls) run(ctx context.Context, socket string) {
 	conn, err := unixsocket.ListenPacket(socket)
 	if err != nil {

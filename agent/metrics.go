@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -10,14 +9,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/agent/reload"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/httpserver"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
-// newRegistry is where the agent's parts register their metrics.
+// newRegistry is where the components register their metrics.
 func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -34,24 +33,23 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// serveMetrics answers Prometheus at address until the context ends; "" is
-// nowhere. What goes wrong is logged: nobody's instance depends on it.
-func serveMetrics(ctx context.Context, address string, registry *prometheus.Registry, log *logrus.Logger) {
+// serveMetrics answers Prometheus at metrics.listen until the context ends. What goes
+// wrong is logged: no instance depends on it.
+func (a *Agent) serveMetrics(ctx context.Context) {
+	address := a.config.Current().Metrics.Listen
 	if address == "" {
 		return
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		log.WithError(err).Error(`no metrics: set metrics.listen to an address that is free, or to "" for none`)
+		a.log.WithError(err).Error(`no metrics: set metrics.listen to an address that is free, or to "" for none`)
 		return
 	}
-	log.Infof("metrics at http://%s/metrics", l.Addr())
+	a.log.Infof("metrics at http://%s/metrics", l.Addr())
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: log}))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		log.WithError(err).Error("no more metrics")
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{ErrorLog: a.log}))
+	if err := httpserver.Serve(ctx, l, mux); err != nil {
+		a.log.WithError(err).Error("no more metrics")
 	}
 }
 
@@ -72,9 +70,18 @@ func registerConfig(registry *prometheus.Registry, c *reload.Configuration) {
 		func(s reload.Status) float64 { return truth(s.Mode == config.ModeObserve) })
 }
 
+// truth is a bool as Prometheus has it.
 func truth(b bool) float64 {
 	if b {
 		return 1
 	}
 	return 0
+}
+
+// seconds is a time as Prometheus has it, 0 for never.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }

@@ -154,14 +154,14 @@ func export(t *testing.T) []labels.Labels {
 	t.Helper()
 	c := config.Default()
 	c.Mode = config.ModeObserve // the files are this machine's own
-	p := New("", c, quiet(), Options{})
-	go p.files.run(t.Context())
-	for deadline := time.Now().Add(10 * time.Second); len(p.files.status()) != len(c.Files); time.Sleep(time.Millisecond) {
+	a := New("", c, quiet(), Options{})
+	go a.files.run(t.Context())
+	for deadline := time.Now().Add(10 * time.Second); len(a.files.status()) != len(c.Files); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the files' status is not known within 10 s")
 		}
 	}
-	families, err := p.registry.Gather()
+	families, err := a.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

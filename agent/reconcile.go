@@ -5,16 +5,12 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
-	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
-	"github.com/virt-netboot/virt-netboot/internal/initrd"
 )
 
-// newReconciler returns the part of the agent that keeps libvirt's domains in
-// line.
+// newReconciler returns the component that has libvirt's domains follow the rules.
 func (a *Agent) newReconciler(c config.Config) *reconcile.Reconciler {
-	r := reconcile.New(reconcile.Options{
+	return reconcile.New(reconcile.Options{
 		Connect: func(ctx context.Context) (reconcile.Connection, error) {
 			return libvirt.Dial(ctx, libvirt.Upstream(c.Gateway.Upstream))
 		},
@@ -22,25 +18,4 @@ func (a *Agent) newReconciler(c config.Config) *reconcile.Reconciler {
 		Observe:  func() bool { return a.config.Current().Mode == config.ModeObserve },
 		Log:      a.log,
 	})
-	a.config.OnChange(func(config.Config) { r.PolicyChanged() })
-	return r
 }
-
-// rewriter applies the rules in force.
-func (a *Agent) rewriter() domainxml.Rewriter {
-	return domainxml.Rewriter{
-		Policy:     a.config.Current().Policy(),
-		ReadInitrd: a.storage.initrds.ReadHead,
-		ReadDisk:   a.storage.disks.Read,
-		NWFilter:   a.filters.get,
-	}
-}
-
-// storage reads what guests boot from, which may be on a file server that is gone:
-// all who ask for the same wait for one answer.
-type storage struct {
-	disks   *bootsector.Reader
-	initrds *initrd.Reader
-}
-
-func newStorage() storage { return storage{bootsector.New(), initrd.New()} }

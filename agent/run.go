@@ -2,29 +2,22 @@ package agent
 
 import (
 	"context"
-	"os"
-	"os/signal"
-	"path/filepath"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/virt-netboot/virt-netboot/internal/hookreport"
+	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
 // Run runs the components until the context ends or one of them cannot go on.
 func (a *Agent) Run(ctx context.Context) error {
-	hangups := make(chan os.Signal, 1) // from before the service manager may send one
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	hangups, stop := takeHangups()
+	defer stop()
 	jobs, err := a.jobs(ctx)
 	if err != nil {
 		return err
 	}
-	jobs = append(jobs, a.serveControl, a.tellStopping,
-		a.onceReady(a.watchdog),
-		a.onceReady(func(ctx context.Context) error { a.config.Run(ctx, hangups); return nil }))
+	jobs = append(jobs, endless(a.serveControl), a.onceReady(a.watchdog), a.onceReady(a.reloads(hangups)), a.tellStopping)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, do := range jobs {
 		group.Go(func() error { return do(ctx) })
@@ -32,16 +25,25 @@ func (a *Agent) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// job is something that the agent does until the context ends.
+// job is something that the agent does until the context ends. Its error ends the
+// agent.
 type job func(ctx context.Context) error
+
+// endless is the job of what the agent can go on without.
+func endless(do func(ctx context.Context)) job {
+	return func(ctx context.Context) error {
+		do(ctx)
+		return nil
+	}
+}
 
 // jobs are those of the components that were asked for, ready to begin.
 func (a *Agent) jobs(ctx context.Context) ([]job, error) {
 	var jobs []job
-	if a.only.has(componentGateway) || a.only.has(componentReconcile) {
-		jobs = append(jobs, a.knowFilters(ctx))
+	if a.only.has(status.ComponentGateway) || a.only.has(status.ComponentReconcile) {
+		jobs = append(jobs, a.askForFilters(ctx))
 	}
-	if a.only.has(componentGateway) {
+	if a.only.has(status.ComponentGateway) {
 		if err := a.listen(); err != nil {
 			return nil, err
 		}
@@ -49,43 +51,16 @@ func (a *Agent) jobs(ctx context.Context) ([]job, error) {
 	} else {
 		a.tellReady("runs without the gateway: " + a.only.String())
 	}
-	if a.only.has(componentReconcile) {
-		jobs = append(jobs, a.keepDomains)
+	if a.only.has(status.ComponentReconcile) {
+		jobs = append(jobs, endless(a.domains.Run))
 	}
-	if a.only.has(componentFiles) {
+	if a.only.has(status.ComponentFiles) {
 		jobs = append(jobs, a.files.run)
 	}
-	if a.only.has(componentMetrics) {
-		jobs = append(jobs, a.serveMetrics, a.countHookCalls)
+	if a.only.has(status.ComponentMetrics) {
+		jobs = append(jobs, endless(a.serveMetrics), endless(a.countHookCalls))
 	}
 	return jobs, nil
-}
-
-// knowFilters keeps what is known of libvirt's nwfilters. It is known before the
-// first client is served, if libvirt answers in time.
-func (a *Agent) knowFilters(ctx context.Context) job {
-	atStart, cancel := context.WithTimeout(ctx, filtersAtStart)
-	defer cancel()
-	wait := a.filters.ask(atStart)
-	return func(ctx context.Context) error {
-		a.filters.run(ctx, wait)
-		return nil
-	}
-}
-
-func (a *Agent) keepDomains(ctx context.Context) error {
-	a.domains.Run(ctx)
-	return nil
-}
-
-func (a *Agent) serveMetrics(ctx context.Context) error {
-	serveMetrics(ctx, a.config.Current().Metrics.Listen, a.registry, a.log)
-	return nil
-}
-
-func (a *Agent) countHookCalls(ctx context.Context) error {
-	a.hook.run(ctx, filepath.Join(a.dir, filepath.Base(hookreport.Socket)))
-	return nil
 }
 
 // tellReady tells the log and the service manager, once.
@@ -95,8 +70,8 @@ func (a *Agent) tellReady(what string) {
 	close(a.ready)
 }
 
-// onceReady has a job wait until the service manager knows that the agent is ready:
-// nobody tells it anything before.
+// onceReady has a job wait until the service manager knows that the agent is ready,
+// which must be the first that it is told.
 func (a *Agent) onceReady(do job) job {
 	return func(ctx context.Context) error {
 		select {
@@ -111,7 +86,7 @@ func (a *Agent) onceReady(do job) job {
 // watchdog tells the service manager that the agent does its work.
 func (a *Agent) watchdog(ctx context.Context) error {
 	alive := a.answers
-	if a.only.has(componentGateway) {
+	if a.only.has(status.ComponentGateway) {
 		alive = a.gateway.Check
 	}
 	return a.manager.watchdog(ctx, alive)

@@ -1,16 +1,17 @@
 // Package reload keeps the configuration in force while its file changes:
 //
 //	c := reload.New(path, cfg, log)
-//	c.OnChange(func(now config.Config) { … })
+//	c.Apply = func(now config.Config) { … }
 //	c.Run(ctx, hangups)
 //
 // A changed file is validated first. One with a mistake is refused, with its line
-// and a caret in the log, and the configuration before it stays. So it does when
-// the file is taken away: without a file the agent would all at once touch every
-// domain. An empty file counts as one that is gone.
+// and a caret in the log, and the configuration before it stays. It stays, too, when
+// the file is removed: by the defaults the agent would suddenly change every domain.
+// An empty file counts as removed.
 package reload
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,15 +24,21 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/filewatch"
 )
 
-// Configuration is the one in force. Its methods are safe for concurrent use.
+// Configuration is the one in force. Its methods are safe for concurrent use; its
+// fields must not change once Run runs.
 type Configuration struct {
+	// Apply is called with each configuration that comes into force from now on.
+	Apply func(config.Config)
+	// Around is called for each reload. It must call the function that it is given,
+	// which returns why the file was refused.
+	Around func(reload func() error)
+
 	path    string
 	started config.Config
 	log     *logrus.Logger
-	around  func(reload func() error)
-	change  []func(config.Config)
 
 	mu      sync.Mutex
 	current config.Config
@@ -57,19 +64,12 @@ type Status struct {
 func New(path string, c config.Config, log *logrus.Logger) *Configuration {
 	now := time.Now()
 	return &Configuration{
-		path: path, started: c, log: log, current: c,
-		around: func(reload func() error) { _ = reload() }, // its error is in the log and in the status
+		Apply:  func(config.Config) {},
+		Around: func(reload func() error) { _ = reload() }, // its error is in the log and in the status
+		path:   path, started: c, log: log, current: c,
 		status: Status{Path: path, Mode: c.Mode, Loaded: now, Checked: now},
 	}
 }
-
-// OnChange calls f with each configuration that comes into force from now on. It
-// must not be called once Run runs.
-func (c *Configuration) OnChange(f func(config.Config)) { c.change = append(c.change, f) }
-
-// Around calls f for each reload, which must call the function that it is given:
-// that one returns why the file was refused. Like OnChange it is for before Run.
-func (c *Configuration) Around(f func(reload func() error)) { c.around = f }
 
 // Current returns the configuration in force. Its keys that need a restart are
 // those of the file nevertheless.
@@ -86,14 +86,30 @@ func (c *Configuration) Status() Status {
 	return c.status
 }
 
-// reload reads the file again. Somebody asked for it, or else something happened
-// in its directory and it is only worth a word if it is another file now.
+// Run reloads the file after each signal on hangups, and when it changes, until
+// the context ends.
+func (c *Configuration) Run(ctx context.Context, hangups <-chan os.Signal) {
+	changed := filewatch.Watch(ctx, c.log.WithField("FILE", c.path), filewatch.File{Path: c.path})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			c.reload(true)
+		case <-changed:
+			c.reload(false)
+		}
+	}
+}
+
+// reload reads the file again. Asked for, it always answers in the log; else it does
+// so only if the file is another one now.
 func (c *Configuration) reload(asked bool) {
 	now, err := c.read()
 	if !asked && c.known(now, err) {
 		return
 	}
-	c.around(func() error {
+	c.Around(func() error {
 		if err != nil {
 			c.refuse(err)
 			return err
@@ -105,7 +121,7 @@ func (c *Configuration) reload(asked bool) {
 
 func (c *Configuration) read() (config.Config, error) {
 	if info, err := os.Stat(c.path); err == nil && info.Size() == 0 && !c.byDefault() {
-		return config.Config{}, fmt.Errorf("%s is empty, as it is while somebody writes it; put a comment into it to run with the defaults", c.path)
+		return config.Config{}, fmt.Errorf("%s is empty, as it is while being written; put a comment into it to run with the defaults", c.path)
 	}
 	now, err := config.Read(c.path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -160,9 +176,7 @@ func (c *Configuration) accept(now config.Config) {
 	c.current = now
 	c.status = Status{Path: c.path, Mode: now.Mode, Loaded: read, Checked: read, Restart: restart}
 	c.mu.Unlock()
-	for _, f := range c.change {
-		f(now)
-	}
+	c.Apply(now)
 	log := c.log.WithField("FILE", c.path)
 	log.Infof("the configuration is loaded again: mode %s, %d rules, %d files", now.Mode, len(now.Rules), len(now.Files))
 	if len(restart) > 0 {

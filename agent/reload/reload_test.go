@@ -17,6 +17,9 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
+// settle is how long a file must stay as it is before it is read.
+const settle = 100 * time.Millisecond
+
 const observe = "mode: observe\n"
 
 // subject is a Configuration that runs.
@@ -89,11 +92,11 @@ func TestWaysToChangeAFile(t *testing.T) {
 			write(t, dir, "config.yaml.tmp", observe)
 			rename(t, dir, "config.yaml.tmp", "config.yaml")
 		}},
-		{"moved away and written anew, as vim does", "config.yaml", nil, func(t *testing.T, dir string) {
+		{"moved away and written again, as vim does", "config.yaml", nil, func(t *testing.T, dir string) {
 			rename(t, dir, "config.yaml", "config.yaml~")
 			write(t, dir, "config.yaml", observe)
 		}},
-		{"removed and written anew", "config.yaml", nil, func(t *testing.T, dir string) {
+		{"removed and written again", "config.yaml", nil, func(t *testing.T, dir string) {
 			remove(t, dir, "config.yaml")
 			write(t, dir, "config.yaml", observe)
 		}},
@@ -166,7 +169,7 @@ func TestAppears(t *testing.T) {
 	}
 }
 
-// TestRefused: what was in force stays, and everybody is told why.
+// TestRefused: what was in force stays, and log and status say why.
 func TestRefused(t *testing.T) {
 	s := start(t, "config.yaml", func(dir string) { write(t, dir, "config.yaml", observe) })
 	write(t, s.dir, "config.yaml", "mode: enforce\nrule: []\nlog: {level: loud}\n")
@@ -196,8 +199,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestAsked: who sends SIGHUP gets an answer in the log although nothing changed;
-// a touch of the file is not worth one.
+// TestAsked: SIGHUP is answered in the log although nothing changed; a touch of the
+// file is not.
 func TestAsked(t *testing.T) {
 	s := start(t, "config.yaml", func(dir string) { write(t, dir, "config.yaml", observe) })
 	write(t, s.dir, "config.yaml", observe+"# a comment\n")
@@ -212,20 +215,21 @@ func TestAsked(t *testing.T) {
 	}
 }
 
-func TestOnChange(t *testing.T) {
+// TestApply: a configuration is applied once it is in force, and a refused one is not.
+func TestApply(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(&lockedBuffer{})
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	c := New(path, config.Default(), log)
 	var got []config.Mode
-	c.OnChange(func(now config.Config) {
+	c.Apply = func(now config.Config) {
 		if now.Mode != c.Current().Mode {
-			t.Errorf("told of %s while %s is in force", now.Mode, c.Current().Mode)
+			t.Errorf("%s is applied while %s is in force", now.Mode, c.Current().Mode)
 		}
 		got = append(got, now.Mode)
-	})
+	}
 	var errs []error
-	c.Around(func(reload func() error) { errs = append(errs, reload()) })
+	c.Around = func(reload func() error) { errs = append(errs, reload()) }
 	for _, yaml := range []string{observe, "mode: off", "mode: enforce"} {
 		write(t, filepath.Dir(path), "config.yaml", yaml)
 		c.reload(true)

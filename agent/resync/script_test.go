@@ -86,7 +86,7 @@ func watchFiles() error {
 	log.SetOutput(out)
 	log.SetLevel(logrus.DebugLevel)
 	w := &resync.Watcher{
-		Files: files(flag.Args()), Policy: readPolicy, Log: log, DryRun: *dryRun, Timing: resync.Timing{Rescan: *rescan},
+		Files: files(flag.Args()), Policy: readPolicy, Log: log, DryRun: *dryRun, RescanEvery: *rescan,
 	}
 	go rescanOnSIGHUP(w)
 	go keepStatus(ctx, w)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,34 +17,26 @@ import (
 type target struct {
 	config.File
 	schedule schedule
-	trail    []string
 	settled  identity // of the file when it was last found or put in line
 	readOnly bool     // its directory was so from the start
 	status   Status
 	told     []edit.Note // what the log has of them
 }
 
-func newTarget(f config.File, timing Timing) *target {
+func newTarget(f config.File) *target {
 	if abs, err := filepath.Abs(f.Path); err == nil {
 		f.Path = abs
 	}
 	return &target{
 		File:     f,
-		schedule: schedule{timing: timing},
 		readOnly: errors.Is(unix.Access(filepath.Dir(f.Path), unix.W_OK), unix.EROFS),
 		status:   Status{Path: f.Path, Kind: f.Kind},
 	}
 }
 
-// concerns reports whether an event of a path can be one of the file.
-func (t *target) concerns(path string) bool {
-	return slices.Contains(t.trail, filepath.Clean(path))
-}
-
-// findTrail must run before the file is looked at, so that no change is missed.
-func (t *target) findTrail() []string {
-	t.trail = append(filewatch.Trail(t.Path), t.Path+markerSuffix)
-	return t.trail
+// watched is what may change about the file.
+func (t *target) watched() filewatch.File {
+	return filewatch.File{Path: t.Path, Beside: t.Path + markerSuffix}
 }
 
 // unchanged reports whether the file is the one that was last in line, without

@@ -1,6 +1,7 @@
 package resync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
@@ -29,10 +29,11 @@ type Watcher struct {
 	DryRun bool
 	// EndReadOnly lets Run end with an error when it cannot write any more to a
 	// directory that it could write to, or that was not there. So it is in a systemd
-	// unit after the directory of ReadWritePaths= was made anew; a restart helps.
+	// unit after the directory of ReadWritePaths= was made again; a restart helps.
 	EndReadOnly bool
-	// Timing is for tests; its zero value is the default.
-	Timing Timing
+	// RescanEvery is how often all files are looked at without any event; zero is
+	// every minute.
+	RescanEvery time.Duration
 
 	once     sync.Once
 	rescan   chan struct{}
@@ -44,18 +45,21 @@ type Watcher struct {
 // returns an error at once for a kind of file that it does not know, and later
 // only with EndReadOnly. A Watcher runs once.
 func (w *Watcher) Run(ctx context.Context) error {
-	r := &run{Watcher: w, timing: w.Timing.withDefaults()}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &run{Watcher: w}
+	var watched []filewatch.File
 	for _, f := range w.Files {
 		if editorOf(f.Kind) == nil {
 			return fmt.Errorf("%s: unknown kind %q of file", f.Path, f.Kind)
 		}
-		r.targets = append(r.targets, newTarget(f, r.timing))
+		t := newTarget(f)
+		r.targets, watched = append(r.targets, t), append(watched, t.watched())
 	}
-	defer r.inotify.Close()
-	return r.loop(ctx)
+	return r.loop(ctx, filewatch.Watch(ctx, w.Log, watched...))
 }
 
-// Rescan makes Run look at all files at once, as it does every minute. It may be
+// Rescan makes Run look at all files at once, as it does every RescanEvery. It may be
 // called at any time and does not wait.
 func (w *Watcher) Rescan() {
 	select {
@@ -80,99 +84,56 @@ func (w *Watcher) Status() []Status {
 // run is the watcher at work. Only its own goroutine touches it.
 type run struct {
 	*Watcher
-	timing  Timing
 	targets []*target
-	inotify filewatch.Watcher
-	polling string // why the files are polled, "" while they are not
-	ended   error  // why Run ends
+	ended   error // why Run ends
 }
 
-func (r *run) loop(ctx context.Context) error {
-	rescan, poll, timer := time.NewTicker(r.timing.Rescan), time.NewTicker(r.timing.Poll), time.NewTimer(0)
+// loop looks at the files that have changed, by their index, and at those that are due.
+func (r *run) loop(ctx context.Context, changed <-chan int) error {
+	rescan := time.NewTicker(cmp.Or(r.RescanEvery, defaultRescan))
 	defer rescan.Stop()
-	defer poll.Stop()
-	defer timer.Stop()
-	r.lookAtAll()
-	for {
-		r.lookAtDue(time.Now())
-		if r.ended != nil {
-			return r.ended
-		}
-		var wake <-chan time.Time
-		if next := r.next(); !next.IsZero() {
-			timer.Reset(time.Until(next))
-			wake = timer.C
-		}
-		var polls <-chan time.Time
-		if r.polling != "" {
-			polls = poll.C
-		}
+	for r.ended == nil {
 		select {
 		case <-ctx.Done():
 			return nil
-		case event := <-r.inotify.Events:
-			r.touch(event)
-		case err := <-r.inotify.Errors:
-			// Most of all the queue's overflow: any event may have been lost.
-			r.Log.WithError(err).Warn("inotify lost events; looking at all files")
-			r.lookAtAll()
+		case i := <-changed:
+			r.look(r.targets[i], false)
 		case <-rescan.C:
 			r.lookAtAll()
 		case <-r.rescans():
 			r.lookAtAll()
-		case now := <-polls:
-			r.touchAll(now)
-		case <-wake:
+		case now := <-r.due():
+			r.lookAtDue(now)
 		}
 	}
+	return r.ended
 }
 
-func (r *run) touch(event fsnotify.Event) {
+// due receives when the first file is due.
+func (r *run) due() <-chan time.Time {
+	var first time.Time
 	for _, t := range r.targets {
-		if t.concerns(event.Name) {
-			t.schedule.touch(time.Now())
+		if due := t.schedule.due; !due.IsZero() && (first.IsZero() || due.Before(first)) {
+			first = due
 		}
 	}
-}
-
-func (r *run) touchAll(now time.Time) {
-	for _, t := range r.targets {
-		t.schedule.touch(now)
+	if first.IsZero() {
+		return nil
 	}
-}
-
-// next returns when the first file is due, the zero time for never.
-func (r *run) next() time.Time {
-	var next time.Time
-	for _, t := range r.targets {
-		if due := t.schedule.due(); !due.IsZero() && (next.IsZero() || due.Before(next)) {
-			next = due
-		}
-	}
-	return next
+	return time.After(time.Until(first))
 }
 
 func (r *run) lookAtDue(now time.Time) {
 	for _, t := range r.targets {
-		if due := t.schedule.due(); !due.IsZero() && !due.After(now) {
+		if due := t.schedule.due; !due.IsZero() && !due.After(now) {
 			r.look(t, false)
 		}
 	}
 }
 
-// lookAtAll reads all files anew, and tries inotify again where it failed.
 func (r *run) lookAtAll() {
-	before := r.polling
-	r.polling = ""
 	for _, t := range r.targets {
 		r.look(t, true)
-	}
-	switch {
-	case r.polling == before:
-	case r.polling == "":
-		r.Log.Info("inotify works again")
-	default:
-		r.Log.Errorf("looking at the files every %v: %s", r.timing.Poll, r.polling)
 	}
 }
 
@@ -180,7 +141,6 @@ func (r *run) lookAtAll() {
 // changed since it was in line is not read.
 func (r *run) look(t *target, sure bool) {
 	t.schedule.begin()
-	r.watch(t)
 	if !sure && t.unchanged() {
 		return
 	}
@@ -191,7 +151,7 @@ func (r *run) look(t *target, sure bool) {
 	r.report(t, before, out)
 	r.publish()
 	if r.EndReadOnly && !t.readOnly && errors.Is(err, unix.EROFS) {
-		r.ended = fmt.Errorf("%s has become read-only for this process, which a restart mends: %w", filepath.Dir(t.Path), err)
+		r.ended = fmt.Errorf("%s has become read-only for this process; a restart helps: %w", filepath.Dir(t.Path), err)
 	}
 }
 
@@ -201,12 +161,5 @@ func (r *run) publish() {
 	r.statuses = r.statuses[:0]
 	for _, t := range r.targets {
 		r.statuses = append(r.statuses, t.status)
-	}
-}
-
-// watch arms inotify for a file.
-func (r *run) watch(t *target) {
-	if err := r.inotify.Watch(t.findTrail()); err != nil {
-		r.polling = err.Error()
 	}
 }

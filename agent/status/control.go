@@ -10,7 +10,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"syscall"
-	"time"
+
+	"github.com/virt-netboot/virt-netboot/internal/httpserver"
 )
 
 // Dir is where the sockets are on a node: Socket, and FilesSocket of an agent that
@@ -26,18 +27,13 @@ func Serve(ctx context.Context, l net.Listener, status func() Status) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(status()) // fails only for who does not listen any more
+		_ = json.NewEncoder(w).Encode(status()) // fails only where the client has gone
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("answering on %s: %w", l.Addr(), err)
-	}
-	return nil
+	return httpserver.Serve(ctx, l, mux)
 }
 
-// Node asks the agent of a node, whose sockets are in dir. Where its files are
-// another agent's part, it asks that one for them.
+// Node asks the agent of a node, whose sockets are in dir, and, where another agent
+// has the files, that one for them.
 func Node(ctx context.Context, dir string) (Status, error) {
 	s, err := Get(ctx, filepath.Join(dir, Socket))
 	if err != nil || s.Has(ComponentFiles) {
@@ -54,7 +50,7 @@ func Node(ctx context.Context, dir string) (Status, error) {
 	return s, nil
 }
 
-// ErrNotRunning is what Get returns where nobody answers.
+// ErrNotRunning is what Get returns where no agent answers.
 var ErrNotRunning = errors.New("the agent does not run")
 
 // Get asks the agent that answers at socket.
@@ -71,7 +67,7 @@ func Get(ctx context.Context, socket string) (Status, error) {
 	resp, err := client.Do(req)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return Status{}, fmt.Errorf("%w: nobody listens on %s", ErrNotRunning, socket)
+		return Status{}, fmt.Errorf("%w: nothing listens on %s", ErrNotRunning, socket)
 	case errors.Is(err, fs.ErrPermission):
 		return Status{}, fmt.Errorf("only root may ask the agent: %w", &fs.PathError{Op: "connect", Path: socket, Err: fs.ErrPermission})
 	case err != nil:

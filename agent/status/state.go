@@ -8,7 +8,7 @@ type State string
 // The states, a domain having the first that fits.
 const (
 	Failed      State = "failed"       // it could not be read, or not be brought in line
-	LeftAlone   State = "left-alone"   // somebody changes it back again and again
+	LeftAlone   State = "left-alone"   // another program changes it back again and again
 	Reverted    State = "reverted"     // no rule applies until it is applied again
 	WouldChange State = "would-change" // not in line: mode observe
 	Unmatched   State = "unmatched"    // no rule is for it

@@ -40,15 +40,16 @@ type Gateway struct {
 	gateway.Stats
 }
 
-// The parts whose status is told.
+// The components of an agent.
 const (
 	ComponentGateway   = "gateway"
 	ComponentReconcile = "reconcile"
 	ComponentFiles     = "files"
+	ComponentMetrics   = "metrics"
 )
 
-// Has reports whether a part of the agent runs.
-func (s Status) Has(part string) bool { return slices.Contains(s.Components, part) }
+// Has reports whether a component of the agent runs.
+func (s Status) Has(component string) bool { return slices.Contains(s.Components, component) }
 
 // Problems are what the agent cannot do although it should, each in a line. A
 // guest that cannot boot from the network for a reason of its own is none: that is
@@ -69,7 +70,7 @@ func (s Status) Problems() []string {
 	for _, d := range s.Domains {
 		switch {
 		case !d.LeftAloneUntil.IsZero():
-			all = append(all, fmt.Sprintf("domain %s is left alone: somebody changes it back", d.Name))
+			all = append(all, fmt.Sprintf("domain %s is left alone: another program changes it back", d.Name))
 		case d.Error != "":
 			all = append(all, fmt.Sprintf("domain %s could not be brought in line", d.Name))
 		}

@@ -166,7 +166,7 @@ func (t *text) details(d reconcile.DomainStatus, observe bool) []row {
 		add(wrong, "error", d.Error)
 	}
 	if !d.LeftAloneUntil.IsZero() {
-		add(wrong, "left alone", "until "+t.clock(d.LeftAloneUntil)+", since somebody changes it back again and again")
+		add(wrong, "left alone", "until "+t.clock(d.LeftAloneUntil)+", since another program changes it back again and again")
 	}
 	switch d.Once {
 	case domainxml.OncePending:

@@ -1,103 +1,216 @@
 // Package filewatch tells when the file at a path may have become another one:
 // when it is written or replaced, when a symlink on the way to it is changed, or
 // when a directory of its path appears.
+//
+//	files := []filewatch.File{{Path: "/etc/nova/dnsmasq.conf"}}
+//	changed := filewatch.Watch(ctx, log, files...)
+//	for {
+//		select {
+//		case i := <-changed:
+//			… read files[i]
+//		case <-ctx.Done():
+//			return
+//		}
+//	}
+//
+// It has inotify for this, and polls where inotify cannot be had.
 package filewatch
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
+	"time"
 
-	"github.com/fsnotify/fsnotify"
-	"golang.org/x/sys/unix"
+	"github.com/sirupsen/logrus"
 )
 
-// maxLinks is how many symlinks the kernel follows in a path (path_resolution(7)).
-const maxLinks = 40
+// pollEvery is how often a file is looked at that inotify does not tell of.
+const pollEvery = 250 * time.Millisecond
 
-// Trail returns every path that a change of can make another file of an absolute
-// path: its directories, the symlinks in it, what they lead through, and the file
-// last. What does not exist yet is in it too.
-func Trail(path string) []string {
-	var passed []string
-	at, links := "/", 0
-	todo := components(path)
-	for len(todo) > 0 {
-		at, todo = filepath.Join(at, todo[0]), todo[1:]
-		passed = append(passed, at)
-		target, err := os.Readlink(at)
-		if err != nil || links == maxLinks {
+// File is a file to watch.
+type File struct {
+	Path string
+	// Beside is the path of a file in the same directory whose changes count as those
+	// of Path; "" for none.
+	Beside string
+}
+
+// Watch sends the index of a file when it may have changed, until the context ends.
+// It does so once for each file at first, for what changed before. A burst of changes
+// counts as one. A change after the receiver has got the index is sent again, so a file
+// that is read then is never missed.
+//
+// Where inotify cannot be had the log says why, once.
+func Watch(ctx context.Context, log logrus.FieldLogger, files ...File) <-chan int {
+	w := &watcher{log: log, changed: make(chan int)}
+	for _, f := range files {
+		w.files = append(w.files, newFile(f))
+	}
+	go w.run(ctx)
+	return w.changed
+}
+
+// watcher is a Watch at work. Only its own goroutine touches it.
+type watcher struct {
+	log     logrus.FieldLogger
+	files   []*file
+	inotify inotify
+	changed chan int
+	polling string // why files are polled, "" while none is
+}
+
+func (w *watcher) run(ctx context.Context) {
+	defer w.inotify.close()
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	w.touchAll()
+	w.tell(ctx, time.Now().Add(patience)) // at once
+	for {
+		polls := poll.C
+		if w.polling == "" {
+			polls = nil
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case event := <-w.inotify.Events:
+			w.touch(filepath.Clean(event.Name))
+		case err := <-w.inotify.Errors:
+			// Most of all the queue's overflow: any event may have been lost.
+			w.log.WithError(err).Warn("inotify lost events; looking at all files")
+			w.touchAll()
+		case <-polls:
+			w.poll()
+		case now := <-w.over():
+			w.tell(ctx, now)
+		}
+	}
+}
+
+// touch is for an event of a path.
+func (w *watcher) touch(path string) {
+	for _, f := range w.files {
+		if slices.Contains(f.trail, path) {
+			f.burst.add(time.Now())
+		}
+	}
+}
+
+func (w *watcher) touchAll() {
+	for _, f := range w.files {
+		f.burst.add(time.Now())
+	}
+}
+
+// poll looks at the files that inotify does not tell of, and tries inotify again.
+func (w *watcher) poll() {
+	for _, f := range w.files {
+		if f.blind != nil && (w.arm(f) || f.differs()) {
+			f.burst.add(time.Now())
+		}
+	}
+	w.report()
+}
+
+// over receives when the first burst is over.
+func (w *watcher) over() <-chan time.Time {
+	var first time.Time
+	for _, f := range w.files {
+		if over := f.burst.over(); !over.IsZero() && (first.IsZero() || over.Before(first)) {
+			first = over
+		}
+	}
+	if first.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(first))
+}
+
+// tell sends the files whose burst is over.
+func (w *watcher) tell(ctx context.Context, now time.Time) {
+	for i, f := range w.files {
+		if over := f.burst.over(); over.IsZero() || over.After(now) {
 			continue
 		}
-		links++
-		todo = append(components(target), todo...)
-		if at = filepath.Dir(at); filepath.IsAbs(target) {
-			at = "/"
+		f.burst = burst{}
+		w.arm(f) // before it is read, or a change in between would be missed
+		w.report()
+		select {
+		case w.changed <- i:
+		case <-ctx.Done():
+			return
 		}
 	}
-	return passed
 }
 
-func components(path string) []string {
-	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
-}
-
-// Watcher tells of changes in directories. Its zero value tells nothing yet.
-type Watcher struct {
-	// Events and Errors are inotify's. They are nil before Watch succeeds.
-	Events <-chan fsnotify.Event
-	Errors <-chan error
-
-	inotify *fsnotify.Watcher
-}
-
-// Watch makes sure that changes of the paths of a trail are told, whose names
-// are then those of Events. Directories that do not exist yet tell nothing; the
-// ones above them tell when they appear, and then Watch is to be called again.
-// One that may not be read must not change, unless the file is in it. Where
-// inotify cannot be had an error says what to raise; the next call tries again.
-func (w *Watcher) Watch(trail []string) error {
-	if err := w.open(); err != nil {
-		return err
+// arm has inotify tell of what leads to a file now, and reports whether it does.
+func (w *watcher) arm(f *file) bool {
+	f.trail = trail(f.Path)
+	f.blind = w.inotify.watch(f.trail)
+	if f.Beside != "" {
+		f.trail = append(f.trail, f.Beside)
 	}
-	own := filepath.Dir(trail[len(trail)-1])
-	for _, path := range trail {
-		dir := filepath.Dir(path)
-		err := w.inotify.Add(dir)
-		switch {
-		case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
-		case errors.Is(err, fs.ErrPermission) && dir != own:
-		case errors.Is(err, unix.ENOSPC):
-			return errors.New("no inotify watch is left: raise the sysctl fs.inotify.max_user_watches")
-		default:
-			return fmt.Errorf("watching %s: %w", dir, err)
+	return f.blind == nil
+}
+
+// report logs when inotify cannot be had, and when it can be again.
+func (w *watcher) report() {
+	before := w.polling
+	w.polling = ""
+	for _, f := range w.files {
+		if f.blind != nil {
+			w.polling = f.blind.Error()
 		}
 	}
-	return nil
+	switch {
+	case w.polling == before:
+	case w.polling == "":
+		w.log.Info("inotify works again")
+	default:
+		w.log.Errorf("looking at the files every %v: %s", pollEvery, w.polling)
+	}
 }
 
-func (w *Watcher) open() error {
-	if w.inotify != nil {
-		return nil
-	}
-	inotify, err := fsnotify.NewWatcher()
-	if errors.Is(err, unix.EMFILE) {
-		return errors.New("no inotify instance is left: raise the sysctl fs.inotify.max_user_instances")
-	}
-	if err != nil {
-		return fmt.Errorf("starting inotify: %w", err)
-	}
-	w.inotify, w.Events, w.Errors = inotify, inotify.Events, inotify.Errors
-	return nil
+// file is a File that is watched.
+type file struct {
+	File
+	trail []string
+	burst burst
+	blind error // why inotify does not tell of it
+	seen  [2]fs.FileInfo
 }
 
-// Close ends the watch.
-func (w *Watcher) Close() error {
-	if w.inotify == nil {
-		return nil
+func newFile(f File) *file {
+	f.Path = absolute(f.Path)
+	if f.Beside != "" {
+		f.Beside = absolute(f.Beside)
 	}
-	return w.inotify.Close()
+	return &file{File: f}
+}
+
+// absolute is a path as it is where the working directory is gone.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// differs reports whether the file is another one than when it was last asked.
+func (f *file) differs() bool {
+	before := f.seen
+	for i, path := range []string{f.Path, f.Beside} {
+		f.seen[i], _ = os.Stat(path) // nil where it is missing
+	}
+	return !same(before[0], f.seen[0]) || !same(before[1], f.seen[1])
+}
+
+func same(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -87,12 +86,4 @@ func warnings(d reconcile.DomainStatus) []domainxml.WarningKind {
 		}
 	}
 	return kinds
-}
-
-// seconds is a time as Prometheus has it, 0 for never.
-func seconds(t time.Time) float64 {
-	if t.IsZero() {
-		return 0
-	}
-	return float64(t.UnixMilli()) / 1000
 }
