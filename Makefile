@@ -22,7 +22,9 @@ build: ## bin/virt-netboot and bin/qemu-hook
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/qemu-hook ./hooks/qemu
 
 .PHONY: demo
-demo: deps build ## an instance of Nova's boots from the network, shown step by step
+demo: deps ## an instance of Nova's boots from the network, shown step by step
+	@echo "building the programs: seconds, or minutes the first time"
+	@$(MAKE) --silent build
 	@$(GO) run ./e2e/demo
 
 .PHONY: demo-full
