@@ -19,12 +19,12 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
-// TestCorpus rewrites libvirt's own test domains under several rules. For each
+// TestCorpus rewrites the corpus under several rules. For each
 // document the output must be the input outside the edits, a second rewrite
 // must change nothing, and libvirtxml must read from the output what the typed
 // rule makes of the input.
 func TestCorpus(t *testing.T) {
-	files := corpus.Files(t, corpus.Libvirt, ".xml")
+	docs := corpus.Documents(t)
 	replace := domainxml.Filterref{Action: domainxml.FilterrefReplace, Filter: "virt-netboot-relaxed"}
 	rules := map[string]func(*domainxml.Rule){
 		"default": func(*domainxml.Rule) {},
@@ -40,14 +40,14 @@ func TestCorpus(t *testing.T) {
 			rule := domainxml.DefaultRule()
 			rules[name](&rule)
 			f := figures{refused: map[string]int{}}
-			for _, file := range files {
-				f.check(t, file, rule)
+			for _, d := range docs {
+				f.check(t, d, rule)
 			}
 			t.Logf("%s", f)
 			if name == "keep" && f.changed > 0 {
 				t.Errorf("%d documents changed, want none", f.changed)
 			}
-			if name != "keep" && f.changed < len(files)/2 {
+			if name != "keep" && f.changed < len(docs)/2 {
 				t.Errorf("only %d documents changed", f.changed)
 			}
 		})
@@ -71,18 +71,14 @@ func (f figures) String() string {
 	return b.String()
 }
 
-func (f *figures) check(t *testing.T, file string, rule domainxml.Rule) {
-	src, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+func (f *figures) check(t *testing.T, d corpus.Document, rule domainxml.Rule) {
 	f.documents++
 	r := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
-	res, err := r.Domain(src, domainxml.Inactive)
+	res, err := r.Domain(d.XML, domainxml.Inactive)
 	if err != nil {
 		f.refused[err.Error()]++
-		if !bytes.Equal(res.Output, src) {
-			t.Errorf("%s: refused but changed", file)
+		if !bytes.Equal(res.Output, d.XML) {
+			t.Errorf("%s: refused but changed", d.Name)
 		}
 		return
 	}
@@ -92,7 +88,7 @@ func (f *figures) check(t *testing.T, file string, rule domainxml.Rule) {
 	case res.Changed():
 		f.changed++
 	}
-	checkRewrite(t, file, src, res, r)
+	checkRewrite(t, d.Name, d.XML, res, r)
 }
 
 // checkRewrite is what must hold for any document that was rewritten.
@@ -138,7 +134,7 @@ func outsideTheRules(doc []byte) string {
 const (
 	newMetadata = `(?s)\s*<metadata>\s*<netboot:domain [^>]*metadata="new".*?</netboot:domain>\s*</metadata>`
 	recorded    = `(?s)\s*<netboot:domain .*?</netboot:domain>`
-	ruled       = `(?s)\s*(<boot [^>]*/>|<filterref [^>]*/>|<filterref .*?</filterref>|` +
+	ruled       = `(?s)\s*(<boot\s[^>]*/>|<boot\s[^>]*></boot>|<filterref\s[^>]*/>|<filterref\s.*?</filterref\s*>|` +
 		`<kernel>.*?</kernel>|<initrd>.*?</initrd>|<cmdline>.*?</cmdline>|<shim>.*?</shim>)`
 )
 
@@ -170,18 +166,14 @@ func TestCorpusStaysValid(t *testing.T) {
 	r := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
 	before, after := t.TempDir(), t.TempDir()
 	changed := 0
-	for i, file := range corpus.Files(t, corpus.Libvirt, ".xml") {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := r.Domain(src, domainxml.Inactive)
+	for i, d := range corpus.Documents(t) {
+		res, err := r.Domain(d.XML, domainxml.Inactive)
 		if err != nil || !res.Changed() {
 			continue
 		}
 		changed++
-		name := fmt.Sprintf("%04d-%s", i, filepath.Base(file))
-		writeFile(t, filepath.Join(before, name), src)
+		name := fmt.Sprintf("%04d-%s", i, filepath.Base(d.Name))
+		writeFile(t, filepath.Join(before, name), d.XML)
 		writeFile(t, filepath.Join(after, name), res.Output)
 	}
 	valid, still := validates(t, schema, before), validates(t, schema, after)

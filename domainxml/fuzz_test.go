@@ -68,11 +68,7 @@ func seeds(f *testing.F) [][]byte {
 			}
 		}
 	}
-	sample, err := corpus.Sample(corpus.Libvirt, ".xml", 10)
-	if err != nil {
-		f.Fatal(err)
-	}
-	return append(docs, sample...)
+	return append(docs, corpus.Sample(f, 160)...)
 }
 
 func wellFormed(doc []byte) error {

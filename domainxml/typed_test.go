@@ -47,8 +47,7 @@ func applyTypedBoot(d *libvirtxml.Domain, rule domainxml.Rule) {
 	switch {
 	case len(orders) > 0 && len(d.OS.BootDevices) > 0:
 		return // libvirt refuses the domain
-	case rule.BootNIC.All && d.Devices != nil && len(d.Devices.Interfaces) > 0 &&
-		(len(orders) > 0 || len(d.Devices.Interfaces) > 1):
+	case rule.BootNIC.All && d.Devices != nil && len(d.Devices.Interfaces) > 1:
 		applyTypedAll(d, orders)
 	case len(orders) > 0:
 		applyTypedOrder(d.Devices, orders)

@@ -30,7 +30,7 @@ func (s *story) tellFull(ctx context.Context) error {
 	if err := s.lab.StartAgent(ctx); err != nil {
 		return err
 	}
-	heading("Who answers whom, before anybody boots: virt-netboot probe --bridge %s", tenant.Bridge)
+	heading("Who answers whom, before an instance boots: virt-netboot probe --bridge %s", tenant.Bridge)
 	answers, err := s.lab.VirtNetboot(ctx, "probe", "--bridge", tenant.Bridge)
 	if err != nil {
 		return err
@@ -108,6 +108,6 @@ func (s *story) showPicture(ctx context.Context, name, file string) error {
 	if err := s.screenshot(ctx, name, picture); err != nil {
 		return err
 	}
-	fmt.Printf("  as a picture: %s\n", picture)
+	say("screen", filepath.Join("demo", file))
 	return nil
 }

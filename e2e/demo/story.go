@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,16 +26,16 @@ func (s *story) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.pastTheGateway(ctx, guest); err != nil {
+	if err := s.bypassTheGateway(ctx, guest); err != nil {
 		return err
 	}
 	return s.throughTheGateway(ctx, guest)
 }
 
-// pastTheGateway is how a node behaves without a gateway: the hook can only say
+// bypassTheGateway is how a node behaves without a gateway: the hook can only say
 // what is wrong.
-func (s *story) pastTheGateway(ctx context.Context, guest *lab.Guest) error {
-	heading("Nova's instance %s, defined through libvirt's own socket", guest.Name)
+func (s *story) bypassTheGateway(ctx context.Context, guest *lab.Guest) error {
+	heading("Nova's %s, bypassing the gateway", guest.Name)
 	if _, err := s.lab.Virsh(ctx, "define", guest.File); err != nil {
 		return err
 	}
@@ -55,15 +56,13 @@ func (s *story) pastTheGateway(ctx context.Context, guest *lab.Guest) error {
 }
 
 func (s *story) throughTheGateway(ctx context.Context, guest *lab.Guest) error {
-	heading("The same instance through the gateway, %s", lab.GatewaySocket)
+	heading("The same instance through the gateway")
 	if err := s.lab.StartAgent(ctx); err != nil {
 		return err
 	}
-	diff, err := s.lab.Command(ctx, filepath.Join(s.root, "bin", "virt-netboot"), "rewrite", "--diff", "--color", "always", guest.File)
-	if err != nil {
+	if err := s.showRewrite(ctx, guest.File); err != nil {
 		return err
 	}
-	fmt.Println(diff)
 	if _, err := s.lab.VirshGateway(ctx, "define", guest.File); err != nil {
 		return err
 	}
@@ -78,7 +77,6 @@ func (s *story) throughTheGateway(ctx context.Context, guest *lab.Guest) error {
 	if err := s.showHook(ctx); err != nil {
 		return err
 	}
-	heading("Waiting for the guest to ask the network (emulated, so a few seconds)")
 	return s.showGuest(ctx, guest, heard, started)
 }
 
@@ -94,22 +92,68 @@ func (s *story) showGuest(ctx context.Context, guest *lab.Guest, heard <-chan er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	fmt.Printf("  %.1f s after power on: DHCPDISCOVER with user class iPXE (option 77) from %s\n",
-		time.Since(started).Seconds(), guest.Domain.Devices.Interfaces[0].MAC.Address)
+	say("guest", fmt.Sprintf("%.1f s after power on: a DHCPDISCOVER of iPXE's from %s",
+		time.Since(started).Seconds(), guest.Domain.Devices.Interfaces[0].MAC.Address))
 	return s.showPicture(ctx, guest.Name, "ipxe.png")
 }
 
-// showQEMU prints the part of QEMU's command line that says what boots.
+// showRewrite prints the lines of a document that the gateway changes.
+func (s *story) showRewrite(ctx context.Context, document string) error {
+	diff, err := s.lab.Command(ctx, filepath.Join(s.root, "bin", "virt-netboot"), "rewrite", "--diff", "--color", "never", document)
+	if err != nil {
+		return err
+	}
+	label := "XML"
+	for _, line := range changedLines(diff) {
+		say(label, line)
+		label = ""
+	}
+	return nil
+}
+
+// changedLines are the lines that a diff adds and removes. The undo record is one
+// line: it keeps what the others remove.
+func changedLines(diff string) []string {
+	var lines []string
+	inRecord := false
+	for line := range strings.Lines(diff) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"):
+		case strings.Contains(line, "</netboot:domain>"):
+			inRecord = false
+		case strings.Contains(line, "<netboot:domain "):
+			inRecord = true
+			lines = append(lines, "+ the undo record, in <metadata>: what was there")
+		case inRecord:
+		case strings.HasPrefix(line, "+"), strings.HasPrefix(line, "-"):
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// showQEMU prints which of the guest's devices QEMU tries to boot from.
 func (s *story) showQEMU(name string) error {
 	args, err := s.lab.QEMUCommandLine(name)
 	if err != nil {
 		return err
 	}
-	fmt.Println("  QEMU was started with")
+	label := "QEMU"
 	for i, arg := range args {
-		if i > 0 && args[i-1] == "-device" && (strings.Contains(arg, "virtio-blk") || strings.Contains(arg, "virtio-net")) {
-			fmt.Println("    -device", arg)
+		if i == 0 || args[i-1] != "-device" || !strings.Contains(arg, "virtio-blk") && !strings.Contains(arg, "virtio-net") {
+			continue
 		}
+		var device struct{ ID, Driver, BootIndex any }
+		if err := json.Unmarshal([]byte(arg), &device); err != nil {
+			return fmt.Errorf("reading QEMU's -device %s: %w", arg, err)
+		}
+		order := "no bootindex: never tried"
+		if device.BootIndex != nil {
+			order = fmt.Sprintf("bootindex %v", device.BootIndex)
+		}
+		say(label, fmt.Sprintf("%-14v %-12v  %s", device.Driver, device.ID, order))
+		label = ""
 	}
 	return nil
 }
@@ -120,13 +164,14 @@ func (s *story) showHook(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("  the hook logged (journalctl -t virt-netboot)")
 	entries = slices.DeleteFunc(entries, func(e map[string]string) bool { return e["OPERATION"] == "" }) // the agent's
+	label := "hook"
 	for _, e := range entries[s.told:] {
-		fmt.Printf("    %s\n", e["MESSAGE"])
+		say(label, e["MESSAGE"])
+		label = ""
 	}
 	if len(entries) == s.told {
-		fmt.Println("    nothing: the domain is as the policy wants it")
+		say(label, "nothing to warn about: the domain is in sync with its rule")
 	}
 	s.told = len(entries)
 	return nil
@@ -143,4 +188,15 @@ func (s *story) screenshot(ctx context.Context, name, file string) error {
 
 func heading(format string, args ...any) {
 	fmt.Printf("\n\x1b[1m"+format+"\x1b[0m\n", args...)
+}
+
+// say prints a text behind its label, on as many lines of 80 characters as it takes.
+func say(label, text string) {
+	const width = 80 - len("  label    ")
+	for len(text) > width && strings.Contains(text[:width], " ") {
+		at := strings.LastIndex(text[:width], " ")
+		fmt.Printf("  %-7s  %s\n", label, text[:at])
+		label, text = "", text[at+1:]
+	}
+	fmt.Printf("  %-7s  %s\n", label, text)
 }

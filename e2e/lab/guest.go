@@ -24,8 +24,7 @@ type Guest struct {
 	Domain libvirtxml.Domain
 }
 
-// NovaGuest prepares a domain that Nova wrote: shared/data/nova-26.2.2/NAME.xml,
-// from $VIRT_NETBOOT_DATA where shared/data is not beside the checkout.
+// NovaGuest prepares a domain that Nova wrote: NAME.xml of NovaRows.
 func (l *Lab) NovaGuest(ctx context.Context, name string) (*Guest, error) {
 	dir, err := NovaRows()
 	if err != nil {
@@ -40,19 +39,11 @@ func (l *Lab) NovaGuest(ctx context.Context, name string) (*Guest, error) {
 
 // NovaRows is the directory with the domains that Nova 26.2.2 wrote.
 func NovaRows() (string, error) {
-	data := os.Getenv("VIRT_NETBOOT_DATA")
-	if data == "" {
-		root, err := Root()
-		if err != nil {
-			return "", err
-		}
-		data = filepath.Join(root, "..", "shared", "data")
+	root, err := Root()
+	if err != nil {
+		return "", err
 	}
-	dir := filepath.Join(data, "nova-26.2.2")
-	if _, err := os.Stat(dir); err != nil {
-		return "", fmt.Errorf("looking for Nova's domains (set VIRT_NETBOOT_DATA to the directory above nova-26.2.2): %w", err)
-	}
-	return dir, nil
+	return filepath.Join(root, "domainxml/testdata/corpus/nova"), nil
 }
 
 // Prepare makes everything that a domain document names and libvirt does not

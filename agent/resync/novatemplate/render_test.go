@@ -17,7 +17,6 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/resync/novatemplate"
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
 // TestRendered holds each release's patched template against domainxml: what
@@ -33,7 +32,7 @@ func TestRendered(t *testing.T) {
 		"keep filter": func(r *domainxml.Rule) { r.Filterref.Action = domainxml.FilterrefKeep },
 		"keep boot":   func(r *domainxml.Rule) { r.Boot = domainxml.BootKeep },
 	}
-	for _, file := range corpus.Files(t, corpus.NovaTemplates, ".template") {
+	for _, file := range releases(t) {
 		release := strings.TrimSuffix(filepath.Base(file), ".xml.template")
 		for name, change := range rules {
 			t.Run(release+"/"+name, func(t *testing.T) {

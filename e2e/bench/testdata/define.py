@@ -1,4 +1,4 @@
-"""Defines domains past the gateway, with libvirt's own client.
+"""Defines domains, bypassing the gateway, with libvirt's own client.
 
 usage: define.py SOCKET DOMAIN.xml FROM TO
 """

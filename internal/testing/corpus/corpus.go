@@ -1,92 +1,72 @@
-// Package corpus finds the documents that tests read from outside the project:
-// libvirt's own test domains, domains written by Nova, Nova's templates.
+// Package corpus has the domain documents that tests read: the project's own, or
+// those of a larger collection.
 package corpus
 
 import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
 
-// The folders of the corpus.
-const (
-	Libvirt       = "libvirt-9.0.0"
-	Nova          = "nova-26.2.2"
-	NovaTemplates = "nova-templates"
-)
+// own is where the project's documents are, in the checkout.
+const own = "domainxml/testdata/corpus"
 
-// Dir returns a folder of the corpus: below $DOMAIN_CORPUS, or below
-// shared/data beside the checkout. Where neither is there the test is skipped
-// with that reason; in CI it fails.
-func Dir(t testing.TB, name string) string {
+// Document is the text of one file.
+type Document struct {
+	Name string // the file's path
+	XML  []byte
+}
+
+// Documents returns every *.xml file below $DOMAIN_CORPUS, in the order of their
+// paths. Without that variable they are the project's own.
+func Documents(t testing.TB) []Document {
 	t.Helper()
-	for _, dir := range places(name) {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			return dir
-		}
+	dir := os.Getenv("DOMAIN_CORPUS")
+	if dir == "" {
+		dir = filepath.Join(checkout(t), own)
 	}
-	say := t.Skipf
-	if os.Getenv("CI") != "" {
-		say = t.Fatalf
-	}
-	say("no corpus %s at %s; set DOMAIN_CORPUS to the folder that holds it", name, strings.Join(places(name), " or "))
-	return ""
-}
-
-// Sample returns every nth document of a folder of the corpus, none where it is
-// not there: seeds for a fuzz target.
-func Sample(name, suffix string, n int) ([][]byte, error) {
-	var docs [][]byte
-	for _, dir := range places(name) {
-		files, err := find(dir, suffix)
-		if err != nil {
-			continue // not there
-		}
-		for i := 0; i < len(files); i += n {
-			doc, err := os.ReadFile(files[i])
-			if err != nil {
-				return nil, err
-			}
-			docs = append(docs, doc)
-		}
-	}
-	return docs, nil
-}
-
-// Files returns the files of a folder of the corpus that end in suffix.
-func Files(t testing.TB, name, suffix string) []string {
-	t.Helper()
-	files, err := find(Dir(t, name), suffix)
-	if err != nil || len(files) == 0 {
-		t.Fatalf("reading the corpus %s: %d files, %v", name, len(files), err)
-	}
-	return files
-}
-
-func find(dir, suffix string) ([]string, error) {
-	var files []string
+	var docs []Document
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.HasSuffix(path, suffix) {
-			files = append(files, path)
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".xml") {
+			return err
 		}
+		xml, err := os.ReadFile(path)
+		docs = append(docs, Document{Name: path, XML: xml})
 		return err
 	})
-	return files, err
-}
-
-// places are where a folder of the corpus is looked for.
-func places(name string) []string {
-	if env := os.Getenv("DOMAIN_CORPUS"); env != "" {
-		return []string{filepath.Join(env, name)}
+	if err != nil {
+		t.Fatalf("reading the corpus (DOMAIN_CORPUS names another one): %v", err)
 	}
-	return []string{filepath.Join(checkout(), "..", "shared", "data", name)}
+	if len(docs) == 0 {
+		t.Fatalf("the corpus %s has no *.xml file", dir)
+	}
+	return docs
 }
 
-// checkout is the root of the project's sources.
-func checkout() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+// Sample returns n documents from all over the corpus, or all where it has no
+// more: seeds for a fuzz target.
+func Sample(t testing.TB, n int) [][]byte {
+	t.Helper()
+	docs := Documents(t)
+	n = min(n, len(docs))
+	var sample [][]byte
+	for i := range n {
+		sample = append(sample, docs[i*len(docs)/n].XML)
+	}
+	return sample
+}
+
+// checkout is the root of the project's sources, which the test's directory is in.
+func checkout(t testing.TB) string {
+	t.Helper()
+	for dir := "."; ; dir = filepath.Join("..", dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if abs, err := filepath.Abs(dir); err != nil || abs == "/" {
+			t.Fatal("no go.mod in the working directory or above it")
+		}
+	}
 }

@@ -21,7 +21,7 @@
 #   ensure.
 # @param config
 #   The content of /etc/virt-netboot/config.yaml. Without it the file stays as the
-#   package has it, or as somebody has edited it.
+#   package has it, or as it was edited since.
 # @param mode
 #   transparent: the gateway takes libvirt's usual socket, so that no client needs a
 #   change. explicit: libvirt keeps it, and clients name the gateway's.

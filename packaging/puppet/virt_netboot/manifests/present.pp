@@ -12,7 +12,7 @@ class virt_netboot::present {
 
     # The package starts the agent, which without a configuration changes every domain
     # of the node. What it changes before it has the rules, they do not put back. The
-    # restart is for the keys that wait for one; nobody is the gateway's client yet.
+    # restart is for the keys that wait for one; the gateway has no client yet.
     exec { 'virt-netboot only observes at first':
       command  => "mkdir -p /etc/virt-netboot && echo 'mode: observe' >/etc/virt-netboot/config.yaml",
       path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
