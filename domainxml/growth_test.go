@@ -1,0 +1,129 @@
+package domainxml_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
+
+// many are documents with n of one thing, as large as libvirt takes them (4 MiB).
+func many() map[string]func(n int) string {
+	domain := func(devices string) string {
+		return "<domain type='kvm'><name>a</name><os><type>hvm</type></os><devices>" + devices + "</devices></domain>"
+	}
+	numbered := func(n int, format string) string {
+		var s strings.Builder
+		for i := range n {
+			fmt.Fprintf(&s, format, i+1)
+		}
+		return s.String()
+	}
+	return map[string]func(int) string{
+		"elements": func(n int) string {
+			return "<domain type='kvm'><name>" + strings.Repeat("<a/>", n) + "</name></domain>"
+		},
+		"attributes": func(n int) string { return "<domain type='kvm'" + numbered(n, " a%d=''") + "/>" },
+		"boots": func(n int) string {
+			return "<domain type='kvm'><name>a</name><os><type>hvm</type>" + strings.Repeat("<boot dev='hd'/>", n) +
+				"</os><devices><interface/><interface/></devices></domain>"
+		},
+		"interfaces": func(n int) string {
+			return domain(numbered(n, "<interface><mac address='%d'/><filterref filter='a'/></interface>"))
+		},
+		"interfaces of one address": func(n int) string {
+			return domain(strings.Repeat("<interface><mac address='1'/><filterref filter='a'/></interface>", n))
+		},
+		"filterrefs of one interface": func(n int) string {
+			return domain("<interface>" + strings.Repeat("<filterref filter='a'/>", n) + "</interface>")
+		},
+		"parameters of one filterref": func(n int) string {
+			return domain("<interface><filterref filter='a'>" + numbered(n, "<parameter name='IP' value='%d'/>") + "</filterref></interface>")
+		},
+		"ordered disks": func(n int) string {
+			return domain(numbered(n, "<disk><target dev='vd%d'/><boot order='%[1]d'/></disk>") + "<interface/>")
+		},
+		"kernels": func(n int) string {
+			return "<domain type='kvm'><name>a</name><os><type>hvm</type>" + strings.Repeat("<kernel>/k</kernel><cmdline>c</cmdline>", n) + "</os></domain>"
+		},
+		"comments": func(n int) string {
+			return "<domain type='kvm'><name>" + strings.Repeat("<!-- -->", n) + "</name></domain>"
+		},
+		"depth": func(n int) string {
+			return "<domain>" + strings.Repeat("<a>", min(n, 254)) + strings.Repeat("</a>", min(n, 254)) + "</domain>"
+		},
+	}
+}
+
+// TestGrowth: the processor time that a document takes grows as its length does, at a
+// rewrite, at a further one, and at a revert: no client may have the agent work for
+// seconds with one document.
+func TestGrowth(t *testing.T) {
+	rule := domainxml.DefaultRule()
+	rule.BootNIC.All, rule.Kernel = true, domainxml.KernelDrop
+	r := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
+	for name, document := range many() {
+		t.Run(name, func(t *testing.T) {
+			const few, times = 1500, 8
+			small := work(t, r, document(few))
+			large := work(t, r, document(times*few))
+			for step, s := range small {
+				// Linear is a factor of 8, quadratic one of 64.
+				if l := large[step]; l > 3*times*max(s, 2*time.Millisecond) {
+					t.Errorf("%s takes %v for %d and %v for %d", step, s, few, l, times*few)
+				}
+			}
+		})
+	}
+}
+
+// work returns the least processor time of a few attempts at each step.
+func work(t *testing.T, r domainxml.Rewriter, document string) map[string]time.Duration {
+	t.Helper()
+	runtime.LockOSThread() // whose processor time is measured
+	defer runtime.UnlockOSThread()
+	least := map[string]time.Duration{}
+	for range 3 {
+		took := map[string]time.Duration{}
+		measure := func(step string, do func() (domainxml.Result, error)) string {
+			before := processorTime(t)
+			res, err := do()
+			took[step] = processorTime(t) - before
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(res.Output)
+		}
+		rewritten := measure("rewrite", func() (domainxml.Result, error) { return r.Domain([]byte(document), domainxml.Inactive) })
+		measure("rewrite of the rewritten", func() (domainxml.Result, error) { return r.Domain([]byte(rewritten), domainxml.Inactive) })
+		measure("running", func() (domainxml.Result, error) { return r.Domain([]byte(document), domainxml.Running) })
+		measure("revert", func() (domainxml.Result, error) {
+			d, err := domainxml.Parse([]byte(rewritten))
+			if err != nil {
+				return domainxml.Result{}, err
+			}
+			return d.Revert(true, domainxml.Inactive)
+		})
+		for step, d := range took {
+			if was, known := least[step]; !known || d < was {
+				least[step] = d
+			}
+		}
+	}
+	return least
+}
+
+// processorTime is that of this thread, without the collector's.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var use unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &use); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}
