@@ -28,9 +28,9 @@ type Result struct {
 	Start Start
 	// Updates are the interfaces that differ in Output, of a guest that is Running.
 	Updates []InterfaceUpdate
-	// Record is the undo record of Output, in the form that virDomainSetMetadata takes
-	// with [RecordNamespace] and [RecordKey]: "" where there is none. It is nil where
-	// it has not changed.
+	// Record is the undo record of a guest that is Running, in the form that
+	// virDomainSetMetadata takes with [RecordNamespace] and [RecordKey]: "" for none.
+	// It is nil where it has not changed.
 	Record *string
 	// Changes are in the order of the document.
 	Changes []Change

@@ -170,9 +170,10 @@ func (r *rewrite) editDomain() {
 			r.restoreBoot()
 			return
 		}
-		r.editBootDevices()
+		chosen := r.bootNICs()
+		r.editBootDevices(chosen)
 		r.warnNoInterface()
-		r.warnROM()
+		r.warnROM(chosen)
 	case kernelIsIPXE, kernelUnblocked:
 		r.endOnce()
 		r.warnNoInterface()
@@ -183,8 +184,7 @@ func (r *rewrite) editDomain() {
 
 // editBootDevices applies the boot rule in the notation that the domain uses.
 // With both notations at once libvirt refuses the domain, so it is left alone.
-func (r *rewrite) editBootDevices() {
-	chosen := r.bootNICs()
+func (r *rewrite) editBootDevices(chosen []nic) {
 	switch {
 	case len(chosen) == 0 && len(r.interfaces) > 0:
 		r.warned(Warning{Kind: WarningNoBootNIC})
@@ -243,7 +243,7 @@ func (r *rewrite) result() Result {
 	for _, c := range r.changes {
 		res.Changes = append(res.Changes, c.Change)
 	}
-	if r.original != nil && !r.observe {
+	if r.state == Running && !r.observe {
 		res.Updates = r.updates()
 		if now := r.undo.metadataForm(); r.original.remarked != nil || now != r.original.undo.metadataForm() {
 			res.Record = &now
@@ -263,9 +263,6 @@ func (r *rewrite) start() Start {
 
 // updates are the interfaces of a running guest that the edits change.
 func (r *rewrite) updates() []InterfaceUpdate {
-	if r.state != Running {
-		return nil
-	}
 	var updates []InterfaceUpdate
 	for _, n := range r.interfaces {
 		if xml := r.edits.Element(n.element); xml != r.doc.Source(n.element) {

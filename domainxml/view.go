@@ -22,7 +22,7 @@ type view struct {
 }
 
 type nic struct {
-	libvirtxml.DomainInterface
+	*libvirtxml.DomainInterface
 	element *element
 	label   string // the MAC address, or "#1" for the first
 	bridge  string // its <source bridge='…'>
@@ -40,7 +40,9 @@ func newView(doc *tree) view {
 	v := view{doc: doc, osElement: doc.Root.Child("os")}
 	v.readOS()
 	devices := doc.Root.Child("devices")
-	for i, el := range devices.All("interface") {
+	interfaces := devices.All("interface")
+	v.interfaces = make([]nic, 0, len(interfaces))
+	for i, el := range interfaces {
 		v.interfaces = append(v.interfaces, newNIC(doc, el, i+1))
 	}
 	if devices != nil {
@@ -71,7 +73,7 @@ func (v *view) readOS() {
 }
 
 func newNIC(doc *tree, el *element, number int) nic {
-	n := nic{element: el, label: "#" + strconv.Itoa(number), bridge: doc.Attr(el.Child("source"), "bridge")}
+	n := nic{DomainInterface: &libvirtxml.DomainInterface{}, element: el, label: "#" + strconv.Itoa(number), bridge: doc.Attr(el.Child("source"), "bridge")}
 	if mac := doc.Attr(el.Child("mac"), "address"); mac != "" {
 		n.MAC = &libvirtxml.DomainInterfaceMAC{Address: mac}
 		n.label = mac

@@ -38,7 +38,7 @@ type seen struct {
 func seenByView(v view) seen {
 	s := seen{OS: v.os}
 	for _, n := range v.interfaces {
-		s.Interfaces = append(s.Interfaces, n.DomainInterface)
+		s.Interfaces = append(s.Interfaces, *n.DomainInterface)
 	}
 	for _, d := range byOrder(v.ordered) {
 		s.Orders = append(s.Orders, d.boot)

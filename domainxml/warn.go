@@ -9,8 +9,8 @@ func (r *rewrite) warnNoInterface() {
 }
 
 // warnROM warns when an interface that would boot does not load its option ROM.
-func (r *rewrite) warnROM() {
-	for _, n := range r.bootNICs() {
+func (r *rewrite) warnROM(chosen []nic) {
+	for _, n := range chosen {
 		if romOff(n.ROM) {
 			r.warned(Warning{Kind: WarningROMOff, Interface: n.label})
 		}
