@@ -55,7 +55,7 @@ corpus: ## libvirt's own test domains: how many change, are refused, stay valid
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	$(GO) test ./domainxml -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME)
-	$(GO) test ./agent/gateway -run '^$$' -fuzz FuzzFramer -fuzztime $(FUZZTIME)
+	$(GO) test ./agent/gateway/rpc -run '^$$' -fuzz FuzzFramer -fuzztime $(FUZZTIME)
 	$(GO) test ./hooks -run '^$$' -fuzz FuzzHandle -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/config -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
 // TestUnread: what could not be read counts if libvirt takes it.
@@ -18,7 +20,7 @@ func TestUnread(t *testing.T) {
 	const mend = "mend that where the document is made; until then the rules reach the domain only now that libvirt has it, for its next start"
 	secondOS := strings.Replace(domainDoc, "<devices>", "<os/>\n<devices>", 1)
 	for name, tt := range map[string]struct {
-		call   header
+		call   rpc.Header
 		args   []byte
 		domain string // that libvirt is known to have
 		why    []string
@@ -28,7 +30,7 @@ func TestUnread(t *testing.T) {
 		"two <os>":               {define, defineArgs(secondOS), "instance-00000001", []string{"a second <os>", mend}},
 		"with files":             {createWithFiles, withFDs(0, defineArgs("no XML")), "instance-00000001", []string{"line 1", mend}},
 		"truncated arguments":    {define, defineArgs(domainDoc)[:40], "instance-00000001", []string{"too early; the rules reach"}},
-		"longer than any string": {define, defineArgs(strings.Repeat(" ", maxCall)), "instance-00000001", []string{"bytes; the rules reach"}},
+		"longer than any string": {define, defineArgs(strings.Repeat(" ", rpc.MaxCall)), "instance-00000001", []string{"bytes; the rules reach"}},
 		"a device's arguments":   {attach, attachArgs(deviceDoc)[:10], "", []string{"too early; the rules reach"}},
 	} {
 		for _, taken := range []bool{true, false} {
@@ -40,14 +42,14 @@ func TestUnread(t *testing.T) {
 				answer, result, level := okReply(tt.call, domainArg()), 1.0, logrus.ErrorLevel
 				text, domain := "passed on unchanged, and libvirt took it", tt.domain
 				if !taken {
-					answer, result, level = errorReply(tt.call, "XML error: S3cret").bytes, 0, logrus.InfoLevel
+					answer, result, level = errorReply(tt.call, "XML error: S3cret"), 0, logrus.InfoLevel
 					text, domain = "passed on unchanged, and libvirt refused it too", ""
 				}
 				write(t, libvirt, answer)
 				wantFrame(t, client, answer)
-				wantCalls(t, l, tt.call.proc, resultUnparsed, result)
+				wantCalls(t, l, tt.call.Proc, resultUnparsed, result)
 				e := l.logged(t, text)
-				if e.Level != level || e.Data["DOMAIN"] != cmp.Or(domain, "unknown") || e.Data["PROCEDURE"] != tt.call.proc.String() {
+				if e.Level != level || e.Data["DOMAIN"] != cmp.Or(domain, "unknown") || e.Data["PROCEDURE"] != tt.call.Proc.String() {
 					t.Errorf("logged at %v with %v", e.Level, e.Data)
 				}
 				for _, why := range tt.why {
@@ -82,7 +84,7 @@ func TestRefusedIsSentAgainAsItWas(t *testing.T) {
 	if _, err := io.ReadFull(libvirt, make([]byte, 500)); err != nil {
 		t.Fatal(err)
 	}
-	write(t, libvirt, errorReply(createWithFiles, "unsupported configuration").bytes)
+	write(t, libvirt, errorReply(createWithFiles, "unsupported configuration"))
 	time.Sleep(50 * time.Millisecond) // for the gateway to have it
 	write(t, client, other[500:])
 	rest := make([]byte, len(other)-500)
@@ -92,7 +94,7 @@ func TestRefusedIsSentAgainAsItWas(t *testing.T) {
 
 	wantFrame(t, libvirt, original)
 	wantSameFile(t, recvFD(t, libvirt), f)
-	wantCalls(t, l, createWithFiles.proc, resultRefused, 0) // not yet
+	wantCalls(t, l, createWithFiles.Proc, resultRefused, 0) // not yet
 	var others []*os.File                                   // that may get the number of the descriptor sent
 	for range 20 {
 		others = append(others, tempFile(t))
@@ -104,7 +106,7 @@ func TestRefusedIsSentAgainAsItWas(t *testing.T) {
 			t.Errorf("the gateway has closed what is not its own: %v", err)
 		}
 	}
-	wantCalls(t, l, createWithFiles.proc, resultRefused, 1)
+	wantCalls(t, l, createWithFiles.Proc, resultRefused, 1)
 	if d, _ := l.logged(t, "libvirt refused").Data["DIFF"].(string); !strings.Contains(d, "-      <filterref filter='nova-base'/>") {
 		t.Errorf("the diff of what libvirt refused:\n%s", d)
 	}
@@ -120,15 +122,15 @@ func TestNoSecretLogged(t *testing.T) {
 	doc := strings.Replace(domainDoc, "<os>", "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>"+
 		"<q:arg value='name=opt/x,string="+secret+",bogus=1'/></q:commandline><os>", 1)
 	doc = strings.Replace(doc, "</interface>", "</interface>\n    <graphics type='vnc' passwd='"+secret+"'/>", 1)
-	for _, code := range []errorCode{1, errAccessDenied} {
+	for _, code := range []rpc.ErrorCode{1, rpc.ErrAccessDenied} {
 		t.Run(fmt.Sprint("error ", code), func(t *testing.T) {
 			l := newLab(t)
 			client, libvirt := l.connect(t)
-			refusal := errorReplyWith(code, define, "process exited: -fw_cfg name=opt/x,string="+secret+",bogus=1: Invalid parameter 'bogus'").bytes
+			refusal := errorReplyWith(code, define, "process exited: -fw_cfg name=opt/x,string="+secret+",bogus=1: Invalid parameter 'bogus'")
 			write(t, client, frameOf(define, defineArgs(doc)))
 			readFrame(t, libvirt)
 			write(t, libvirt, refusal)
-			if code != errAccessDenied {
+			if code != rpc.ErrAccessDenied {
 				wantFrame(t, libvirt, frameOf(define, defineArgs(doc)))
 				write(t, libvirt, refusal)
 			}
@@ -158,17 +160,17 @@ func TestRefusedTwice(t *testing.T) {
 			if l.Resent("instance-00000001") {
 				t.Error("it is sent again before libvirt has refused it")
 			}
-			write(t, libvirt, errorReply(define, c.first).bytes)
+			write(t, libvirt, errorReply(define, c.first))
 			wantFrame(t, libvirt, frameOf(define, defineArgs(domainDoc)))
 			if !l.Resent("instance-00000001") {
 				t.Error("nobody knows that it is sent again")
 			}
-			write(t, libvirt, errorReply(define, c.second).bytes)
-			wantFrame(t, client, errorReply(define, c.second).bytes)
+			write(t, libvirt, errorReply(define, c.second))
+			wantFrame(t, client, errorReply(define, c.second))
 			if e := l.logged(t, "libvirt refused"); e.Message != c.logged || e.Level != logrus.InfoLevel {
 				t.Errorf("logged at %v %q, want %q", e.Level, e.Message, c.logged)
 			}
-			wantCalls(t, l, define.proc, resultRefused, 0)
+			wantCalls(t, l, define.Proc, resultRefused, 0)
 			wantPasses(t, client, libvirt)
 		})
 	}
@@ -180,12 +182,12 @@ func TestRefusedAndGone(t *testing.T) {
 	client, libvirt := l.connect(t)
 	write(t, client, frameOf(define, defineArgs(domainDoc)))
 	readFrame(t, libvirt)
-	write(t, libvirt, errorReply(define, "no").bytes)
+	write(t, libvirt, errorReply(define, "no"))
 	readFrame(t, libvirt)
 	libvirt.Close()
 	wantEOF(t, client)
 	l.logged(t, "the connection ended before it answered to it as the client wrote it: no")
-	wantCalls(t, l, define.proc, resultRefused, 0)
+	wantCalls(t, l, define.Proc, resultRefused, 0)
 }
 
 func TestRefusalIsFinal(t *testing.T) {
@@ -193,35 +195,35 @@ func TestRefusalIsFinal(t *testing.T) {
 	client, libvirt := l.connect(t)
 	write(t, client, frameOf(define, defineArgs(domainDoc)))
 	readFrame(t, libvirt)
-	write(t, libvirt, errorReply(define, "as rewritten").bytes)
-	wantFrame(t, client, errorReply(define, "as rewritten").bytes)
+	write(t, libvirt, errorReply(define, "as rewritten"))
+	wantFrame(t, client, errorReply(define, "as rewritten"))
 	l.logged(t, "the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: as rewritten")
-	wantCalls(t, l, define.proc, resultRefused, 1)
+	wantCalls(t, l, define.Proc, resultRefused, 1)
 }
 
 // TestDenied: what the client may not do has nothing to do with the document.
 func TestDenied(t *testing.T) {
 	l := newLab(t)
 	client, libvirt := l.connect(t)
-	denial := errorReplyWith(errAccessDenied, define, "access denied: 'QEMU' denied access").bytes
+	denial := errorReplyWith(rpc.ErrAccessDenied, define, "access denied: 'QEMU' denied access")
 	write(t, client, frameOf(define, defineArgs(domainDoc)))
 	readFrame(t, libvirt)
 	write(t, libvirt, denial)
 	wantFrame(t, client, denial)
-	wantCalls(t, l, define.proc, resultRefused, 0)
+	wantCalls(t, l, define.Proc, resultRefused, 0)
 	l.logged(t, "libvirt does not let this client do DOMAIN_DEFINE_XML_FLAGS with domain instance-00000001: access denied")
 	wantPasses(t, client, libvirt)
 }
 
 func TestNobodyToAskForAPassword(t *testing.T) {
-	auth := header{prog: ProgramRemote, vers: 1, proc: ProcAuthPolkit, typ: typeCall, serial: 3}
+	auth := rpc.Header{Prog: rpc.ProgramRemote, Vers: 1, Proc: rpc.ProcAuthPolkit, Type: rpc.TypeCall, Serial: 3}
 	for name, c := range map[string]struct {
 		reply []byte
 		warns bool
 	}{
 		"let in":           {okReply(auth, []byte{0, 0, 0, 1}), false},
-		"refused":          {errorReplyWith(45, auth, "authentication failed").bytes, false},
-		"wants a password": {errorReplyWith(errAuthUnavailable, auth, "no polkit agent").bytes, true},
+		"refused":          {errorReplyWith(45, auth, "authentication failed"), false},
+		"wants a password": {errorReplyWith(rpc.ErrAuthUnavailable, auth, "no polkit agent"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, func(s *Server) { s.DrainTimeout = time.Minute })

@@ -119,16 +119,16 @@ func (c *conn) close() {
 	c.calls.closeFDs()
 	c.replies.closeFDs()
 	for key, a := range c.awaited {
-		closeFDs(a.original.fds)
+		closeFDs(a.original.FDs)
 		if a.refused != nil {
 			c.refusedUnanswered(key.proc, a)
 		}
 	}
 	if c.device != nil {
-		closeFDs(c.device.fds)
+		closeFDs(c.device.FDs)
 	}
 	for _, k := range c.keeping {
-		closeFDs(k.reply.fds)
+		closeFDs(k.reply.FDs)
 	}
 	c.client.close()
 	c.libvirt.close()

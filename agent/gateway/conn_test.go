@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
 func TestPassesBytesBothWays(t *testing.T) {
@@ -24,7 +26,7 @@ func TestPassesBytesBothWays(t *testing.T) {
 			for i := range payload {
 				payload[i] = byte(rnd.Uint32())
 			}
-			heads := []header{getLibVersion, streamData, ping, {prog: ProgramQEMU, proc: 11}, {prog: 0x12345678, proc: 350}}
+			heads := []rpc.Header{getLibVersion, streamData, ping, {Prog: rpc.ProgramQEMU, Proc: 11}, {Prog: 0x12345678, Proc: 350}}
 			b = append(b, frameOf(heads[rnd.IntN(len(heads))], payload)...)
 		}
 		return append(b, frameOf(streamData, make([]byte, 5<<20))...)
@@ -197,7 +199,7 @@ func TestBackPressure(t *testing.T) {
 
 // restOfFrame is what is missing of the last frame that fill wrote.
 func restOfFrame(sent []byte) []byte {
-	const block = headerSize + 64<<10
+	const block = rpc.HeaderSize + 64<<10
 	if len(sent)%block == 0 {
 		return nil
 	}
@@ -210,7 +212,7 @@ func TestTooLong(t *testing.T) {
 	other, otherLibvirt := l.connect(t)
 	frame := frameOf(getLibVersion, nil)
 	long := bytes.Clone(frame)
-	binary.BigEndian.PutUint32(long, maxLength+1)
+	binary.BigEndian.PutUint32(long, rpc.MaxLength+1)
 	write(t, client, frame, long)
 	wantFrame(t, libvirt, frame)
 	wantEOF(t, libvirt)
@@ -226,7 +228,7 @@ func TestTooLong(t *testing.T) {
 func TestSASL(t *testing.T) {
 	l := newLab(t)
 	client, libvirt := l.connect(t)
-	init := header{prog: ProgramRemote, vers: 1, proc: ProcAuthSASLInit, typ: typeCall, serial: 1}
+	init := rpc.Header{Prog: rpc.ProgramRemote, Vers: 1, Proc: rpc.ProcAuthSASLInit, Type: rpc.TypeCall, Serial: 1}
 	write(t, client, frameOf(init, nil))
 	wantFrame(t, libvirt, frameOf(init, nil))
 	write(t, libvirt, okReply(init, nil))

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -161,55 +160,11 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-func write(t testing.TB, c io.Writer, b ...[]byte) {
-	t.Helper()
-	if _, err := c.Write(join(b...)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// readFrame reads a frame as libvirt does, with read(2) and no more than its bytes.
-func readFrame(t testing.TB, c io.Reader) message {
-	t.Helper()
-	m, err := nextFrame(c)
-	if err != nil {
-		t.Fatal("reading a frame: ", err)
-	}
-	return m
-}
-
-func nextFrame(c io.Reader) (message, error) {
-	b := make([]byte, lengthSize)
-	if _, err := io.ReadFull(c, b); err != nil {
-		return message{}, err
-	}
-	b = append(b, make([]byte, binary.BigEndian.Uint32(b)-lengthSize)...)
-	if _, err := io.ReadFull(c, b[lengthSize:]); err != nil {
-		return message{}, err
-	}
-	return message{head: parseHeader(b), bytes: b}, nil
-}
-
-// wantFrame reads a frame and compares it.
-func wantFrame(t testing.TB, c io.Reader, want []byte) {
-	t.Helper()
-	if got := readFrame(t, c); !bytes.Equal(got.bytes, want) {
-		t.Fatalf("got frame %q\nwant %q", got.bytes, want)
-	}
-}
-
 func wantEOF(t testing.TB, c io.Reader) {
 	t.Helper()
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("got %d bytes and %v, want the end of the stream", n, err)
 	}
-}
-
-// okReply is libvirt's answer to a call.
-func okReply(call header, payload []byte) []byte {
-	h := call
-	h.typ, h.status = typeReply, statusOK
-	return frameOf(h, payload)
 }
 
 // sendFD sends a descriptor as virSocketSendFD does.

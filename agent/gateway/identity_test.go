@@ -176,7 +176,7 @@ func TestConnectsAsTheClient(t *testing.T) {
 				}
 				seen <- p
 				if m, err := nextFrame(c); err == nil {
-					c.Write(m.bytes)
+					c.Write(m.Bytes)
 				}
 			}()
 			out, err := run(tt.who, nil, "ping", l.path)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -13,13 +14,13 @@ import (
 // finds it; only then the client gets libvirt's reply. If that fails, it is logged
 // and the client has its device all the same.
 type keep struct {
-	head   header
-	domain []byte // as in xmlCall
+	head   rpc.Header
+	domain []byte // as in rpc.XMLCall
 	device []byte // as the client wrote it
 	result domainxml.Result
 	todo   []place
 
-	reply    message // to the client
+	reply    rpc.Message // to the client
 	deadline time.Time
 }
 
@@ -31,13 +32,13 @@ type place struct {
 
 // newKeep returns nil for a call without a device, and for a device that loses
 // nothing.
-func newKeep(call xmlCall, res domainxml.Result) *keep {
-	if !call.head.proc.carriesDevice() || !slices.ContainsFunc(res.Changes, ofFilter) {
+func newKeep(call rpc.XMLCall, res domainxml.Result) *keep {
+	if !call.Proc.CarriesDevice() || !slices.ContainsFunc(res.Changes, ofFilter) {
 		return nil
 	}
 	return &keep{
-		head: call.head, domain: call.domain, device: call.xml, result: res,
-		todo: places(call.head.proc, call.flags()),
+		head: call.Header, domain: call.Domain, device: call.XML, result: res,
+		todo: places(call.Proc, call.Flags()),
 	}
 }
 
@@ -46,10 +47,10 @@ func ofFilter(c domainxml.Change) bool {
 }
 
 // places are the documents that get the device of a call.
-func places(proc Procedure, flags uint32) []place {
+func places(proc rpc.Procedure, flags uint32) []place {
 	const current, live, config = 0, 1, 2 // VIR_DOMAIN_AFFECT_*
 	const inactive = 2                    // VIR_DOMAIN_XML_INACTIVE
-	if proc == ProcDomainAttachDevice {
+	if proc == rpc.ProcDomainAttachDevice {
 		flags = live // qemuDomainAttachDevice in src/qemu/qemu_driver.c
 	}
 	var all []place
@@ -67,7 +68,7 @@ func places(proc Procedure, flags uint32) []place {
 
 // startKeep begins once libvirt has the device, or once what came before is kept:
 // two that read a domain at once would lose what the other writes.
-func (c *conn) startKeep(k *keep, reply message) {
+func (c *conn) startKeep(k *keep, reply rpc.Message) {
 	k.reply = reply
 	c.keeping = append(c.keeping, k)
 	if len(c.keeping) == 1 {
@@ -88,7 +89,7 @@ func (c *conn) readForKeep(k *keep) {
 		c.endKeep(nil)
 		return
 	}
-	c.ask(k.head, ProcDomainGetXMLDesc, getXMLDesc(k.domain, k.todo[0].read), func(m message, err error) {
+	c.ask(k.head, rpc.ProcDomainGetXMLDesc, rpc.GetXMLDesc(k.domain, k.todo[0].read), func(m rpc.Message, err error) {
 		if !c.isKeeping(k) {
 			return
 		}
@@ -98,11 +99,11 @@ func (c *conn) readForKeep(k *keep) {
 	})
 }
 
-func (c *conn) writeKeep(k *keep, m message, err error) error {
+func (c *conn) writeKeep(k *keep, m rpc.Message, err error) error {
 	if err != nil {
 		return err
 	}
-	domain, err := parseXMLDesc(m)
+	domain, err := rpc.ParseXMLDesc(m)
 	if err != nil {
 		return err
 	}
@@ -110,13 +111,13 @@ func (c *conn) writeKeep(k *keep, m message, err error) error {
 	if err != nil {
 		return err
 	}
-	args := setMetadata(k.domain, record, domainxml.RecordKey, domainxml.RecordNamespace, k.todo[0].write)
-	c.ask(k.head, ProcDomainSetMetadata, args, func(m message, err error) {
+	args := rpc.SetMetadata(k.domain, record, domainxml.RecordKey, domainxml.RecordNamespace, k.todo[0].write)
+	c.ask(k.head, rpc.ProcDomainSetMetadata, args, func(m rpc.Message, err error) {
 		if !c.isKeeping(k) {
 			return
 		}
 		if err == nil {
-			err = replyError(m)
+			err = refusal(m)
 		}
 		if err != nil {
 			c.endKeep(fmt.Errorf("setting the domain's metadata: %w", err))
@@ -137,7 +138,7 @@ func (c *conn) endKeep(err error) {
 	c.keeping = c.keeping[1:]
 	c.keeps--
 	if err != nil {
-		c.log.WithFields(callFields(k.head.proc, k.result)).
+		c.log.WithFields(callFields(k.head.Proc, k.result)).
 			Warnf("virt-netboot revert will not put back what was taken from a device of domain %s (%s), as it is not kept in the domain's metadata: %v",
 				k.result.Domain.Name, changes(k.result), err)
 	}

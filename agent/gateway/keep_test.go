@@ -12,21 +12,22 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 func TestPlaces(t *testing.T) {
 	for name, c := range map[string]struct {
-		proc  Procedure
+		proc  rpc.Procedure
 		flags uint32
 		want  []place
 	}{
-		"attach without flags": {ProcDomainAttachDevice, 0, []place{{write: 1}}},
-		"current":              {ProcDomainAttachDeviceFlags, 0, []place{{}}},
-		"live":                 {ProcDomainAttachDeviceFlags, 1, []place{{write: 1}}},
-		"config":               {ProcDomainAttachDeviceFlags, 2, []place{{read: 2, write: 2}}},
-		"both":                 {ProcDomainUpdateDeviceFlags, 3, []place{{write: 1}, {read: 2, write: 2}}},
-		"current by force":     {ProcDomainUpdateDeviceFlags, 4, []place{{}}},
+		"attach without flags": {rpc.ProcDomainAttachDevice, 0, []place{{write: 1}}},
+		"current":              {rpc.ProcDomainAttachDeviceFlags, 0, []place{{}}},
+		"live":                 {rpc.ProcDomainAttachDeviceFlags, 1, []place{{write: 1}}},
+		"config":               {rpc.ProcDomainAttachDeviceFlags, 2, []place{{read: 2, write: 2}}},
+		"both":                 {rpc.ProcDomainUpdateDeviceFlags, 3, []place{{write: 1}, {read: 2, write: 2}}},
+		"current by force":     {rpc.ProcDomainUpdateDeviceFlags, 4, []place{{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, places(c.proc, c.flags), cmp.AllowUnexported(place{})); diff != "" {
@@ -38,7 +39,7 @@ func TestPlaces(t *testing.T) {
 
 // attached lets a device through the gateway up to libvirt's reply, and returns
 // what the gateway asks libvirt then.
-func attached(t testing.TB, client, libvirt *net.UnixConn, call header) message {
+func attached(t testing.TB, client, libvirt *net.UnixConn, call rpc.Header) rpc.Message {
 	t.Helper()
 	write(t, client, frameOf(call, attachArgs(deviceDoc)))
 	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
@@ -49,16 +50,16 @@ func attached(t testing.TB, client, libvirt *net.UnixConn, call header) message 
 
 // keptIn answers the gateway's question for a document, and its call that writes
 // the record into that.
-func keptIn(t testing.TB, libvirt *net.UnixConn, lookup message, doc string, read, wrote uint32) {
+func keptIn(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message, doc string, read, wrote uint32) {
 	t.Helper()
 	write(t, libvirt, xmlDesc(t, lookup, doc, read))
 	m := readFrame(t, libvirt)
 	wantSetMetadata(t, m, doc, wrote)
-	write(t, libvirt, okReply(m.head, nil))
+	write(t, libvirt, okReply(m.Header, nil))
 }
 
 // wantSetMetadata looks at the arguments, which are remote_domain_set_metadata_args.
-func wantSetMetadata(t testing.TB, m message, doc string, flags uint32) {
+func wantSetMetadata(t testing.TB, m rpc.Message, doc string, flags uint32) {
 	t.Helper()
 	record, err := domainxml.DeviceRecord([]byte(deviceDoc), []byte(doc))
 	if err != nil {
@@ -66,11 +67,11 @@ func wantSetMetadata(t testing.TB, m message, doc string, flags uint32) {
 	}
 	want := append(domainArg(), 0, 0, 0, 2)
 	for _, s := range []string{record, "netboot", "urn:virt-netboot:domain:1.0"} {
-		want = appendString(append(want, 0, 0, 0, 1), []byte(s))
+		want = rpc.AppendString(append(want, 0, 0, 0, 1), []byte(s))
 	}
 	want = binary.BigEndian.AppendUint32(want, flags)
-	if m.head.proc != 264 || m.head.typ != typeCall || !bytes.Equal(m.bytes[headerSize:], want) {
-		t.Fatalf("the gateway called %+v with %q, want DOMAIN_SET_METADATA with %q", m.head, m.bytes[headerSize:], want)
+	if m.Proc != 264 || m.Type != rpc.TypeCall || !bytes.Equal(m.Bytes[rpc.HeaderSize:], want) {
+		t.Fatalf("the gateway called %+v with %q, want DOMAIN_SET_METADATA with %q", m.Header, m.Bytes[rpc.HeaderSize:], want)
 	}
 }
 
@@ -100,32 +101,32 @@ func wantPasses(t testing.TB, client, libvirt *net.UnixConn) {
 func TestKeepFails(t *testing.T) {
 	const left = "virt-netboot revert will not put back what was taken from a device of domain instance-00000001"
 	for name, c := range map[string]struct {
-		answer func(t testing.TB, libvirt *net.UnixConn, lookup message)
+		answer func(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message)
 		want   string
 	}{
 		"domain gone": {
-			func(t testing.TB, libvirt *net.UnixConn, lookup message) {
-				write(t, libvirt, errorReply(lookup.head, "no domain with matching uuid").bytes)
+			func(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message) {
+				write(t, libvirt, errorReply(lookup.Header, "no domain with matching uuid"))
 			}, "asking libvirt for the domain: no domain with matching uuid",
 		},
 		"interface gone": {
-			func(t testing.TB, libvirt *net.UnixConn, lookup message) {
+			func(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message) {
 				write(t, libvirt, xmlDesc(t, lookup, "<domain/>", 0))
 			}, "asking libvirt for the domain: the domain has no interface",
 		},
 		"too long": {
-			func(t testing.TB, libvirt *net.UnixConn, lookup message) {
-				go libvirt.Write(okReply(lookup.head, make([]byte, maxCall)))
+			func(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message) {
+				go libvirt.Write(okReply(lookup.Header, make([]byte, rpc.MaxCall)))
 			}, "asking libvirt for the domain: its document has",
 		},
 		"refused": {
-			func(t testing.TB, libvirt *net.UnixConn, lookup message) {
+			func(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message) {
 				write(t, libvirt, xmlDesc(t, lookup, domainDoc, 0))
-				write(t, libvirt, errorReply(readFrame(t, libvirt).head, "access denied").bytes)
+				write(t, libvirt, errorReply(readFrame(t, libvirt).Header, "access denied"))
 			}, "setting the domain's metadata: access denied",
 		},
 		"no answer": {
-			func(testing.TB, *net.UnixConn, message) {}, "no answer within 2s",
+			func(testing.TB, *net.UnixConn, rpc.Message) {}, "no answer within 2s",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -149,8 +150,8 @@ func TestKeepFails(t *testing.T) {
 // TestKeepInTurn: the second reads the domain when the first has written.
 func TestKeepInTurn(t *testing.T) {
 	client, libvirt := newLab(t).connect(t)
-	calls := [2]header{attach, attach}
-	calls[1].serial++
+	calls := [2]rpc.Header{attach, attach}
+	calls[1].Serial++
 	for _, call := range calls {
 		write(t, client, frameOf(call, attachArgs(deviceDoc)))
 		write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
@@ -214,8 +215,8 @@ func TestNothingToKeep(t *testing.T) {
 			write(t, client, frameOf(attach, attachArgs(deviceDoc)))
 			write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
 			readFrame(t, libvirt)
-			write(t, libvirt, errorReply(attach, "no").bytes)
-			answer := errorReply(attach, "no").bytes
+			write(t, libvirt, errorReply(attach, "no"))
+			answer := errorReply(attach, "no")
 			if !final {
 				wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
 				answer = okReply(attach, nil)

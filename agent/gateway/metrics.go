@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
 // Metrics are the gateway's Prometheus metrics.
@@ -58,7 +60,7 @@ func (m *Metrics) initialize() {
 	for _, reason := range []string{rejectIdentity, rejectUpstream, rejectProtocol} {
 		m.rejected.WithLabelValues(reason)
 	}
-	for _, proc := range slices.Concat(domainProcedures(), deviceProcedures()) {
+	for _, proc := range slices.Concat(rpc.DomainProcedures(), rpc.DeviceProcedures()) {
 		for _, result := range []string{resultRewritten, resultUnchanged, resultObserved, resultUnparsed, resultRefused} {
 			m.calls.WithLabelValues(proc.String(), result)
 		}

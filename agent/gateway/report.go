@@ -9,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/sirupsen/logrus"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -17,7 +18,7 @@ func clientFields(p peer) logrus.Fields {
 	return logrus.Fields{"UID": p.uid, "GID": p.gid, "PID": p.pid}
 }
 
-func callFields(proc Procedure, res domainxml.Result) logrus.Fields {
+func callFields(proc rpc.Procedure, res domainxml.Result) logrus.Fields {
 	f := logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": res.Domain.Name, "UUID": res.Domain.UUID}
 	if res.Rule != nil {
 		f["RULE"] = res.Rule.Name
@@ -48,7 +49,7 @@ func outcome(res domainxml.Result) string {
 }
 
 // report logs what the policy made of a call.
-func (c *conn) report(proc Procedure, res domainxml.Result) {
+func (c *conn) report(proc rpc.Procedure, res domainxml.Result) {
 	log := c.log.WithFields(callFields(proc, res))
 	for _, w := range res.Warnings {
 		log.WithField("WARNING", string(w.Kind)).Warnf("domain %s %s", res.Domain.Name, w)
@@ -63,53 +64,53 @@ func (c *conn) report(proc Procedure, res domainxml.Result) {
 
 // unparsed logs and counts a call that libvirt carried out as it was, because it
 // could not be read here.
-func (c *conn) unparsed(proc Procedure, a awaited, reply message) {
+func (c *conn) unparsed(proc rpc.Procedure, a awaited, reply rpc.Message) {
 	c.count(proc, resultUnparsed)
 	remedy := "the rules reach the domain only now that libvirt has it, for its next start"
 	if errors.As(a.unread, new(*domainxml.SyntaxError)) {
 		remedy = "mend that where the document is made; until then " + remedy
 	}
-	if proc.carriesDomain() { // the reply is a remote_nonnull_domain
-		a.domain = domainName(reply.bytes[headerSize:])
+	if proc.CarriesDomain() { // the reply is a remote_nonnull_domain
+		a.domain = rpc.ParseDomainName(reply)
 	}
 	c.unparsedLog(proc, a).Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, a.domain, a.unread, remedy)
 }
 
 // unparsedRefused logs a call that nobody could read. libvirt's message may quote a
 // document whose secrets nobody knows.
-func (c *conn) unparsedRefused(proc Procedure, a awaited) {
+func (c *conn) unparsedRefused(proc rpc.Procedure, a awaited) {
 	c.unparsedLog(proc, a).Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, a.unread)
 }
 
-func (c *conn) unparsedLog(proc Procedure, a awaited) *logrus.Entry {
+func (c *conn) unparsedLog(proc rpc.Procedure, a awaited) *logrus.Entry {
 	return c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": cmp.Or(a.domain, "unknown")})
 }
 
 // denied logs that the client may not do what it asked for.
-func (c *conn) denied(proc Procedure, a awaited, r refusal) {
+func (c *conn) denied(proc rpc.Procedure, a awaited, r *rpc.Refusal) {
 	c.log.WithFields(callFields(proc, a.result)).
 		Infof("libvirt does not let this client do %s with domain %s: %v", proc, a.result.Domain.Name, a.redacted(r))
 }
 
 // authRefused logs what a client cannot know whom polkit wants a password of: polkit
 // looks for whom to ask at the process that has connected to libvirt, this one.
-func (c *conn) authRefused(r refusal) {
-	if r.code == errAuthUnavailable {
+func (c *conn) authRefused(r *rpc.Refusal) {
+	if r.Code == rpc.ErrAuthUnavailable {
 		c.log.Warnf("polkit would let this client in with a password, for which it can ask nobody through the gateway: "+
 			"let the client's user in by a rule or a group, or have it use libvirt's own socket %s", c.srv.upstream())
 	}
 }
 
 // refused logs and counts that libvirt took a call only as the client wrote it.
-func (c *conn) refused(proc Procedure, a awaited) {
+func (c *conn) refused(proc rpc.Procedure, a awaited) {
 	c.count(proc, resultRefused)
 	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
 		Warnf("libvirt refused domain %s as rewritten (%s) and took it as the client wrote it: %s",
-			a.result.Domain.Name, changes(a.result), a.redacted(*a.refused))
+			a.result.Domain.Name, changes(a.result), a.redacted(a.refused))
 }
 
 // refusedForGood logs and counts a refusal that may have been the rewriting's.
-func (c *conn) refusedForGood(proc Procedure, a awaited, r refusal) {
+func (c *conn) refusedForGood(proc rpc.Procedure, a awaited, r *rpc.Refusal) {
 	c.count(proc, resultRefused)
 	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
 		Warnf("libvirt refused domain %s as rewritten (%s), and the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: %s",
@@ -117,9 +118,9 @@ func (c *conn) refusedForGood(proc Procedure, a awaited, r refusal) {
 }
 
 // refusedEitherWay logs that the rewriting had nothing to do with libvirt's refusal.
-func (c *conn) refusedEitherWay(proc Procedure, a awaited, r refusal) {
+func (c *conn) refusedEitherWay(proc rpc.Procedure, a awaited, r *rpc.Refusal) {
 	text := a.redacted(r)
-	if as := a.redacted(*a.refused); as != text {
+	if as := a.redacted(a.refused); as != text {
 		text = fmt.Sprintf("%s; as rewritten: %s", text, as)
 	}
 	c.log.WithFields(callFields(proc, a.result)).
@@ -128,15 +129,15 @@ func (c *conn) refusedEitherWay(proc Procedure, a awaited, r refusal) {
 
 // refusedUnanswered logs a connection that ended before it was known whether the
 // rewriting had to do with libvirt's refusal.
-func (c *conn) refusedUnanswered(proc Procedure, a awaited) {
+func (c *conn) refusedUnanswered(proc rpc.Procedure, a awaited) {
 	c.log.WithFields(callFields(proc, a.result)).
 		Warnf("libvirt refused domain %s as rewritten (%s), and the connection ended before it answered to it as the client wrote it: %s",
-			a.result.Domain.Name, changes(a.result), a.redacted(*a.refused))
+			a.result.Domain.Name, changes(a.result), a.redacted(a.refused))
 }
 
 // redacted is libvirt's message without the secrets of the document before and after.
-func (a awaited) redacted(r refusal) string {
-	return domainxml.RedactMessage(r.text, a.document, a.result.Output)
+func (a awaited) redacted(r *rpc.Refusal) string {
+	return domainxml.RedactMessage(r.Text, a.document, a.result.Output)
 }
 
 // refusedDiff is what libvirt did not take, with the secrets of both documents
@@ -153,6 +154,6 @@ func refusedDiff(a awaited) string {
 	return string(diff.Diff("as the client wrote it", before, "as rewritten", after))
 }
 
-func (c *conn) count(proc Procedure, result string) {
+func (c *conn) count(proc rpc.Procedure, result string) {
 	c.srv.Metrics.calls.WithLabelValues(proc.String(), result).Inc()
 }

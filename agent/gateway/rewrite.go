@@ -7,12 +7,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 // replyKey is what tells which call a reply is for.
 type replyKey struct {
-	proc   Procedure
+	proc   rpc.Procedure
 	serial uint32
 }
 
@@ -20,18 +21,18 @@ type replyKey struct {
 type awaited struct {
 	// own is called with the reply to a call of the gateway's own, which the client
 	// must not see, or with the reason why the reply cannot be read.
-	own func(message, error)
+	own func(rpc.Message, error)
 	// keep is what to do for revert once libvirt has carried the call out; nil for
 	// nothing.
 	keep *keep
 	// original is the call before it was rewritten, for sending it again; document
 	// is the domain or device in it, and result what was done to that.
-	original message
+	original rpc.Message
 	document []byte
 	result   domainxml.Result
 	// refused is libvirt's answer to the rewritten call, while the original is under
 	// way.
-	refused *refusal
+	refused *rpc.Refusal
 	// unread is why a call went on as it was, with a document that could not be read;
 	// domain is the name of the domain that its device is for, if it has one.
 	unread error
@@ -45,44 +46,44 @@ const maxKept = 8 << 20
 // callObserver sees what the client sends.
 type callObserver struct{ *conn }
 
-func (o callObserver) begin(h header) verdict {
+func (o callObserver) begin(h rpc.Header) verdict {
 	o.noteStream(h)
-	if !h.typ.isCall() {
+	if !h.Type.IsCall() {
 		return pass
 	}
 	o.unanswered++
-	o.serial = h.serial
-	if h.prog != ProgramRemote {
+	o.serial = h.Serial
+	if h.Prog != rpc.ProgramRemote {
 		return pass
 	}
-	if h.proc == ProcAuthSASLInit {
-		o.calls.framer.sasl, o.replies.framer.sasl = true, true
+	if h.Proc == rpc.ProcAuthSASLInit {
+		o.calls.framer.SASL, o.replies.framer.SASL = true, true
 	}
-	if !h.proc.carriesDomain() && !h.proc.carriesDevice() {
+	if !h.Proc.CarriesDomain() && !h.Proc.CarriesDevice() {
 		return pass
 	}
-	if h.length > maxCall {
-		o.awaitUnread(h, "", fmt.Errorf("the call has %d bytes", h.length))
+	if h.Length > rpc.MaxCall {
+		o.awaitUnread(h, "", fmt.Errorf("the call has %d bytes", h.Length))
 		return pass
 	}
 	return take
 }
 
-func (o callObserver) taken(m message) {
-	c, err := parseCall(m)
+func (o callObserver) taken(m rpc.Message) {
+	c, err := rpc.ParseCall(m)
 	if err != nil {
-		o.awaitUnread(m.head, domainName(c.domain), err)
+		o.awaitUnread(m.Header, c.DomainName(), err)
 		o.calls.insert(m)
 		return
 	}
-	if m.head.proc.carriesDomain() {
+	if m.Proc.CarriesDomain() {
 		o.forward(c, func(r domainxml.Rewriter) (domainxml.Result, error) {
-			return r.Domain(c.xml, domainxml.Inactive)
+			return r.Domain(c.XML, domainxml.Inactive)
 		})
 		return
 	}
 	if !needsDomain(c) {
-		o.count(m.head.proc, resultUnchanged)
+		o.count(m.Proc, resultUnchanged)
 		o.calls.insert(m)
 		return
 	}
@@ -91,61 +92,61 @@ func (o callObserver) taken(m message) {
 
 // needsDomain reports whether the policy may have something to do with a device:
 // it may have a filter, a boot order, or one in its domain that it does not say.
-func needsDomain(c xmlCall) bool {
-	has := func(s string) bool { return bytes.Contains(c.xml, []byte(s)) }
+func needsDomain(c rpc.XMLCall) bool {
+	has := func(s string) bool { return bytes.Contains(c.XML, []byte(s)) }
 	return has("filterref") || has("<boot") ||
-		c.head.proc == ProcDomainUpdateDeviceFlags && (has("<disk") || has("<interface"))
+		c.Proc == rpc.ProcDomainUpdateDeviceFlags && (has("<disk") || has("<interface"))
 }
 
 // forward sends a call on, rewritten if the policy wants it so.
-func (c *conn) forward(call xmlCall, rewrite func(domainxml.Rewriter) (domainxml.Result, error)) {
+func (c *conn) forward(call rpc.XMLCall, rewrite func(domainxml.Rewriter) (domainxml.Result, error)) {
 	res, err := rewrite(c.srv.Rewriter())
-	if err == nil && len(res.Output) > maxString {
-		err = fmt.Errorf("rewritten it would have %d bytes, where libvirt's limit is %d", len(res.Output), maxString)
+	if err == nil && len(res.Output) > rpc.MaxString {
+		err = fmt.Errorf("rewritten it would have %d bytes, where libvirt's limit is %d", len(res.Output), rpc.MaxString)
 	}
 	if err != nil {
-		c.awaitUnread(call.head, domainName(call.domain), err)
-		c.calls.insert(call.message)
+		c.awaitUnread(call.Header, call.DomainName(), err)
+		c.calls.insert(call.Message)
 		return
 	}
-	c.count(call.head.proc, outcome(res))
-	c.sent = append(c.sent, func() { c.report(call.head.proc, res) })
+	c.count(call.Proc, outcome(res))
+	c.sent = append(c.sent, func() { c.report(call.Proc, res) })
 	if !res.Changed() {
-		c.calls.insert(call.message)
+		c.calls.insert(call.Message)
 		return
 	}
-	key := replyKey{call.head.proc, call.head.serial}
+	key := replyKey{call.Proc, call.Serial}
 	k := newKeep(call, res)
 	if k != nil {
 		c.keeps++
 	}
-	c.await(key, awaited{original: call.message, document: call.xml, result: res, keep: k})
-	c.calls.insert(call.withXML(res.Output))
+	c.await(key, awaited{original: call.Message, document: call.XML, result: res, keep: k})
+	c.calls.insert(call.WithXML(res.Output))
 }
 
 // await keeps what is needed to send the original call again.
 func (c *conn) await(key replyKey, a awaited) {
 	if old, reused := c.awaited[key]; reused {
-		closeFDs(old.original.fds)
+		closeFDs(old.original.FDs)
 		c.kept -= len(old.document)
 	}
 	if c.srv.RefusalIsFinal != nil && c.srv.RefusalIsFinal() {
-		a.original = message{head: a.original.head}
+		a.original = rpc.Message{Header: a.original.Header}
 	}
-	fds, err := duplicates(a.original.fds)
+	fds, err := duplicates(a.original.FDs)
 	if err != nil {
 		c.log.Warnf("keeping the call's descriptors: %v; it could not be repeated if libvirt refused it", err)
-		a.original = message{head: a.original.head}
+		a.original = rpc.Message{Header: a.original.Header}
 	}
-	a.original.fds = fds
+	a.original.FDs = fds
 	c.kept += len(a.document)
 	c.awaited[key] = a
 }
 
 // awaitUnread has libvirt's answer to a call looked at whose document could not be
 // read: it counts if libvirt could.
-func (c *conn) awaitUnread(h header, domain string, err error) {
-	c.await(replyKey{h.proc, h.serial}, awaited{unread: err, domain: domain})
+func (c *conn) awaitUnread(h rpc.Header, domain string, err error) {
+	c.await(replyKey{h.Proc, h.Serial}, awaited{unread: err, domain: domain})
 }
 
 func duplicates(fds []int) ([]int, error) {
@@ -164,26 +165,26 @@ func duplicates(fds []int) ([]int, error) {
 // replyObserver sees what libvirt sends.
 type replyObserver struct{ *conn }
 
-func (o replyObserver) begin(h header) verdict {
+func (o replyObserver) begin(h rpc.Header) verdict {
 	o.noteStream(h)
-	if !h.typ.isReply() {
+	if !h.Type.IsReply() {
 		return pass
 	}
-	key := replyKey{h.proc, h.serial}
+	key := replyKey{h.Proc, h.Serial}
 	a, found := o.awaited[key]
 	switch {
-	case h.prog == ProgramRemote && h.proc == ProcAuthPolkit && h.status == statusError && h.length <= maxCall:
+	case h.Prog == rpc.ProgramRemote && h.Proc == rpc.ProcAuthPolkit && h.Status == rpc.StatusError && h.Length <= rpc.MaxCall:
 		return take
-	case h.prog != ProgramRemote || !found:
+	case h.Prog != rpc.ProgramRemote || !found:
 		o.unanswered--
 		return pass
-	case a.own != nil && h.length <= maxCall:
+	case a.own != nil && h.Length <= rpc.MaxCall:
 		return take
 	case a.own != nil:
 		delete(o.awaited, key)
-		a.own(message{}, fmt.Errorf("its document has %d bytes", h.length))
+		a.own(rpc.Message{}, fmt.Errorf("its document has %d bytes", h.Length))
 		return drop
-	case (h.status == statusError || a.keep != nil || a.refused != nil || a.unread != nil) && h.length <= maxCall:
+	case (h.Status == rpc.StatusError || a.keep != nil || a.refused != nil || a.unread != nil) && h.Length <= rpc.MaxCall:
 		return take
 	}
 	o.settle(key)
@@ -191,21 +192,21 @@ func (o replyObserver) begin(h header) verdict {
 	return pass
 }
 
-func (o replyObserver) taken(m message) {
-	key := replyKey{m.head.proc, m.head.serial}
-	if m.head.proc == ProcAuthPolkit {
-		o.authRefused(parseError(m))
+func (o replyObserver) taken(m rpc.Message) {
+	key := replyKey{m.Proc, m.Serial}
+	if m.Proc == rpc.ProcAuthPolkit {
+		o.authRefused(m.Refusal())
 		o.answer(key, m)
 		return
 	}
 	a := o.awaited[key]
 	if a.own != nil {
 		delete(o.awaited, key)
-		closeFDs(m.fds)
+		closeFDs(m.FDs)
 		a.own(m, nil)
 		return
 	}
-	if m.head.status == statusOK {
+	if m.Status == rpc.StatusOK {
 		o.accepted(key, a, m)
 		return
 	}
@@ -232,7 +233,7 @@ func (c *conn) checkPause() {
 	if len(c.keeping) > 0 && time.Now().After(c.keeping[0].deadline) {
 		c.endKeep(errNoAnswer)
 	}
-	c.calls.paused = c.device != nil || c.kept > maxKept || len(c.keeping) > 0 && c.calls.framer.between()
+	c.calls.paused = c.device != nil || c.kept > maxKept || len(c.keeping) > 0 && c.calls.framer.Between()
 	c.calls.open = c.keeps > 0 && !c.replies.done()
 }
 
@@ -252,12 +253,12 @@ func (c *conn) patience() time.Duration {
 }
 
 // noteStream keeps track of the streams that are open.
-func (c *conn) noteStream(h header) {
+func (c *conn) noteStream(h rpc.Header) {
 	switch {
-	case !h.typ.isStream():
-	case h.status == statusContinue:
-		c.streams[h.serial] = true
+	case !h.Type.IsStream():
+	case h.Status == rpc.StatusContinue:
+		c.streams[h.Serial] = true
 	default:
-		delete(c.streams, h.serial)
+		delete(c.streams, h.Serial)
 	}
 }

@@ -10,13 +10,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
-)
-
-var (
-	define          = header{prog: ProgramRemote, vers: 1, proc: ProcDomainDefineXMLFlags, typ: typeCall, serial: 11}
-	attach          = header{prog: ProgramRemote, vers: 1, proc: ProcDomainAttachDeviceFlags, typ: typeCall, serial: 12}
-	createWithFiles = header{prog: ProgramRemote, vers: 1, proc: ProcDomainCreateXMLWithFiles, typ: typeCallWithFDs, serial: 13}
 )
 
 func rewritten(t testing.TB, doc string) string {
@@ -62,10 +57,10 @@ func TestRewritesDefine(t *testing.T) {
 	if !strings.Contains(e.Data["CHANGE"].(string), "nova-base") {
 		t.Errorf("logged CHANGE=%v", e.Data["CHANGE"])
 	}
-	wantCalls(t, l, ProcDomainDefineXMLFlags, resultRewritten, 1)
+	wantCalls(t, l, rpc.ProcDomainDefineXMLFlags, resultRewritten, 1)
 }
 
-func wantCalls(t testing.TB, l *lab, proc Procedure, result string, want float64) {
+func wantCalls(t testing.TB, l *lab, proc rpc.Procedure, result string, want float64) {
 	t.Helper()
 	labels := map[string]string{"procedure": proc.String(), "result": result}
 	if n := l.count(t, "virt_netboot_gateway_calls_total", labels); n != want {
@@ -76,11 +71,11 @@ func wantCalls(t testing.TB, l *lab, proc Procedure, result string, want float64
 func TestPassesUnchanged(t *testing.T) {
 	for name, tt := range map[string]struct {
 		call []byte
-		proc Procedure
+		proc rpc.Procedure
 	}{
-		"rewritten already":       {frameOf(define, defineArgs(rewritten(t, domainDoc))), define.proc},
-		"another hypervisor":      {frameOf(define, defineArgs("<domain type='lxc'><name>a</name></domain>")), define.proc},
-		"device without a filter": {frameOf(attach, attachArgs("<disk/>")), attach.proc},
+		"rewritten already":       {frameOf(define, defineArgs(rewritten(t, domainDoc))), define.Proc},
+		"another hypervisor":      {frameOf(define, defineArgs("<domain type='lxc'><name>a</name></domain>")), define.Proc},
+		"device without a filter": {frameOf(attach, attachArgs("<disk/>")), attach.Proc},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -94,10 +89,10 @@ func TestPassesUnchanged(t *testing.T) {
 
 func TestOtherProgramsPass(t *testing.T) {
 	client, libvirt := newLab(t).connect(t)
-	for _, h := range []header{
-		{prog: ProgramQEMU, vers: 1, proc: define.proc, typ: typeCall, serial: 1},
-		{prog: ProgramRemote, vers: 1, proc: define.proc, typ: typeReply, serial: 1},
-		{prog: ProgramRemote, vers: 1, proc: define.proc, typ: typeMessage},
+	for _, h := range []rpc.Header{
+		{Prog: rpc.ProgramQEMU, Vers: 1, Proc: define.Proc, Type: rpc.TypeCall, Serial: 1},
+		{Prog: rpc.ProgramRemote, Vers: 1, Proc: define.Proc, Type: rpc.TypeReply, Serial: 1},
+		{Prog: rpc.ProgramRemote, Vers: 1, Proc: define.Proc, Type: rpc.TypeMessage},
 	} {
 		write(t, client, frameOf(h, defineArgs(domainDoc)))
 		wantFrame(t, libvirt, frameOf(h, defineArgs(domainDoc)))
@@ -133,15 +128,15 @@ func TestCreateWithFiles(t *testing.T) {
 }
 
 // xmlDesc is libvirt's answer to a lookup of the gateway.
-func xmlDesc(t testing.TB, lookup message, doc string, flags uint32) []byte {
+func xmlDesc(t testing.TB, lookup rpc.Message, doc string, flags uint32) []byte {
 	t.Helper()
-	if lookup.head.prog != ProgramRemote || lookup.head.proc != ProcDomainGetXMLDesc || lookup.head.typ != typeCall {
-		t.Fatalf("the gateway asked %+v, want DOMAIN_GET_XML_DESC", lookup.head)
+	if lookup.Prog != rpc.ProgramRemote || lookup.Proc != rpc.ProcDomainGetXMLDesc || lookup.Type != rpc.TypeCall {
+		t.Fatalf("the gateway asked %+v, want DOMAIN_GET_XML_DESC", lookup.Header)
 	}
-	if want := binary.BigEndian.AppendUint32(domainArg(), flags); !bytes.Equal(lookup.bytes[headerSize:], want) {
-		t.Fatalf("the gateway asked with %q, want %q", lookup.bytes[headerSize:], want)
+	if want := binary.BigEndian.AppendUint32(domainArg(), flags); !bytes.Equal(lookup.Bytes[rpc.HeaderSize:], want) {
+		t.Fatalf("the gateway asked with %q, want %q", lookup.Bytes[rpc.HeaderSize:], want)
 	}
-	return okReply(lookup.head, appendString(nil, []byte(doc)))
+	return okReply(lookup.Header, rpc.AppendString(nil, []byte(doc)))
 }
 
 func TestAttachDevice(t *testing.T) {
@@ -150,7 +145,7 @@ func TestAttachDevice(t *testing.T) {
 	next := frameOf(getLibVersion, nil)
 	write(t, client, frameOf(attach, attachArgs(deviceDoc)), next)
 	lookup := readFrame(t, libvirt)
-	if lookup.head.serial == attach.serial {
+	if lookup.Serial == attach.Serial {
 		t.Fatal("the gateway uses the client's serial")
 	}
 	// An event in between reaches the client.
@@ -162,7 +157,7 @@ func TestAttachDevice(t *testing.T) {
 	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
 	wantFrame(t, client, frameOf(ping, nil))
 	wantFrame(t, client, okReply(attach, nil)) // and not the answer to the lookup
-	wantCalls(t, l, attach.proc, resultRewritten, 1)
+	wantCalls(t, l, attach.Proc, resultRewritten, 1)
 }
 
 func TestAttachDeviceUnknownDomain(t *testing.T) {
@@ -170,12 +165,12 @@ func TestAttachDeviceUnknownDomain(t *testing.T) {
 	client, libvirt := l.connect(t)
 	write(t, client, frameOf(attach, attachArgs(deviceDoc)))
 	lookup := readFrame(t, libvirt)
-	write(t, libvirt, errorReply(lookup.head, "no domain with matching uuid").bytes)
+	write(t, libvirt, errorReply(lookup.Header, "no domain with matching uuid"))
 	wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
-	write(t, libvirt, errorReply(attach, "no domain with matching uuid").bytes)
-	wantFrame(t, client, errorReply(attach, "no domain with matching uuid").bytes)
+	write(t, libvirt, errorReply(attach, "no domain with matching uuid"))
+	wantFrame(t, client, errorReply(attach, "no domain with matching uuid"))
 	l.logged(t, "libvirt refused it too: asking libvirt for the domain of the device: no domain with matching uuid")
-	wantCalls(t, l, attach.proc, resultUnparsed, 0)
+	wantCalls(t, l, attach.Proc, resultUnparsed, 0)
 }
 
 func TestAttachDeviceNoAnswer(t *testing.T) {
@@ -195,7 +190,7 @@ func TestAttachDeviceNoAnswer(t *testing.T) {
 	if e := l.logged(t, "no answer within 2s"); e.Data["DOMAIN"] != "instance-00000001" {
 		t.Errorf("logged with %v", e.Data)
 	}
-	wantCalls(t, l, attach.proc, resultUnparsed, 1)
+	wantCalls(t, l, attach.Proc, resultUnparsed, 1)
 }
 
 // TestManyUnansweredCalls shows that the calls kept for a second try are bounded:
@@ -205,7 +200,7 @@ func TestManyUnansweredCalls(t *testing.T) {
 	doc := strings.Replace(domainDoc, "<os>", "<!--"+strings.Repeat("-=", 1<<20)+"--><os>", 1)
 	call := func(serial uint32) []byte {
 		h := define
-		h.serial = serial
+		h.Serial = serial
 		return frameOf(h, defineArgs(doc))
 	}
 	const calls = 12
@@ -214,7 +209,7 @@ func TestManyUnansweredCalls(t *testing.T) {
 			client.Write(call(uint32(i)))
 		}
 	}()
-	received := make(chan message, calls)
+	received := make(chan rpc.Message, calls)
 	go func() {
 		for range calls {
 			m, err := nextFrame(libvirt)
@@ -230,30 +225,30 @@ func TestManyUnansweredCalls(t *testing.T) {
 	}
 	for i := range calls {
 		m := <-received
-		if m.head.serial != uint32(i) {
-			t.Fatalf("call %d came when %d was due", m.head.serial, i)
+		if m.Serial != uint32(i) {
+			t.Fatalf("call %d came when %d was due", m.Serial, i)
 		}
-		write(t, libvirt, okReply(m.head, nil))
-		wantFrame(t, client, okReply(m.head, nil))
+		write(t, libvirt, okReply(m.Header, nil))
+		wantFrame(t, client, okReply(m.Header, nil))
 	}
 }
 
 func TestNeedsDomain(t *testing.T) {
 	for name, c := range map[string]struct {
-		proc Procedure
+		proc rpc.Procedure
 		xml  string
 		want bool
 	}{
-		"an interface with a filter":       {ProcDomainAttachDevice, deviceDoc, true},
-		"a disk with a boot order":         {ProcDomainAttachDeviceFlags, "<disk><boot order='1'/></disk>", true},
-		"a new disk without":               {ProcDomainAttachDeviceFlags, "<disk/>", false},
-		"a disk that may have one":         {ProcDomainUpdateDeviceFlags, "<disk/>", true},
-		"an interface that may have one":   {ProcDomainUpdateDeviceFlags, "<interface/>", true},
-		"graphics, which cannot be booted": {ProcDomainUpdateDeviceFlags, "<graphics/>", false},
-		"a new interface without a filter": {ProcDomainAttachDevice, "<interface/>", false},
+		"an interface with a filter":       {rpc.ProcDomainAttachDevice, deviceDoc, true},
+		"a disk with a boot order":         {rpc.ProcDomainAttachDeviceFlags, "<disk><boot order='1'/></disk>", true},
+		"a new disk without":               {rpc.ProcDomainAttachDeviceFlags, "<disk/>", false},
+		"a disk that may have one":         {rpc.ProcDomainUpdateDeviceFlags, "<disk/>", true},
+		"an interface that may have one":   {rpc.ProcDomainUpdateDeviceFlags, "<interface/>", true},
+		"graphics, which cannot be booted": {rpc.ProcDomainUpdateDeviceFlags, "<graphics/>", false},
+		"a new interface without a filter": {rpc.ProcDomainAttachDevice, "<interface/>", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			call := xmlCall{message: message{head: header{proc: c.proc}}, xml: []byte(c.xml)}
+			call := rpc.XMLCall{Message: rpc.Message{Header: rpc.Header{Proc: c.proc}}, XML: []byte(c.xml)}
 			if got := needsDomain(call); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
@@ -269,10 +264,10 @@ func TestUpdateDeviceOrder(t *testing.T) {
 		`</metadata><os><type>hvm</type></os><devices><disk><target dev='vda'/><boot order='2'/></disk></devices></domain>`
 	const config = 2 // VIR_DOMAIN_AFFECT_CONFIG, VIR_DOMAIN_XML_INACTIVE
 	client, libvirt := newLab(t).connect(t)
-	update := header{prog: ProgramRemote, vers: 1, proc: ProcDomainUpdateDeviceFlags, typ: typeCall, serial: 5}
+	update := rpc.Header{Prog: rpc.ProgramRemote, Vers: 1, Proc: rpc.ProcDomainUpdateDeviceFlags, Type: rpc.TypeCall, Serial: 5}
 	args := func(order string) []byte {
 		doc := `<disk><target dev='vda'/><boot order='` + order + `'/></disk>`
-		return binary.BigEndian.AppendUint32(appendString(domainArg(), []byte(doc)), config)
+		return binary.BigEndian.AppendUint32(rpc.AppendString(domainArg(), []byte(doc)), config)
 	}
 	write(t, client, frameOf(update, args("1")))
 	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domain, config))

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
 func TestMaxClients(t *testing.T) {
@@ -51,7 +53,7 @@ func TestDrain(t *testing.T) {
 	wantFrame(t, busy, okReply(getLibVersion, []byte("answer")))
 	wantEOF(t, busy)
 	end := streamData
-	end.status = statusOK
+	end.Status = rpc.StatusOK
 	write(t, upload, frameOf(streamData, []byte("more")), frameOf(end, nil))
 	wantFrame(t, uploadLibvirt, frameOf(streamData, []byte("more")))
 	wantFrame(t, uploadLibvirt, frameOf(end, nil))
