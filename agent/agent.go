@@ -65,7 +65,7 @@ func New(path string, c config.Config, log *logrus.Logger, o Options) *Agent {
 	p.filters.changed = p.domains.PolicyChanged
 	p.gateway = p.newGateway(c)
 	p.files = newFiles(p.config, func() bool { return slices.Equal(p.only.running(), Components{componentFiles}) }, log)
-	p.hook = newHookCalls(p.registry, p.gateway.Resent, log)
+	p.hook = newHookCalls(p.registry, p.gateway.OriginalSent, log)
 	registerConfig(p.registry, p.config)
 	p.registry.MustRegister(newDomainCollector(p.domains.Status), newFileCollector(p.keptFiles))
 	return p

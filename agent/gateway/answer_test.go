@@ -17,7 +17,7 @@ import (
 
 // TestUnread: what could not be read counts if libvirt takes it.
 func TestUnread(t *testing.T) {
-	const mend = "mend that where the document is made; until then the rules reach the domain only now that libvirt has it, for its next start"
+	const fix = "fix that where the document is made; until then the rules reach the domain only now that libvirt has it, for its next start"
 	secondOS := strings.Replace(domainDoc, "<devices>", "<os/>\n<devices>", 1)
 	for name, tt := range map[string]struct {
 		call   rpc.Header
@@ -25,10 +25,10 @@ func TestUnread(t *testing.T) {
 		domain string // that libvirt is known to have
 		why    []string
 	}{
-		"no XML":                 {define, defineArgs("no XML"), "instance-00000001", []string{"line 1, column 1", mend}},
-		"half a document":        {define, defineArgs(domainDoc[:100]), "instance-00000001", []string{"line 3", mend}},
-		"two <os>":               {define, defineArgs(secondOS), "instance-00000001", []string{"a second <os>", mend}},
-		"with files":             {createWithFiles, withFDs(0, defineArgs("no XML")), "instance-00000001", []string{"line 1", mend}},
+		"no XML":                 {define, defineArgs("no XML"), "instance-00000001", []string{"line 1, column 1", fix}},
+		"half a document":        {define, defineArgs(domainDoc[:100]), "instance-00000001", []string{"line 3", fix}},
+		"two <os>":               {define, defineArgs(secondOS), "instance-00000001", []string{"a second <os>", fix}},
+		"with files":             {createWithFiles, withFDs(0, defineArgs("no XML")), "instance-00000001", []string{"line 1", fix}},
 		"truncated arguments":    {define, defineArgs(domainDoc)[:40], "instance-00000001", []string{"too early; the rules reach"}},
 		"longer than any string": {define, defineArgs(strings.Repeat(" ", rpc.MaxCall)), "instance-00000001", []string{"bytes; the rules reach"}},
 		"a device's arguments":   {attach, attachArgs(deviceDoc)[:10], "", []string{"too early; the rules reach"}},
@@ -157,13 +157,13 @@ func TestRefusedTwice(t *testing.T) {
 			client, libvirt := l.connect(t)
 			write(t, client, frameOf(define, defineArgs(domainDoc)))
 			readFrame(t, libvirt)
-			if l.Resent("instance-00000001") {
+			if l.OriginalSent("instance-00000001") {
 				t.Error("it is sent again before libvirt has refused it")
 			}
 			write(t, libvirt, errorReply(define, c.first))
 			wantFrame(t, libvirt, frameOf(define, defineArgs(domainDoc)))
-			if !l.Resent("instance-00000001") {
-				t.Error("nobody knows that it is sent again")
+			if !l.OriginalSent("instance-00000001") {
+				t.Error("it is not said that it is sent again")
 			}
 			write(t, libvirt, errorReply(define, c.second))
 			wantFrame(t, client, errorReply(define, c.second))

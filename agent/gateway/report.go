@@ -37,8 +37,8 @@ func changes(res domainxml.Result) string {
 	return strings.Join(s, "; ")
 }
 
-// outcome is what the policy made of a call, as a metric's label.
-func outcome(res domainxml.Result) string {
+// policyResult is what the policy made of a call, as a metric's label.
+func policyResult(res domainxml.Result) string {
 	switch {
 	case res.Changed():
 		return resultRewritten
@@ -48,13 +48,13 @@ func outcome(res domainxml.Result) string {
 	return resultUnchanged
 }
 
-// report logs what the policy made of a call.
-func (c *conn) report(proc rpc.Procedure, res domainxml.Result) {
+// logPolicy logs what the policy made of a call.
+func (c *conn) logPolicy(proc rpc.Procedure, res domainxml.Result) {
 	log := c.log.WithFields(callFields(proc, res))
 	for _, w := range res.Warnings {
 		log.WithField("WARNING", string(w.Kind)).Warnf("domain %s %s", res.Domain.Name, w)
 	}
-	switch outcome(res) {
+	switch policyResult(res) {
 	case resultRewritten:
 		log.Infof("domain %s rewritten on its way to libvirt: %s", res.Domain.Name, changes(res))
 	case resultObserved:
@@ -62,92 +62,80 @@ func (c *conn) report(proc rpc.Procedure, res domainxml.Result) {
 	}
 }
 
-// unparsed logs and counts a call that libvirt carried out as it was, because it
-// could not be read here.
-func (c *conn) unparsed(proc rpc.Procedure, a awaited, reply rpc.Message) {
+// logOutcome logs and counts what became of a call, but for what logPolicy has said and
+// what is not decided yet. r is libvirt's latest refusal.
+func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
+	proc, log := p.call.Proc, c.log.WithFields(callFields(p.call.Proc, p.result))
+	asRewritten := fmt.Sprintf("libvirt refused domain %s as rewritten (%s)", p.domain, changes(p.result))
+	switch o {
+	case denied:
+		log.Infof("libvirt does not let this client do %s with domain %s: %s", proc, p.domain, p.redacted(r))
+	case refusedFinally:
+		c.count(proc, resultRefused)
+		log.WithField("DIFF", p.diff()).
+			Warnf("%s, and the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: %s", asRewritten, p.redacted(r))
+	case originalTaken:
+		c.count(proc, resultRefused)
+		log.WithField("DIFF", p.diff()).
+			Warnf("%s and took it as the client wrote it: %s", asRewritten, p.redacted(p.refusal))
+	case originalRefused:
+		text := p.redacted(r)
+		if first := p.redacted(p.refusal); first != text {
+			text += "; as rewritten: " + first
+		}
+		log.Infof("libvirt refused domain %s as the client wrote it, too: %s", p.domain, text)
+	case originalUnanswered:
+		log.Warnf("%s, and the connection ended before it answered to it as the client wrote it: %s", asRewritten, p.redacted(p.refusal))
+	case unreadableTaken, unreadableRefused:
+		c.logUnreadable(p, o)
+	}
+}
+
+// logUnreadable keeps libvirt's message out: it may quote a document of whose secrets
+// nothing is known.
+func (c *conn) logUnreadable(p *pendingCall, o outcome) {
+	proc, domain := p.call.Proc, cmp.Or(p.domain, "unknown")
+	log := c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": domain})
+	if o == unreadableRefused {
+		log.Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, p.unreadable)
+		return
+	}
 	c.count(proc, resultUnparsed)
 	remedy := "the rules reach the domain only now that libvirt has it, for its next start"
-	if errors.As(a.unread, new(*domainxml.SyntaxError)) {
-		remedy = "mend that where the document is made; until then " + remedy
+	if errors.As(p.unreadable, new(*domainxml.SyntaxError)) {
+		remedy = "fix that where the document is made; until then " + remedy
 	}
-	if proc.CarriesDomain() { // the reply is a remote_nonnull_domain
-		a.domain = rpc.ParseDomainName(reply)
-	}
-	c.unparsedLog(proc, a).Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, a.domain, a.unread, remedy)
+	log.Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, domain, p.unreadable, remedy)
 }
 
-// unparsedRefused logs a call that nobody could read. libvirt's message may quote a
-// document whose secrets nobody knows.
-func (c *conn) unparsedRefused(proc rpc.Procedure, a awaited) {
-	c.unparsedLog(proc, a).Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, a.unread)
+// logUnsaved logs that a domain lacks the undo record of a device.
+func (c *conn) logUnsaved(p *pendingCall, err error) {
+	c.log.WithFields(callFields(p.call.Proc, p.result)).
+		Warnf("virt-netboot revert will not put back what was taken from a device of domain %s (%s), as there is no undo record of it in the domain's metadata: %v",
+			p.domain, changes(p.result), err)
 }
 
-func (c *conn) unparsedLog(proc rpc.Procedure, a awaited) *logrus.Entry {
-	return c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": cmp.Or(a.domain, "unknown")})
-}
-
-// denied logs that the client may not do what it asked for.
-func (c *conn) denied(proc rpc.Procedure, a awaited, r *rpc.Refusal) {
-	c.log.WithFields(callFields(proc, a.result)).
-		Infof("libvirt does not let this client do %s with domain %s: %v", proc, a.result.Domain.Name, a.redacted(r))
-}
-
-// authRefused logs what a client cannot know whom polkit wants a password of: polkit
-// looks for whom to ask at the process that has connected to libvirt, this one.
-func (c *conn) authRefused(r *rpc.Refusal) {
+// logAuth logs what a client cannot know whom polkit wants a password of: polkit
+// looks for an agent that asks at the process that has connected to libvirt, this one.
+func (c *conn) logAuth(r *rpc.Refusal) {
 	if r.Code == rpc.ErrAuthUnavailable {
-		c.log.Warnf("polkit would let this client in with a password, for which it can ask nobody through the gateway: "+
+		c.log.Warnf("polkit wants a password of this client, and through the gateway it cannot ask for one: "+
 			"let the client's user in by a rule or a group, or have it use libvirt's own socket %s", c.srv.upstream())
 	}
 }
 
-// refused logs and counts that libvirt took a call only as the client wrote it.
-func (c *conn) refused(proc rpc.Procedure, a awaited) {
-	c.count(proc, resultRefused)
-	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
-		Warnf("libvirt refused domain %s as rewritten (%s) and took it as the client wrote it: %s",
-			a.result.Domain.Name, changes(a.result), a.redacted(a.refused))
-}
-
-// refusedForGood logs and counts a refusal that may have been the rewriting's.
-func (c *conn) refusedForGood(proc rpc.Procedure, a awaited, r *rpc.Refusal) {
-	c.count(proc, resultRefused)
-	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
-		Warnf("libvirt refused domain %s as rewritten (%s), and the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: %s",
-			a.result.Domain.Name, changes(a.result), a.redacted(r))
-}
-
-// refusedEitherWay logs that the rewriting had nothing to do with libvirt's refusal.
-func (c *conn) refusedEitherWay(proc rpc.Procedure, a awaited, r *rpc.Refusal) {
-	text := a.redacted(r)
-	if as := a.redacted(a.refused); as != text {
-		text = fmt.Sprintf("%s; as rewritten: %s", text, as)
-	}
-	c.log.WithFields(callFields(proc, a.result)).
-		Infof("libvirt refused domain %s as the client wrote it, too: %s", a.result.Domain.Name, text)
-}
-
-// refusedUnanswered logs a connection that ended before it was known whether the
-// rewriting had to do with libvirt's refusal.
-func (c *conn) refusedUnanswered(proc rpc.Procedure, a awaited) {
-	c.log.WithFields(callFields(proc, a.result)).
-		Warnf("libvirt refused domain %s as rewritten (%s), and the connection ended before it answered to it as the client wrote it: %s",
-			a.result.Domain.Name, changes(a.result), a.redacted(a.refused))
-}
-
 // redacted is libvirt's message without the secrets of the document before and after.
-func (a awaited) redacted(r *rpc.Refusal) string {
-	return domainxml.RedactMessage(r.Text, a.document, a.result.Output)
+func (p *pendingCall) redacted(r *rpc.Refusal) string {
+	return domainxml.RedactMessage(r.Text, p.call.XML, p.result.Output)
 }
 
-// refusedDiff is what libvirt did not take, with the secrets of both documents
-// hidden.
-func refusedDiff(a awaited) string {
-	before, err := domainxml.Redact(a.document)
+// diff is what libvirt did not take, with the secrets of both documents hidden.
+func (p *pendingCall) diff() string {
+	before, err := domainxml.Redact(p.call.XML)
 	if err != nil {
 		return "not shown: " + err.Error()
 	}
-	after, err := domainxml.Redact(a.result.Output)
+	after, err := domainxml.Redact(p.result.Output)
 	if err != nil {
 		return "not shown: " + err.Error()
 	}

@@ -52,7 +52,7 @@ type Server struct {
 	busy       atomic.Int32  // connections that wait on threads of their own
 	parking    *parking
 	clients    sync.WaitGroup
-	resent     resent
+	originals  originals
 	checks     sync.Map // the addresses that Check connects from
 }
 

@@ -16,21 +16,21 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-func TestPlaces(t *testing.T) {
+func TestDocuments(t *testing.T) {
 	for name, c := range map[string]struct {
 		proc  rpc.Procedure
 		flags uint32
-		want  []place
+		want  []document
 	}{
-		"attach without flags": {rpc.ProcDomainAttachDevice, 0, []place{{write: 1}}},
-		"current":              {rpc.ProcDomainAttachDeviceFlags, 0, []place{{}}},
-		"live":                 {rpc.ProcDomainAttachDeviceFlags, 1, []place{{write: 1}}},
-		"config":               {rpc.ProcDomainAttachDeviceFlags, 2, []place{{read: 2, write: 2}}},
-		"both":                 {rpc.ProcDomainUpdateDeviceFlags, 3, []place{{write: 1}, {read: 2, write: 2}}},
-		"current by force":     {rpc.ProcDomainUpdateDeviceFlags, 4, []place{{}}},
+		"attach without flags": {rpc.ProcDomainAttachDevice, 0, []document{{write: 1}}},
+		"current":              {rpc.ProcDomainAttachDeviceFlags, 0, []document{{}}},
+		"live":                 {rpc.ProcDomainAttachDeviceFlags, 1, []document{{write: 1}}},
+		"config":               {rpc.ProcDomainAttachDeviceFlags, 2, []document{{read: 2, write: 2}}},
+		"both":                 {rpc.ProcDomainUpdateDeviceFlags, 3, []document{{write: 1}, {read: 2, write: 2}}},
+		"current by force":     {rpc.ProcDomainUpdateDeviceFlags, 4, []document{{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, places(c.proc, c.flags), cmp.AllowUnexported(place{})); diff != "" {
+			if diff := cmp.Diff(c.want, documents(c.proc, c.flags), cmp.AllowUnexported(document{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -48,9 +48,9 @@ func attached(t testing.TB, client, libvirt *net.UnixConn, call rpc.Header) rpc.
 	return readFrame(t, libvirt)
 }
 
-// keptIn answers the gateway's question for a document, and its call that writes
+// savedIn answers the gateway's question for a document, and its call that writes
 // the record into that.
-func keptIn(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message, doc string, read, wrote uint32) {
+func savedIn(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message, doc string, read, wrote uint32) {
 	t.Helper()
 	write(t, libvirt, xmlDesc(t, lookup, doc, read))
 	m := readFrame(t, libvirt)
@@ -75,16 +75,16 @@ func wantSetMetadata(t testing.TB, m rpc.Message, doc string, flags uint32) {
 	}
 }
 
-// TestKeep: both documents get their own record, and the client its reply after.
-func TestKeep(t *testing.T) {
+// TestSavesUndo: both documents get their own record, and the client its reply after.
+func TestSavesUndo(t *testing.T) {
 	client, libvirt := newLab(t).connect(t)
 	definition := strings.Replace(domainDoc, "<os>", `<metadata><a:domain xmlns:a="urn:virt-netboot:domain:1.0"><a:boot/></a:domain></metadata><os>`, 1)
 	lookup := attached(t, client, libvirt, attach)
-	keptIn(t, libvirt, lookup, domainDoc, 0, 1)
+	savedIn(t, libvirt, lookup, domainDoc, 0, 1)
 	// An event in between reaches the client.
 	write(t, libvirt, frameOf(ping, nil))
 	wantFrame(t, client, frameOf(ping, nil))
-	keptIn(t, libvirt, readFrame(t, libvirt), definition, 2, 2)
+	savedIn(t, libvirt, readFrame(t, libvirt), definition, 2, 2)
 	wantFrame(t, client, okReply(attach, nil))
 	wantPasses(t, client, libvirt)
 }
@@ -97,8 +97,8 @@ func wantPasses(t testing.TB, client, libvirt *net.UnixConn) {
 	wantFrame(t, client, okReply(getLibVersion, nil))
 }
 
-// TestKeepFails: the client gets its reply whatever becomes of the record.
-func TestKeepFails(t *testing.T) {
+// TestUndoFails: the client gets its reply whatever becomes of the record.
+func TestUndoFails(t *testing.T) {
 	const left = "virt-netboot revert will not put back what was taken from a device of domain instance-00000001"
 	for name, c := range map[string]struct {
 		answer func(t testing.TB, libvirt *net.UnixConn, lookup rpc.Message)
@@ -147,8 +147,8 @@ func TestKeepFails(t *testing.T) {
 	}
 }
 
-// TestKeepInTurn: the second reads the domain when the first has written.
-func TestKeepInTurn(t *testing.T) {
+// TestUndoInTurn: the second reads the domain when the first has written.
+func TestUndoInTurn(t *testing.T) {
 	client, libvirt := newLab(t).connect(t)
 	calls := [2]rpc.Header{attach, attach}
 	calls[1].Serial++
@@ -159,15 +159,15 @@ func TestKeepInTurn(t *testing.T) {
 	}
 	write(t, libvirt, okReply(calls[0], nil), okReply(calls[1], nil))
 	for _, call := range calls {
-		keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
-		keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
+		savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
+		savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
 		wantFrame(t, client, okReply(call, nil))
 	}
 }
 
-// TestKeepBetweenCalls: what the gateway asks waits for the end of the client's
+// TestUndoBetweenCalls: what the gateway asks waits for the end of the client's
 // call under way, and holds back the next.
-func TestKeepBetweenCalls(t *testing.T) {
+func TestUndoBetweenCalls(t *testing.T) {
 	client, libvirt := newLab(t).connect(t)
 	write(t, client, frameOf(attach, attachArgs(deviceDoc)))
 	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
@@ -186,15 +186,15 @@ func TestKeepBetweenCalls(t *testing.T) {
 	}
 	lookup := readFrame(t, libvirt)
 	write(t, client, frameOf(getLibVersion, nil))
-	keptIn(t, libvirt, lookup, domainDoc, 0, 1)
-	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
+	savedIn(t, libvirt, lookup, domainDoc, 0, 1)
+	savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
 	wantFrame(t, client, okReply(attach, nil))
 	wantFrame(t, libvirt, frameOf(getLibVersion, nil))
 }
 
-// TestKeepForAClientThatLeft: libvirt goes on with the device of a client that was
+// TestUndoForAClientThatLeft: libvirt goes on with the device of a client that was
 // killed while it waited.
-func TestKeepForAClientThatLeft(t *testing.T) {
+func TestUndoForAClientThatLeft(t *testing.T) {
 	client, libvirt := newLab(t).connect(t)
 	write(t, client, frameOf(attach, attachArgs(deviceDoc)))
 	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domainDoc, 0))
@@ -202,13 +202,13 @@ func TestKeepForAClientThatLeft(t *testing.T) {
 	client.Close()
 	time.Sleep(50 * time.Millisecond)
 	write(t, libvirt, okReply(attach, nil))
-	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
-	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
+	savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
+	savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
 	wantEOF(t, libvirt)
 }
 
-// TestNothingToKeep: what libvirt refused as rewritten is not taken from it.
-func TestNothingToKeep(t *testing.T) {
+// TestNothingToUndo: what libvirt refused as rewritten is not taken from it.
+func TestNothingToUndo(t *testing.T) {
 	for _, final := range []bool{false, true} {
 		t.Run(fmt.Sprint("final ", final), func(t *testing.T) {
 			client, libvirt := newLab(t, func(s *Server) { s.RefusalIsFinal = func() bool { return final } }).connect(t)

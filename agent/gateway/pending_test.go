@@ -14,7 +14,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-func rewritten(t testing.TB, doc string) string {
+func rewrittenDoc(t testing.TB, doc string) string {
 	t.Helper()
 	res, err := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}.Domain([]byte(doc), domainxml.Inactive)
 	if err != nil || !res.Changed() {
@@ -38,7 +38,7 @@ func TestRewritesDefine(t *testing.T) {
 	before, after := frameOf(getLibVersion, nil), frameOf(ping, nil)
 	write(t, client, before, frameOf(define, defineArgs(domainDoc)), after)
 	wantFrame(t, libvirt, before)
-	wantFrame(t, libvirt, frameOf(define, defineArgs(rewritten(t, domainDoc))))
+	wantFrame(t, libvirt, frameOf(define, defineArgs(rewrittenDoc(t, domainDoc))))
 	wantFrame(t, libvirt, after)
 	write(t, libvirt, okReply(define, domainArg()))
 	wantFrame(t, client, okReply(define, domainArg()))
@@ -73,7 +73,7 @@ func TestPassesUnchanged(t *testing.T) {
 		call []byte
 		proc rpc.Procedure
 	}{
-		"rewritten already":       {frameOf(define, defineArgs(rewritten(t, domainDoc))), define.Proc},
+		"rewritten already":       {frameOf(define, defineArgs(rewrittenDoc(t, domainDoc))), define.Proc},
 		"another hypervisor":      {frameOf(define, defineArgs("<domain type='lxc'><name>a</name></domain>")), define.Proc},
 		"device without a filter": {frameOf(attach, attachArgs("<disk/>")), attach.Proc},
 	} {
@@ -122,7 +122,7 @@ func TestCreateWithFiles(t *testing.T) {
 	write(t, client, frameOf(createWithFiles, withFDs(1, defineArgs(domainDoc))))
 	sendFD(t, client, f)
 	write(t, client, frameOf(getLibVersion, nil))
-	wantFrame(t, libvirt, frameOf(createWithFiles, withFDs(1, defineArgs(rewritten(t, domainDoc)))))
+	wantFrame(t, libvirt, frameOf(createWithFiles, withFDs(1, defineArgs(rewrittenDoc(t, domainDoc)))))
 	wantSameFile(t, recvFD(t, libvirt), f)
 	wantFrame(t, libvirt, frameOf(getLibVersion, nil))
 }
@@ -153,8 +153,8 @@ func TestAttachDevice(t *testing.T) {
 	wantFrame(t, libvirt, frameOf(attach, attachArgs(rewrittenDevice(t))))
 	wantFrame(t, libvirt, next)
 	write(t, libvirt, okReply(attach, nil))
-	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
-	keptIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
+	savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
+	savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
 	wantFrame(t, client, frameOf(ping, nil))
 	wantFrame(t, client, okReply(attach, nil)) // and not the answer to the lookup
 	wantCalls(t, l, attach.Proc, resultRewritten, 1)
@@ -193,7 +193,7 @@ func TestAttachDeviceNoAnswer(t *testing.T) {
 	wantCalls(t, l, attach.Proc, resultUnparsed, 1)
 }
 
-// TestManyUnansweredCalls shows that the calls kept for a second try are bounded:
+// TestManyUnansweredCalls shows that the calls that wait for libvirt's answer are bounded:
 // the client waits until libvirt has answered some.
 func TestManyUnansweredCalls(t *testing.T) {
 	client, libvirt := newLab(t).connect(t)
@@ -220,8 +220,8 @@ func TestManyUnansweredCalls(t *testing.T) {
 		}
 	}()
 	time.Sleep(time.Second)
-	if n := len(received); n == 0 || n > 1+maxKept/len(doc) {
-		t.Fatalf("%d calls of %d bytes are kept, the limit is %d bytes", n, len(doc), maxKept)
+	if n := len(received); n == 0 || n > 1+maxPending/len(doc) {
+		t.Fatalf("%d calls of %d bytes wait, the limit is %d bytes", n, len(doc), maxPending)
 	}
 	for i := range calls {
 		m := <-received
