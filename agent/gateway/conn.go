@@ -82,7 +82,7 @@ func (c *conn) run(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			if drained.IsZero() {
-				drained = time.Now().Add(c.srv.drainTimeout())
+				drained = time.Now().Add(c.srv.DrainTimeout)
 			}
 			if c.idle() || time.Now().After(drained) {
 				return nil

@@ -94,11 +94,11 @@ func quietServer(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	var run sync.WaitGroup
-	run.Go(func() { s.parking.run() })
+	run.Go(func() { s.idle.run() })
 	t.Cleanup(func() {
-		s.parking.stop()
+		s.idle.stop()
 		run.Wait()
-		s.parking.close()
+		s.idle.close()
 	})
 	return s
 }

@@ -258,10 +258,10 @@ func TestIdleClients(t *testing.T) {
 		write(t, clients[i], frameOf(getLibVersion, nil))
 		readFrame(t, libvirts[i])
 	}
-	eventually(t, "all connections are parked", func() bool {
-		l.parking.mu.Lock()
-		defer l.parking.mu.Unlock()
-		return len(l.parking.parked) == 2*n && l.busy.Load() == 0
+	eventually(t, "all connections wait among the idle ones", func() bool {
+		l.idle.mu.Lock()
+		defer l.idle.mu.Unlock()
+		return len(l.idle.waiting) == 2*n && l.busy.Load() == 0
 	})
 	for i := range n {
 		write(t, libvirts[i], okReply(getLibVersion, nil))
