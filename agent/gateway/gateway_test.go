@@ -1,18 +1,17 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 	"golang.org/x/sys/unix"
@@ -25,7 +24,6 @@ type lab struct {
 	*Server
 	path    string
 	log     *logtest.Hook
-	metrics *prometheus.Registry
 	libvirt *net.UnixListener
 	stop    func() error // ends Serve and returns what it returned
 }
@@ -48,14 +46,12 @@ func newLab(t testing.TB, with ...func(*Server)) *lab {
 	}
 	log, hook := logtest.NewNullLogger()
 	log.SetLevel(logrus.DebugLevel)
-	metrics := prometheus.NewRegistry()
-	l := &lab{path: path, log: hook, metrics: metrics, libvirt: libvirt}
+	l := &lab{path: path, log: hook, libvirt: libvirt}
 	l.Server = &Server{
 		Listeners: listeners,
 		Upstream:  func() string { return upstream },
 		Rewriter:  func() domainxml.Rewriter { return domainxml.Rewriter{Policy: domainxml.DefaultPolicy()} },
 		Log:       log,
-		Metrics:   NewMetrics(metrics),
 	}
 	for _, f := range with {
 		f(l.Server)
@@ -110,38 +106,13 @@ func dialUnix(t testing.TB, path string) *net.UnixConn {
 	return c
 }
 
-// count is the value of a metric, summed over the labels that are not given.
-func (l *lab) count(t testing.TB, name string, labels map[string]string) float64 {
-	t.Helper()
-	families, err := l.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := 0.0
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-	metric:
-		for _, m := range f.Metric {
-			for _, p := range m.Label {
-				if want, given := labels[p.GetName()]; given && want != p.GetValue() {
-					continue metric
-				}
-			}
-			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-		}
-	}
-	return sum
-}
-
 // logged returns the first log entry whose message contains text.
 func (l *lab) logged(t testing.TB, text string) *logrus.Entry {
 	t.Helper()
 	var found *logrus.Entry
 	eventually(t, "a log line with "+text, func() bool {
 		for _, e := range l.log.AllEntries() {
-			if bytes.Contains([]byte(e.Message), []byte(text)) {
+			if strings.Contains(e.Message, text) {
 				found = e
 				return true
 			}

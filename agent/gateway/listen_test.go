@@ -51,6 +51,7 @@ func TestListenKeepsOtherFiles(t *testing.T) {
 }
 
 func TestFollowsLibvirtsSocket(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	upstream := l.Upstream()
 	wantMode := func(mode fs.FileMode) {

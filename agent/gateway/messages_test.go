@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
@@ -115,5 +116,37 @@ func wantFrame(t testing.TB, c io.Reader, want []byte) {
 	t.Helper()
 	if got := readFrame(t, c); !bytes.Equal(got.Bytes, want) {
 		t.Fatalf("got frame %q\nwant %q", got.Bytes, want)
+	}
+}
+
+// relay wants a frame that one side writes to reach the other as it is.
+func relay(t testing.TB, from io.Writer, to io.Reader, frame []byte) {
+	t.Helper()
+	write(t, from, frame)
+	wantFrame(t, to, frame)
+}
+
+// wantPasses wants a further call and its answer to pass.
+func wantPasses(t testing.TB, client, libvirt io.ReadWriter) {
+	t.Helper()
+	relay(t, client, libvirt, frameOf(getLibVersion, nil))
+	relay(t, libvirt, client, okReply(getLibVersion, nil))
+}
+
+// answerMidFrame has libvirt's answer come while the client is in the middle of a
+// message, which has to reach libvirt before anything of the gateway's own.
+func answerMidFrame(t testing.TB, client io.Writer, libvirt io.ReadWriter, answer []byte) {
+	t.Helper()
+	frame, got := frameOf(streamData, make([]byte, 1000)), make([]byte, 500)
+	write(t, client, frame[:500])
+	if _, err := io.ReadFull(libvirt, got); err != nil {
+		t.Fatal(err)
+	}
+	write(t, libvirt, answer)
+	time.Sleep(50 * time.Millisecond) // for the gateway to have it
+	write(t, client, frame[500:])
+	rest := make([]byte, len(frame)-len(got))
+	if _, err := io.ReadFull(libvirt, rest); err != nil || !bytes.Equal(append(got, rest...), frame) {
+		t.Fatalf("the message is another: %v", err)
 	}
 }

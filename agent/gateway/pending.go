@@ -27,7 +27,10 @@ import (
 // A call that the policy leaves as it is is not pending: its answer passes.
 type pendingCall struct {
 	state callState
-	call  rpc.XMLCall // as the client wrote it, with duplicates of its descriptors
+	key   callKey
+	// call is as the client wrote it, with duplicates of its descriptors; it has
+	// nothing where it is unreadable.
+	call rpc.XMLCall
 	// domain is the name of the call's domain, "" where it is unknown.
 	domain string
 	// unreadable is why the call could not be read.
@@ -132,7 +135,7 @@ func (o callObserver) begin(h rpc.Header) verdict {
 		return pass
 	}
 	if h.Length > rpc.MaxCall {
-		o.await(&pendingCall{state: unreadable, call: headerOnly(h), unreadable: fmt.Errorf("the call has %d bytes", h.Length)})
+		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: fmt.Errorf("the call has %d bytes", h.Length)})
 		return pass
 	}
 	return take
@@ -194,7 +197,7 @@ func (c *conn) send(call rpc.XMLCall, res domainxml.Result, err error) {
 		c.calls.insert(call.Message)
 		return
 	}
-	p := &pendingCall{state: rewritten, call: call, domain: res.Domain.Name, result: res, undo: undoDocuments(call, res)}
+	p := &pendingCall{state: rewritten, key: keyOf(call.Header), call: call, domain: res.Domain.Name, result: res, undo: undoDocuments(call, res)}
 	p.final = c.srv.RefusalIsFinal != nil && c.srv.RefusalIsFinal()
 	if p.call.FDs, err = duplicates(call.FDs); err != nil {
 		c.log.Warnf("duplicating the call's descriptors: %v; it cannot be sent as the client wrote it if libvirt refuses it", err)
@@ -208,11 +211,8 @@ func (c *conn) send(call rpc.XMLCall, res domainxml.Result, err error) {
 // read it.
 func (c *conn) sendUnreadable(call rpc.XMLCall, err error) {
 	c.calls.insert(call.Message)
-	c.await(&pendingCall{state: unreadable, call: headerOnly(call.Header), domain: call.DomainName(), unreadable: err})
+	c.await(&pendingCall{state: unreadable, key: keyOf(call.Header), domain: call.DomainName(), unreadable: err})
 }
-
-// headerOnly is a call of which nothing else is needed any more.
-func headerOnly(h rpc.Header) rpc.XMLCall { return rpc.XMLCall{Message: rpc.Message{Header: h}} }
 
 func duplicates(fds []int) ([]int, error) {
 	var dups []int
@@ -229,11 +229,10 @@ func duplicates(fds []int) ([]int, error) {
 
 // await has libvirt's answer to a call looked at.
 func (c *conn) await(p *pendingCall) {
-	key := keyOf(p.call.Header)
-	if old, reused := c.pending[key]; reused {
+	if old, reused := c.pending[p.key]; reused {
 		c.forget(old)
 	}
-	c.pending[key] = p
+	c.pending[p.key] = p
 	c.pendingBytes += len(p.call.XML)
 }
 
@@ -241,7 +240,7 @@ func (c *conn) await(p *pendingCall) {
 func (c *conn) forget(p *pendingCall) {
 	p.closeFDs()
 	c.pendingBytes -= len(p.call.XML)
-	delete(c.pending, keyOf(p.call.Header))
+	delete(c.pending, p.key)
 }
 
 // replyObserver sees what libvirt sends.
@@ -291,7 +290,7 @@ func (o replyObserver) taken(m rpc.Message) {
 func (c *conn) answered(p *pendingCall, reply rpc.Message) {
 	r := reply.Refusal()
 	o := p.outcome(r)
-	if o == unreadableTaken && p.call.Proc.CarriesDomain() {
+	if o == unreadableTaken && p.key.proc.CarriesDomain() {
 		p.domain = rpc.ParseDomainName(reply)
 	}
 	c.logOutcome(p, o, r)
@@ -310,7 +309,7 @@ func (c *conn) answered(p *pendingCall, reply rpc.Message) {
 
 // sendOriginal sends a call as the client wrote it.
 func (c *conn) sendOriginal(p *pendingCall, r *rpc.Refusal) {
-	c.srv.originals.add(p.domain, time.Now())
+	c.srv.noteOriginal(p.domain)
 	c.calls.insert(p.call.Message)
 	p.state, p.refusal, p.undo, p.call.FDs = originalSent, r, nil, nil
 }
@@ -319,4 +318,22 @@ func (c *conn) sendOriginal(p *pendingCall, r *rpc.Refusal) {
 func (c *conn) answer(reply rpc.Message) {
 	c.unanswered--
 	c.replies.insert(reply)
+}
+
+// originalFor is how long after the original was sent libvirt may run the hook for its
+// domain.
+const originalFor = time.Minute
+
+func (s *Server) noteOriginal(domain string) {
+	latest := new(byte)
+	s.originals.Store(domain, latest)
+	time.AfterFunc(originalFor, func() { s.originals.CompareAndDelete(domain, latest) })
+}
+
+// OriginalSent reports whether a domain of that name went to libvirt as its client wrote
+// it, within the last minute, because libvirt refused it as rewritten: if the hook
+// finds it unprepared, it has not bypassed the gateway.
+func (s *Server) OriginalSent(domain string) bool {
+	_, sent := s.originals.Load(domain)
+	return sent
 }

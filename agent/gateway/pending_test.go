@@ -2,12 +2,16 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
@@ -40,8 +44,7 @@ func TestRewritesDefine(t *testing.T) {
 	wantFrame(t, libvirt, before)
 	wantFrame(t, libvirt, frameOf(define, defineArgs(rewrittenDoc(t, domainDoc))))
 	wantFrame(t, libvirt, after)
-	write(t, libvirt, okReply(define, domainArg()))
-	wantFrame(t, client, okReply(define, domainArg()))
+	relay(t, libvirt, client, okReply(define, domainArg()))
 
 	e := l.logged(t, "domain instance-00000001 rewritten")
 	want := logrus.Fields{
@@ -62,9 +65,9 @@ func TestRewritesDefine(t *testing.T) {
 
 func wantCalls(t testing.TB, l *lab, proc rpc.Procedure, result string, want float64) {
 	t.Helper()
-	labels := map[string]string{"procedure": proc.String(), "result": result}
-	if n := l.count(t, "virt_netboot_gateway_calls_total", labels); n != want {
-		t.Errorf("%v calls of %s counted as %s, want %v", n, proc, result, want)
+	var m dto.Metric
+	if err := l.Metrics.calls.WithLabelValues(proc.String(), result).Write(&m); err != nil || m.GetCounter().GetValue() != want {
+		t.Errorf("%v calls of %s counted as %s, want %v, %v", m.GetCounter().GetValue(), proc, result, want, err)
 	}
 }
 
@@ -80,8 +83,7 @@ func TestPassesUnchanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			client, libvirt := l.connect(t)
-			write(t, client, tt.call)
-			wantFrame(t, libvirt, tt.call)
+			relay(t, client, libvirt, tt.call)
 			wantCalls(t, l, tt.proc, resultUnchanged, 1)
 		})
 	}
@@ -94,8 +96,7 @@ func TestOtherProgramsPass(t *testing.T) {
 		{Prog: rpc.ProgramRemote, Vers: 1, Proc: define.Proc, Type: rpc.TypeReply, Serial: 1},
 		{Prog: rpc.ProgramRemote, Vers: 1, Proc: define.Proc, Type: rpc.TypeMessage},
 	} {
-		write(t, client, frameOf(h, defineArgs(domainDoc)))
-		wantFrame(t, libvirt, frameOf(h, defineArgs(domainDoc)))
+		relay(t, client, libvirt, frameOf(h, defineArgs(domainDoc)))
 	}
 }
 
@@ -110,8 +111,7 @@ func TestPanicPassesUnchanged(t *testing.T) {
 	})
 	client, libvirt := l.connect(t)
 	doc := strings.Replace(domainDoc, "<type>hvm</type>", "<type>hvm</type><kernel>/k</kernel><initrd>/i</initrd>", 1)
-	write(t, client, frameOf(define, defineArgs(doc)))
-	wantFrame(t, libvirt, frameOf(define, defineArgs(doc)))
+	relay(t, client, libvirt, frameOf(define, defineArgs(doc)))
 	write(t, libvirt, okReply(define, domainArg()))
 	l.logged(t, "fault in a rule: no initrd")
 }
@@ -153,8 +153,7 @@ func TestAttachDevice(t *testing.T) {
 	wantFrame(t, libvirt, frameOf(attach, attachArgs(rewrittenDevice(t))))
 	wantFrame(t, libvirt, next)
 	write(t, libvirt, okReply(attach, nil))
-	savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 0, 1)
-	savedIn(t, libvirt, readFrame(t, libvirt), domainDoc, 2, 2)
+	wantSaved(t, libvirt, readFrame(t, libvirt), domainDoc, domainDoc)
 	wantFrame(t, client, frameOf(ping, nil))
 	wantFrame(t, client, okReply(attach, nil)) // and not the answer to the lookup
 	wantCalls(t, l, attach.Proc, resultRewritten, 1)
@@ -167,8 +166,7 @@ func TestAttachDeviceUnknownDomain(t *testing.T) {
 	lookup := readFrame(t, libvirt)
 	write(t, libvirt, errorReply(lookup.Header, "no domain with matching uuid"))
 	wantFrame(t, libvirt, frameOf(attach, attachArgs(deviceDoc)))
-	write(t, libvirt, errorReply(attach, "no domain with matching uuid"))
-	wantFrame(t, client, errorReply(attach, "no domain with matching uuid"))
+	relay(t, libvirt, client, errorReply(attach, "no domain with matching uuid"))
 	l.logged(t, "libvirt refused it too: asking libvirt for the domain of the device: no domain with matching uuid")
 	wantCalls(t, l, attach.Proc, resultUnparsed, 0)
 }
@@ -196,6 +194,7 @@ func TestAttachDeviceNoAnswer(t *testing.T) {
 // TestManyUnansweredCalls shows that the calls that wait for libvirt's answer are bounded:
 // the client waits until libvirt has answered some.
 func TestManyUnansweredCalls(t *testing.T) {
+	t.Parallel()
 	client, libvirt := newLab(t).connect(t)
 	doc := strings.Replace(domainDoc, "<os>", "<!--"+strings.Repeat("-=", 1<<20)+"--><os>", 1)
 	call := func(serial uint32) []byte {
@@ -228,8 +227,7 @@ func TestManyUnansweredCalls(t *testing.T) {
 		if m.Serial != uint32(i) {
 			t.Fatalf("call %d came when %d was due", m.Serial, i)
 		}
-		write(t, libvirt, okReply(m.Header, nil))
-		wantFrame(t, client, okReply(m.Header, nil))
+		relay(t, libvirt, client, okReply(m.Header, nil))
 	}
 }
 
@@ -272,7 +270,202 @@ func TestUpdateDeviceOrder(t *testing.T) {
 	write(t, client, frameOf(update, args("1")))
 	write(t, libvirt, xmlDesc(t, readFrame(t, libvirt), domain, config))
 	wantFrame(t, libvirt, frameOf(update, args("2")))
-	write(t, libvirt, okReply(update, nil))
-	wantFrame(t, client, okReply(update, nil))
+	relay(t, libvirt, client, okReply(update, nil))
 	wantPasses(t, client, libvirt)
+}
+
+// TestUnread: what could not be read counts if libvirt takes it.
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	const fix = "fix that where the document is made; until then the rules reach the domain only now that libvirt has it, for its next start"
+	secondOS := strings.Replace(domainDoc, "<devices>", "<os/>\n<devices>", 1)
+	for name, tt := range map[string]struct {
+		call   rpc.Header
+		args   []byte
+		domain string // that libvirt is known to have
+		why    []string
+	}{
+		"no XML":                 {define, defineArgs("no XML"), "instance-00000001", []string{"line 1, column 1", fix}},
+		"half a document":        {define, defineArgs(domainDoc[:100]), "instance-00000001", []string{"line 3", fix}},
+		"two <os>":               {define, defineArgs(secondOS), "instance-00000001", []string{"a second <os>", fix}},
+		"with files":             {createWithFiles, withFDs(0, defineArgs("no XML")), "instance-00000001", []string{"line 1", fix}},
+		"truncated arguments":    {define, defineArgs(domainDoc)[:40], "instance-00000001", []string{"too early; the rules reach"}},
+		"longer than any string": {define, defineArgs(strings.Repeat(" ", rpc.MaxCall)), "instance-00000001", []string{"bytes; the rules reach"}},
+		"a device's arguments":   {attach, attachArgs(deviceDoc)[:10], "", []string{"too early; the rules reach"}},
+	} {
+		for _, taken := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", taken ", taken), func(t *testing.T) {
+				l := newLab(t, func(s *Server) { s.DrainTimeout = time.Minute })
+				client, libvirt := l.connect(t)
+				go client.Write(frameOf(tt.call, tt.args))
+				wantFrame(t, libvirt, frameOf(tt.call, tt.args))
+				answer, result, level := okReply(tt.call, domainArg()), 1.0, logrus.ErrorLevel
+				text, domain := "passed on unchanged, and libvirt took it", tt.domain
+				if !taken {
+					answer, result, level = errorReply(tt.call, "XML error: S3cret"), 0, logrus.InfoLevel
+					text, domain = "passed on unchanged, and libvirt refused it too", ""
+				}
+				relay(t, libvirt, client, answer)
+				wantCalls(t, l, tt.call.Proc, resultUnparsed, result)
+				e := l.logged(t, text)
+				if e.Level != level || e.Data["DOMAIN"] != cmp.Or(domain, "unknown") || e.Data["PROCEDURE"] != tt.call.Proc.String() {
+					t.Errorf("logged at %v with %v", e.Level, e.Data)
+				}
+				for _, why := range tt.why {
+					if taken && !strings.Contains(e.Message, why) {
+						t.Errorf("logged %q, want %q", e.Message, why)
+					}
+				}
+				if strings.Contains(e.Message, "S3cret") {
+					t.Errorf("logged %q", e.Message)
+				}
+				wantPasses(t, client, libvirt)
+				go l.stop()
+				wantEOF(t, client) // at once, as nothing is under way
+			})
+		}
+	}
+}
+
+// TestRefusals: libvirt answers to the call as rewritten, and where it has refused that
+// to the call as the client wrote it; the client gets the last answer. Nothing that may
+// be a secret of the document is logged: libvirt's message may quote QEMU's command
+// line, and the diff has it beside a line that changes.
+func TestRefusals(t *testing.T) {
+	const secret = "f1ddle5k"
+	asRewritten := "libvirt refused domain instance-00000001 as rewritten (boot order network, hd instead of hd; filterref nova-base removed from interface fa:16:3e:50:43:cd)"
+	withPassword := strings.Replace(domainDoc, "</interface>", "</interface>\n    "+vncPassword, 1)
+	withCommand := strings.Replace(withPassword, "<os>", commandLine+"<os>", 1)
+	quoting := "process exited: -fw_cfg name=opt/x,string=" + secret + ",bogus=1: Invalid parameter 'bogus'"
+	refusal := func(text string) []byte { return errorReply(define, text) }
+	denial := errorReplyWith(rpc.ErrAccessDenied, define, quoting)
+	for name, c := range map[string]struct {
+		doc     string
+		final   bool
+		answers [][]byte // nil: the connection ends
+		level   logrus.Level
+		logged  string
+		refused float64 // counted
+	}{
+		"taken as written":  {withPassword, false, [][]byte{refusal("no such disk"), okReply(define, domainArg())}, logrus.WarnLevel, asRewritten + " and took it as the client wrote it: no such disk", 1},
+		"refused alike":     {withPassword, false, [][]byte{refusal("no such disk"), refusal("no such disk")}, logrus.InfoLevel, "libvirt refused domain instance-00000001 as the client wrote it, too: no such disk", 0},
+		"refused otherwise": {withPassword, false, [][]byte{refusal("no such disk"), refusal("no hook")}, logrus.InfoLevel, "libvirt refused domain instance-00000001 as the client wrote it, too: no hook; as rewritten: no such disk", 0},
+		"no second answer":  {withPassword, false, [][]byte{refusal("no"), nil}, logrus.WarnLevel, asRewritten + ", and the connection ended before it answered to it as the client wrote it: no", 0},
+		"final":             {withPassword, true, [][]byte{refusal("no")}, logrus.WarnLevel, asRewritten + ", and the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: no", 1},
+		"denied":            {withCommand, false, [][]byte{denial}, logrus.InfoLevel, "libvirt does not let this client do DOMAIN_DEFINE_XML_FLAGS with domain instance-00000001: a message that is not shown", 0},
+		"quotes a secret":   {withCommand, false, [][]byte{refusal(quoting), refusal(quoting)}, logrus.InfoLevel, "as the client wrote it, too: a message that is not shown", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, func(s *Server) { s.RefusalIsFinal = func() bool { return c.final } })
+			client, libvirt := l.connect(t)
+			original := frameOf(define, defineArgs(c.doc))
+			write(t, client, original)
+			wantFrame(t, libvirt, frameOf(define, defineArgs(rewrittenDoc(t, c.doc))))
+			for i, answer := range c.answers {
+				if sent := l.OriginalSent("instance-00000001"); sent != (i > 0) {
+					t.Errorf("before answer %d the original is sent: %t", i, sent)
+				}
+				if answer == nil {
+					libvirt.Close()
+					wantEOF(t, client)
+					break
+				}
+				write(t, libvirt, answer)
+				if i < len(c.answers)-1 {
+					wantFrame(t, libvirt, original)
+					continue
+				}
+				wantFrame(t, client, answer)
+				wantPasses(t, client, libvirt)
+			}
+			if e := l.logged(t, c.logged); e.Level != c.level {
+				t.Errorf("logged at %v", e.Level)
+			}
+			wantCalls(t, l, define.Proc, resultRefused, c.refused)
+			for _, e := range l.log.AllEntries() {
+				if line, err := e.String(); err != nil || strings.Contains(line, secret) {
+					t.Errorf("%v: logged %s", err, line)
+				}
+			}
+		})
+	}
+}
+
+func TestSendsOriginal(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	f := tempFile(t)
+	original := frameOf(createWithFiles, withFDs(1, defineArgs(domainDoc)))
+	write(t, client, original)
+	sendFD(t, client, f)
+	readFrame(t, libvirt)
+	recvFD(t, libvirt)
+
+	answerMidFrame(t, client, libvirt, errorReply(createWithFiles, "unsupported configuration"))
+	wantFrame(t, libvirt, original)
+	wantSameFile(t, recvFD(t, libvirt), f)
+	wantCalls(t, l, createWithFiles.Proc, resultRefused, 0) // not yet
+	var others []*os.File                                   // that may get the number of the descriptor sent
+	for range 20 {
+		others = append(others, tempFile(t))
+	}
+	relay(t, libvirt, client, okReply(createWithFiles, domainArg()))
+	for _, other := range others {
+		if _, err := other.Stat(); err != nil {
+			t.Errorf("the gateway has closed what is not its own: %v", err)
+		}
+	}
+	wantCalls(t, l, createWithFiles.Proc, resultRefused, 1)
+	if d, _ := l.logged(t, "libvirt refused").Data["DIFF"].(string); !strings.Contains(d, "-      <filterref filter='nova-base'/>") {
+		t.Errorf("the diff of what libvirt refused:\n%s", d)
+	}
+	if e := l.logged(t, "libvirt refused"); e.Level != logrus.WarnLevel || !strings.HasSuffix(e.Message, "unsupported configuration") {
+		t.Errorf("logged %v %q", e.Level, e.Message)
+	}
+}
+
+func TestPolkitCannotAsk(t *testing.T) {
+	auth := rpc.Header{Prog: rpc.ProgramRemote, Vers: 1, Proc: rpc.ProcAuthPolkit, Type: rpc.TypeCall, Serial: 3}
+	for name, c := range map[string]struct {
+		reply []byte
+		warns bool
+	}{
+		"let in":           {okReply(auth, []byte{0, 0, 0, 1}), false},
+		"refused":          {errorReplyWith(45, auth, "authentication failed"), false},
+		"wants a password": {errorReplyWith(rpc.ErrAuthUnavailable, auth, "no polkit agent"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, func(s *Server) { s.DrainTimeout = time.Minute })
+			client, libvirt := l.connect(t)
+			write(t, client, frameOf(auth, nil))
+			readFrame(t, libvirt)
+			relay(t, libvirt, client, c.reply)
+			wantPasses(t, client, libvirt)
+			if c.warns {
+				l.logged(t, "or have it use libvirt's own socket "+l.Upstream())
+			} else if n := len(l.log.AllEntries()); n != 0 {
+				t.Errorf("%d log lines", n)
+			}
+			go l.stop()
+			wantEOF(t, client) // at once, as nothing is under way
+		})
+	}
+}
+
+func TestOriginalSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Server
+		s.noteOriginal("a")
+		time.Sleep(originalFor - 1)
+		s.noteOriginal("a")
+		time.Sleep(originalFor - 1)
+		if !s.OriginalSent("a") || s.OriginalSent("b") {
+			t.Error("it does not know of the latest")
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if s.OriginalSent("a") {
+			t.Error("it does not forget")
+		}
+	})
 }

@@ -65,7 +65,7 @@ func (c *conn) logPolicy(proc rpc.Procedure, res domainxml.Result) {
 // logOutcome logs and counts what became of a call, but for what logPolicy has said and
 // what is not decided yet. r is libvirt's latest refusal.
 func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
-	proc, log := p.call.Proc, c.log.WithFields(callFields(p.call.Proc, p.result))
+	proc, log := p.key.proc, c.log.WithFields(callFields(p.key.proc, p.result))
 	asRewritten := fmt.Sprintf("libvirt refused domain %s as rewritten (%s)", p.domain, changes(p.result))
 	switch o {
 	case denied:
@@ -94,7 +94,7 @@ func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
 // logUnreadable keeps libvirt's message out: it may quote a document of whose secrets
 // nothing is known.
 func (c *conn) logUnreadable(p *pendingCall, o outcome) {
-	proc, domain := p.call.Proc, cmp.Or(p.domain, "unknown")
+	proc, domain := p.key.proc, cmp.Or(p.domain, "unknown")
 	log := c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": domain})
 	if o == unreadableRefused {
 		log.Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, p.unreadable)
@@ -110,7 +110,7 @@ func (c *conn) logUnreadable(p *pendingCall, o outcome) {
 
 // logUnsaved logs that a domain lacks the undo record of a device.
 func (c *conn) logUnsaved(p *pendingCall, err error) {
-	c.log.WithFields(callFields(p.call.Proc, p.result)).
+	c.log.WithFields(callFields(p.key.proc, p.result)).
 		Warnf("virt-netboot revert will not put back what was taken from a device of domain %s (%s), as there is no undo record of it in the domain's metadata: %v",
 			p.domain, changes(p.result), err)
 }

@@ -53,7 +53,7 @@ type Server struct {
 	busy       atomic.Int32  // connections that wait on threads of their own
 	idle       *idlePoller
 	clients    sync.WaitGroup
-	originals  originals
+	originals  sync.Map // the domains of calls that were sent as written, each with a latest one
 	checks     sync.Map // the addresses that Check connects from
 }
 

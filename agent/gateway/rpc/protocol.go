@@ -43,31 +43,23 @@ const (
 
 // String is libvirt's name without its REMOTE_PROC_.
 func (p Procedure) String() string {
-	switch p {
-	case ProcDomainAttachDevice:
-		return "DOMAIN_ATTACH_DEVICE"
-	case ProcDomainCreateXML:
-		return "DOMAIN_CREATE_XML"
-	case ProcDomainDefineXML:
-		return "DOMAIN_DEFINE_XML"
-	case ProcDomainGetXMLDesc:
-		return "DOMAIN_GET_XML_DESC"
-	case ProcAuthSASLInit:
-		return "AUTH_SASL_INIT"
-	case ProcAuthPolkit:
-		return "AUTH_POLKIT"
-	case ProcDomainAttachDeviceFlags:
-		return "DOMAIN_ATTACH_DEVICE_FLAGS"
-	case ProcDomainUpdateDeviceFlags:
-		return "DOMAIN_UPDATE_DEVICE_FLAGS"
-	case ProcDomainSetMetadata:
-		return "DOMAIN_SET_METADATA"
-	case ProcDomainCreateXMLWithFiles:
-		return "DOMAIN_CREATE_XML_WITH_FILES"
-	case ProcDomainDefineXMLFlags:
-		return "DOMAIN_DEFINE_XML_FLAGS"
+	name, known := map[Procedure]string{
+		ProcDomainAttachDevice:       "DOMAIN_ATTACH_DEVICE",
+		ProcDomainCreateXML:          "DOMAIN_CREATE_XML",
+		ProcDomainDefineXML:          "DOMAIN_DEFINE_XML",
+		ProcDomainGetXMLDesc:         "DOMAIN_GET_XML_DESC",
+		ProcAuthSASLInit:             "AUTH_SASL_INIT",
+		ProcAuthPolkit:               "AUTH_POLKIT",
+		ProcDomainAttachDeviceFlags:  "DOMAIN_ATTACH_DEVICE_FLAGS",
+		ProcDomainUpdateDeviceFlags:  "DOMAIN_UPDATE_DEVICE_FLAGS",
+		ProcDomainSetMetadata:        "DOMAIN_SET_METADATA",
+		ProcDomainCreateXMLWithFiles: "DOMAIN_CREATE_XML_WITH_FILES",
+		ProcDomainDefineXMLFlags:     "DOMAIN_DEFINE_XML_FLAGS",
+	}[p]
+	if !known {
+		return fmt.Sprint(int32(p))
 	}
-	return fmt.Sprint(int32(p))
+	return name
 }
 
 // DomainProcedures are those whose first argument is a domain document.
