@@ -168,7 +168,7 @@ func needsDomain(c rpc.XMLCall) bool {
 // lookUpDomain asks for the domain that a device is for: for its definition where
 // the device is for that alone.
 func (c *conn) lookUpDomain(call rpc.XMLCall) {
-	p := &pendingCall{state: lookingUpDomain, call: call, deadline: time.Now().Add(ownTimeout)}
+	p := &pendingCall{state: lookingUpDomain, key: keyOf(call.Header), call: call, deadline: time.Now().Add(ownTimeout)}
 	c.calls.paused = true
 	c.ask(p, rpc.ProcDomainGetXMLDesc, rpc.GetXMLDesc(call.Domain, documents(call.Proc, call.Flags())[0].read))
 }
