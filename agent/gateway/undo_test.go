@@ -148,6 +148,23 @@ func TestUndoInTurn(t *testing.T) {
 	}
 }
 
+// TestUndoWhileLookingUp: the gateway asks for the domain of a device while it saves
+// the undo record of another.
+func TestUndoWhileLookingUp(t *testing.T) {
+	client, libvirt := newLab(t).connect(t)
+	second := attach
+	second.Serial++
+	attachRewritten(t, client, libvirt, attach)
+	write(t, client, frameOf(second, attachArgs(deviceDoc)))
+	lookup := readFrame(t, libvirt)
+	write(t, libvirt, okReply(attach, nil))
+	saving := readFrame(t, libvirt)
+	write(t, libvirt, xmlDesc(t, lookup, domainDoc, 0))
+	wantFrame(t, libvirt, frameOf(second, attachArgs(rewrittenDevice(t))))
+	wantSaved(t, libvirt, saving, domainDoc, domainDoc)
+	wantFrame(t, client, okReply(attach, nil))
+}
+
 // TestUndoBetweenCalls: what the gateway asks waits for the end of the client's
 // message under way, and holds back the next.
 func TestUndoBetweenCalls(t *testing.T) {
