@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
 	"github.com/sirupsen/logrus"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
@@ -63,11 +62,10 @@ func TestRewritesDefine(t *testing.T) {
 	wantCalls(t, l, rpc.ProcDomainDefineXMLFlags, resultRewritten, 1)
 }
 
-func wantCalls(t testing.TB, l *lab, proc rpc.Procedure, result string, want float64) {
+func wantCalls(t testing.TB, l *lab, proc rpc.Procedure, result string, want int) {
 	t.Helper()
-	var m dto.Metric
-	if err := l.Metrics.calls.WithLabelValues(proc.String(), result).Write(&m); err != nil || m.GetCounter().GetValue() != want {
-		t.Errorf("%v calls of %s counted as %s, want %v, %v", m.GetCounter().GetValue(), proc, result, want, err)
+	if n := value(l.Metrics.calls.WithLabelValues(proc.String(), result)); n != want {
+		t.Errorf("%d calls of %s counted as %s, want %d", n, proc, result, want)
 	}
 }
 
@@ -299,7 +297,7 @@ func TestUnread(t *testing.T) {
 				client, libvirt := l.connect(t)
 				go client.Write(frameOf(tt.call, tt.args))
 				wantFrame(t, libvirt, frameOf(tt.call, tt.args))
-				answer, result, level := okReply(tt.call, domainArg()), 1.0, logrus.ErrorLevel
+				answer, result, level := okReply(tt.call, domainArg()), 1, logrus.ErrorLevel
 				text, domain := "passed on unchanged, and libvirt took it", tt.domain
 				if !taken {
 					answer, result, level = errorReply(tt.call, "XML error: S3cret"), 0, logrus.InfoLevel
@@ -345,7 +343,7 @@ func TestRefusals(t *testing.T) {
 		answers [][]byte // nil: the connection ends
 		level   logrus.Level
 		logged  string
-		refused float64 // counted
+		refused int // counted
 	}{
 		"taken as written":  {withPassword, false, [][]byte{refusal("no such disk"), okReply(define, domainArg())}, logrus.WarnLevel, asRewritten + " and took it as the client wrote it: no such disk", 1},
 		"refused alike":     {withPassword, false, [][]byte{refusal("no such disk"), refusal("no such disk")}, logrus.InfoLevel, "libvirt refused domain instance-00000001 as the client wrote it, too: no such disk", 0},

@@ -63,13 +63,15 @@ func (c *conn) logPolicy(proc rpc.Procedure, res domainxml.Result) {
 }
 
 // logOutcome logs and counts what became of a call, but for what logPolicy has said and
-// what is not decided yet. r is libvirt's latest refusal.
+// what is not decided yet. r is libvirt's latest refusal. That of a call which could not
+// be read is left out: it may quote a document of whose secrets nothing is known.
 func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
-	proc, log := p.key.proc, c.log.WithFields(callFields(p.key.proc, p.result))
-	asRewritten := fmt.Sprintf("libvirt refused domain %s as rewritten (%s)", p.domain, changes(p.result))
+	proc, domain := p.key.proc, cmp.Or(p.domain, "unknown")
+	log := c.log.WithFields(p.fields())
+	asRewritten := fmt.Sprintf("libvirt refused domain %s as rewritten (%s)", domain, changes(p.result))
 	switch o {
 	case denied:
-		log.Infof("libvirt does not let this client do %s with domain %s: %s", proc, p.domain, p.redacted(r))
+		log.Infof("libvirt does not let this client do %s with domain %s: %s", proc, domain, p.redacted(r))
 	case refusedFinally:
 		c.count(proc, resultRefused)
 		log.WithField("DIFF", p.diff()).
@@ -83,34 +85,36 @@ func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
 		if first := p.redacted(p.refusal); first != text {
 			text += "; as rewritten: " + first
 		}
-		log.Infof("libvirt refused domain %s as the client wrote it, too: %s", p.domain, text)
+		log.Infof("libvirt refused domain %s as the client wrote it, too: %s", domain, text)
 	case originalUnanswered:
 		log.Warnf("%s, and the connection ended before it answered to it as the client wrote it: %s", asRewritten, p.redacted(p.refusal))
-	case unreadableTaken, unreadableRefused:
-		c.logUnreadable(p, o)
+	case unreadableTaken:
+		c.count(proc, resultUnparsed)
+		log.Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, domain, p.unreadable, remedy(p.unreadable))
+	case unreadableRefused:
+		log.Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, p.unreadable)
 	}
 }
 
-// logUnreadable keeps libvirt's message out: it may quote a document of whose secrets
-// nothing is known.
-func (c *conn) logUnreadable(p *pendingCall, o outcome) {
-	proc, domain := p.key.proc, cmp.Or(p.domain, "unknown")
-	log := c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": domain})
-	if o == unreadableRefused {
-		log.Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, p.unreadable)
-		return
+func (p *pendingCall) fields() logrus.Fields {
+	if p.state == unreadable {
+		return logrus.Fields{"PROCEDURE": p.key.proc.String(), "DOMAIN": cmp.Or(p.domain, "unknown")}
 	}
-	c.count(proc, resultUnparsed)
-	remedy := "the rules reach the domain only now that libvirt has it, for its next start"
-	if errors.As(p.unreadable, new(*domainxml.SyntaxError)) {
-		remedy = "fix that where the document is made; until then " + remedy
+	return callFields(p.key.proc, p.result)
+}
+
+// remedy is what to do about a document that only libvirt can read.
+func remedy(err error) string {
+	const later = "the rules reach the domain only now that libvirt has it, for its next start"
+	if errors.As(err, new(*domainxml.SyntaxError)) {
+		return "fix that where the document is made; until then " + later
 	}
-	log.Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, domain, p.unreadable, remedy)
+	return later
 }
 
 // logUnsaved logs that a domain lacks the undo record of a device.
 func (c *conn) logUnsaved(p *pendingCall, err error) {
-	c.log.WithFields(callFields(p.key.proc, p.result)).
+	c.log.WithFields(p.fields()).
 		Warnf("virt-netboot revert will not put back what was taken from a device of domain %s (%s), as there is no undo record of it in the domain's metadata: %v",
 			p.domain, changes(p.result), err)
 }
