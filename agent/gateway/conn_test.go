@@ -159,7 +159,7 @@ func TestCloses(t *testing.T) {
 	eventually(t, "no clients left", func() bool { return l.Metrics.Stats().Clients == 0 })
 }
 
-// fill writes a stream until nobody takes any more, and returns how much that was.
+// fill writes a stream until no more is taken, and returns how much that was.
 func fill(t *testing.T, c *net.UnixConn) int {
 	t.Helper()
 	block := frameOf(streamData, make([]byte, 64<<10))

@@ -31,7 +31,7 @@ func TestMaxClients(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
-	l := newLab(t)
+	l := newLab(t, func(s *Server) { s.DrainTimeout = time.Minute })
 	busy, busyLibvirt := l.connect(t)
 	idle, _ := l.connect(t)
 	upload, uploadLibvirt := l.connect(t)
@@ -42,7 +42,6 @@ func TestDrain(t *testing.T) {
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- l.stop() }()
-	start := time.Now()
 	wantEOF(t, idle)
 	time.Sleep(3 * busyWait) // until the others have seen it too
 	if _, err := os.Stat(l.path); !errors.Is(err, fs.ErrNotExist) {
@@ -58,9 +57,6 @@ func TestDrain(t *testing.T) {
 	wantEOF(t, upload)
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
-	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("it took %v although nothing was under way any more", d)
 	}
 }
 
