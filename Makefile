@@ -58,7 +58,7 @@ corpus: ## the 1,800 domains of libvirt's own tests: how many change, are refuse
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	$(GO) test ./domainxml -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME)
-	$(GO) test ./agent/gateway -run '^$$' -fuzz FuzzFramer -fuzztime $(FUZZTIME)
+	$(GO) test ./agent/gateway/rpc -run '^$$' -fuzz FuzzFramer -fuzztime $(FUZZTIME)
 	$(GO) test ./hooks -run '^$$' -fuzz FuzzHandle -fuzztime $(FUZZTIME)
 	$(GO) test ./internal/config -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 

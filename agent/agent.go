@@ -65,7 +65,7 @@ func New(path string, c config.Config, log *logrus.Logger, o Options) *Agent {
 	a.filters.changed = a.domains.PolicyChanged
 	a.gateway = a.newGateway(c)
 	a.files = &files{config: a.config, alone: slices.Equal(a.only.running(), Components{status.ComponentFiles}), log: log}
-	a.hook = newHookCalls(a.registry, a.gateway.Resent, log)
+	a.hook = newHookCalls(a.registry, a.gateway.OriginalSent, log)
 	registerConfig(a.registry, a.config)
 	a.registry.MustRegister(newDomainCollector(a.domains.Status), newFileCollector(a.novaFiles))
 	return a

@@ -17,27 +17,27 @@ import (
 type hookCalls struct {
 	calls *prometheus.CounterVec
 	last  prometheus.Gauge
-	// resent reports whether the gateway has sent a domain as its client wrote it.
-	resent func(domain string) bool
-	log    *logrus.Logger
+	// originalSent reports whether the gateway has sent a domain as its client wrote it.
+	originalSent func(domain string) bool
+	log          *logrus.Logger
 }
 
-// resultResent is what a call counts as that would be unprepared or denied, but for
-// a domain that did not come past the gateway: libvirt refused it as rewritten.
-const resultResent = "resent"
+// resultOriginalSent is what a call counts as that would be unprepared or denied, but
+// for a domain that did not bypass the gateway: libvirt refused it as rewritten.
+const resultOriginalSent = "original-sent"
 
-func newHookCalls(registry *prometheus.Registry, resent func(domain string) bool, log *logrus.Logger) *hookCalls {
+func newHookCalls(registry *prometheus.Registry, originalSent func(domain string) bool, log *logrus.Logger) *hookCalls {
 	h := &hookCalls{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "virt_netboot_hook_calls_total",
-			Help: "Calls of libvirt's hook, by operation and what became of them: unchanged, rewritten, unprepared, denied, resent, observed, passed.",
+			Help: "Calls of libvirt's hook, by operation and what became of them: unchanged, rewritten, unprepared, denied, original-sent, observed, passed.",
 		}, []string{"operation", "result"}),
 		last: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "virt_netboot_hook_last_call_timestamp_seconds",
 			Help: "When the hook last reported a call; 0 if it never did.",
 		}),
-		resent: resent,
-		log:    log,
+		originalSent: originalSent,
+		log:          log,
 	}
 	registry.MustRegister(h.calls, h.last)
 	// From 0 on: a counter that appeared at 1 would have no increase that an alert
@@ -46,7 +46,7 @@ func newHookCalls(registry *prometheus.Registry, resent func(domain string) bool
 		for _, result := range hookreport.Results() {
 			h.calls.WithLabelValues(operation, string(result))
 		}
-		h.calls.WithLabelValues(operation, resultResent)
+		h.calls.WithLabelValues(operation, resultOriginalSent)
 	}
 	return h
 }
@@ -86,8 +86,8 @@ func (h *hookCalls) count(report []byte) {
 		return
 	}
 	result := string(r.Result)
-	if (r.Result == hookreport.Unprepared || r.Result == hookreport.Denied) && h.resent(r.Domain) {
-		result = resultResent
+	if (r.Result == hookreport.Unprepared || r.Result == hookreport.Denied) && h.originalSent(r.Domain) {
+		result = resultOriginalSent
 	}
 	h.calls.WithLabelValues(r.Operation, result).Inc()
 	h.last.SetToCurrentTime()

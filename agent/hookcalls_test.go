@@ -8,7 +8,7 @@ import (
 )
 
 // TestHookCalls: a domain that the gateway has sent as its client wrote it has not
-// come past the gateway.
+// bypassed the gateway.
 func TestHookCalls(t *testing.T) {
 	h := newHookCalls(prometheus.NewRegistry(), func(domain string) bool { return domain == "a b" }, quiet())
 	for _, report := range []string{
@@ -21,8 +21,8 @@ func TestHookCalls(t *testing.T) {
 		operation, result string
 		calls             float64
 	}{
-		{"prepare", "resent", 2}, {"prepare", "unprepared", 2}, {"prepare", "denied", 1}, {"prepare", "unchanged", 1},
-		{"migrate", "rewritten", 1}, {"migrate", "resent", 0},
+		{"prepare", "original-sent", 2}, {"prepare", "unprepared", 2}, {"prepare", "denied", 1}, {"prepare", "unchanged", 1},
+		{"migrate", "rewritten", 1}, {"migrate", "original-sent", 0},
 	} {
 		var m dto.Metric
 		if err := h.calls.WithLabelValues(want.operation, want.result).Write(&m); err != nil {

@@ -102,7 +102,7 @@ func TestQEMUQuotesASecret(t *testing.T) {
 			t.Errorf("it is more than information: %v", e)
 		}
 		awaitMetric(t, `virt_netboot_gateway_calls_total{procedure="DOMAIN_CREATE_XML",result="refused"} 0`)
-		awaitMetric(t, `virt_netboot_hook_calls_total{operation="prepare",result="resent"} 1`)
+		awaitMetric(t, `virt_netboot_hook_calls_total{operation="prepare",result="original-sent"} 1`)
 		awaitMetric(t, `virt_netboot_hook_calls_total{operation="prepare",result="unprepared"} 0`)
 	})
 }

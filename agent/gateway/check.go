@@ -15,15 +15,15 @@ import (
 
 // Check reports whether clients are served, without a word to libvirt: it connects
 // to each listener, where Serve hangs up on it, and has an idle connection woken.
-// The error is what does not happen before ctx ends, and a restart may mend. It is
-// nil where there is no place, or no descriptor, for a further client. Serve must
+// The error is what does not happen before ctx ends, and a restart may fix. It is
+// nil where there is no slot, or no descriptor, for a further client. Serve must
 // run, and one Check at a time.
 func (s *Server) Check(ctx context.Context) error {
 	var g errgroup.Group
 	for _, l := range s.Listeners {
 		g.Go(func() error { return s.checkListener(ctx, l) })
 	}
-	g.Go(func() error { return s.parking.check(ctx) })
+	g.Go(func() error { return s.idle.check(ctx) })
 	return g.Wait()
 }
 
@@ -36,11 +36,11 @@ func (s *Server) checkListener(ctx context.Context, l *Listener) error {
 	switch {
 	case err == nil:
 		l.displaced = false
-	case l.own || l.pending():
+	case l.own || l.hasClient():
 		return fmt.Errorf("connecting to the gateway's own %s: %w", path, err)
 	case !l.displaced:
 		l.displaced = true
-		s.Log.Errorf("%s is not the gateway's any more, so its clients go past it (%v); virt-netboot takeover disable, and then enable, puts that right", path, err)
+		s.Log.Errorf("%s is not the gateway's any more, so its clients bypass it (%v); to fix that, run virt-netboot takeover disable, and then enable", path, err)
 	}
 	return nil
 }
@@ -50,7 +50,7 @@ func (s *Server) reach(ctx context.Context, path string) error {
 	if s.full() {
 		return nil
 	}
-	// An abstract address, which leaves no file, and which nobody can take first.
+	// An abstract address, which leaves no file, and which no other process can take first.
 	from := "@virt-netboot-check-" + rand.Text()
 	s.checks.Store(from, nil)
 	defer s.checks.Delete(from)
@@ -74,4 +74,4 @@ func (s *Server) reach(ctx context.Context, path string) error {
 	return err
 }
 
-func (s *Server) full() bool { return len(s.places) == cap(s.places) }
+func (s *Server) full() bool { return len(s.slots) == cap(s.slots) }

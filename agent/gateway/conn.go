@@ -3,10 +3,14 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
 // conn is one client's connection to libvirt. One goroutine moves both of its
@@ -19,20 +23,19 @@ type conn struct {
 	calls           flow // from the client to libvirt
 	replies         flow // from libvirt to the client
 
-	// awaited are replies that the gateway has something to do with.
-	awaited map[replyKey]awaited
-	// kept is the size of the documents in awaited.
-	kept int
+	// pending are the calls that libvirt has and whose answer matters, with the size
+	// of their documents.
+	pending      map[callKey]*pendingCall
+	pendingBytes int
+	// ownCalls are the gateway's own calls to libvirt, with the client's call that each
+	// is for; nil where that has gone on without an answer.
+	ownCalls map[callKey]*pendingCall
+	// saving are the calls that libvirt has carried out and whose undo records are
+	// written, one after the other.
+	saving []*pendingCall
 	// sent is what to log once the calls have gone to libvirt, which need not wait
 	// for the log.
 	sent []func()
-	// device is the call that waits for the document of its domain.
-	device *deviceCall
-	// keeping is what was taken from devices that libvirt has by now, and goes into
-	// the metadata of their domains, one after the other. keeps counts those too of
-	// which libvirt has not said yet that it has them.
-	keeping []*keep
-	keeps   int
 	// serial is the client's latest.
 	serial uint32
 
@@ -48,8 +51,9 @@ type conn struct {
 func newConn(s *Server, log *logrus.Entry, client, libvirt *socket) *conn {
 	c := &conn{
 		srv: s, log: log, client: client, libvirt: libvirt,
-		awaited: map[replyKey]awaited{},
-		streams: map[uint32]bool{},
+		pending:  map[callKey]*pendingCall{},
+		ownCalls: map[callKey]*pendingCall{},
+		streams:  map[uint32]bool{},
 	}
 	c.calls = flow{from: client, to: libvirt, observer: callObserver{c}}
 	c.replies = flow{from: libvirt, to: client, observer: replyObserver{c}}
@@ -78,7 +82,7 @@ func (c *conn) run(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			if drained.IsZero() {
-				drained = time.Now().Add(c.srv.drainTimeout())
+				drained = time.Now().Add(c.srv.DrainTimeout)
 			}
 			if c.idle() || time.Now().After(drained) {
 				return nil
@@ -109,26 +113,43 @@ func (c *conn) idle() bool {
 }
 
 // abandoned reports whether one side has closed its socket and all that it sent
-// before is delivered: then the other has nobody to talk to.
+// before is delivered: then the other has no peer to talk to.
 func (c *conn) abandoned(fds [2]unix.PollFd) bool {
 	return fds[0].Revents&unix.POLLHUP != 0 && c.calls.done() ||
 		fds[1].Revents&unix.POLLHUP != 0 && c.replies.done()
 }
 
+// noteStream keeps track of the streams that are open.
+func (c *conn) noteStream(h rpc.Header) {
+	switch {
+	case !h.Type.IsStream():
+	case h.Status == rpc.StatusContinue:
+		c.streams[h.Serial] = true
+	default:
+		delete(c.streams, h.Serial)
+	}
+}
+
+// lost notes that the client and libvirt have agreed on encryption.
+func (c *conn) lost() {
+	if c.encrypted {
+		return
+	}
+	c.encrypted = true
+	c.log.Warn("the client encrypts with SASL: its domains pass unchanged; unix sockets need no SASL (auth_unix_rw in libvirtd.conf)")
+}
+
 func (c *conn) close() {
 	c.calls.closeFDs()
 	c.replies.closeFDs()
-	for key, a := range c.awaited {
-		closeFDs(a.original.fds)
-		if a.refused != nil {
-			c.refusedUnanswered(key.proc, a)
+	for _, p := range slices.Concat(slices.Collect(maps.Values(c.pending)), slices.Collect(maps.Values(c.ownCalls)), c.saving) {
+		if p == nil {
+			continue
 		}
-	}
-	if c.device != nil {
-		closeFDs(c.device.fds)
-	}
-	for _, k := range c.keeping {
-		closeFDs(k.reply.fds)
+		if p.state == originalSent {
+			c.logOutcome(p, originalUnanswered, p.refusal)
+		}
+		p.closeFDs()
 	}
 	c.client.close()
 	c.libvirt.close()

@@ -6,9 +6,11 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
-	"github.com/sirupsen/logrus"
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
+	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
 // FuzzConn sends bytes through a connection in portions. Without a policy all of
@@ -20,7 +22,7 @@ func FuzzConn(f *testing.F) {
 	}
 	srv := quietServer(f)
 	f.Fuzz(func(t *testing.T, b []byte, size uint16) {
-		if len(b) > 100<<10 || needsDomain(xmlCall{message: message{head: header{proc: ProcDomainUpdateDeviceFlags}}, xml: b}) {
+		if len(b) > 100<<10 || needsDomain(rpc.XMLCall{Message: rpc.Message{Header: rpc.Header{Proc: rpc.ProcDomainUpdateDeviceFlags}}, XML: b}) {
 			return // more than a socket holds, or a device that the gateway asks libvirt about
 		}
 		client, clientEnd := socketPair(t)
@@ -56,27 +58,27 @@ func FuzzConn(f *testing.F) {
 // passed is how much of b reaches libvirt: not the start of a call that waited to
 // be whole, nor what follows an error.
 func passed(b []byte) ([]byte, bool) {
-	var f framer
+	var f rpc.Framer
 	frame, pos := 0, 0
 	for pos < len(b) {
-		p, err := f.next(b[pos:])
+		p, err := f.Next(b[pos:])
 		if err != nil {
 			return b[:pos], true
 		}
-		if p.kind == pieceShort {
+		if p.Kind == rpc.PieceShort {
 			break
 		}
-		if p.first {
+		if p.First {
 			frame = pos
 		}
-		if f.head.prog == ProgramRemote && f.head.proc == ProcAuthSASLInit && f.head.typ.isCall() {
-			f.sasl = true
+		if f.Head.Prog == rpc.ProgramRemote && f.Head.Proc == rpc.ProcAuthSASLInit && f.Head.Type.IsCall() {
+			f.SASL = true
 		}
-		pos += p.n
+		pos += p.N
 	}
-	h := f.head
-	if !f.between() && h.prog == ProgramRemote && h.typ.isCall() && h.length <= maxCall &&
-		(h.proc.carriesDomain() || h.proc.carriesDevice()) {
+	h := f.Head
+	if !f.Between() && h.Prog == rpc.ProgramRemote && h.Type.IsCall() && h.Length <= rpc.MaxCall &&
+		(h.Proc.CarriesDomain() || h.Proc.CarriesDevice()) {
 		return b[:frame], false
 	}
 	return b, false
@@ -92,11 +94,11 @@ func quietServer(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	var run sync.WaitGroup
-	run.Go(func() { s.parking.run() })
+	run.Go(func() { s.idle.run() })
 	t.Cleanup(func() {
-		s.parking.stop()
+		s.idle.stop()
 		run.Wait()
-		s.parking.close()
+		s.idle.close()
 	})
 	return s
 }
@@ -133,4 +135,22 @@ func readAll(t testing.TB, s *socket) []byte {
 		}
 		all = append(all, b[:n]...)
 	}
+}
+
+// seedStreams are what a client may send.
+func seedStreams(f *testing.F) [][]byte {
+	f.Helper()
+	join := func(bs ...[]byte) []byte { return bytes.Join(bs, nil) }
+	streams := [][]byte{
+		frameOf(getLibVersion, nil),
+		join(frameOf(streamData, make([]byte, 300)), frameOf(ping, nil)),
+		join(frameOf(openFD, withFDs(2, nil)), []byte{0, 0}, frameOf(getLibVersion, nil)),
+		join(frameOf(define, defineArgs(domainDoc)), frameOf(getLibVersion, nil)),
+		frameOf(attach, attachArgs(`<interface type='bridge'/>`)),
+		frameOf(define, []byte{0xff, 0xff, 0xff, 0xff}),
+	}
+	for _, doc := range corpus.Sample(f, 32) {
+		streams = append(streams, join(frameOf(define, defineArgs(string(doc))), frameOf(ping, nil)))
+	}
+	return streams
 }

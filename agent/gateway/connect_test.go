@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// busyListener is a libvirt that accepts nobody until the returned function is
+// busyListener is a libvirt that accepts no client until the returned function is
 // called.
 func busyListener(t *testing.T) (path string, accept func()) {
 	t.Helper()
@@ -87,9 +87,9 @@ func TestConnectToABusyLibvirt(t *testing.T) {
 	}
 }
 
-// TestConnectsPastItsOwnSocket: while libvirt's socket is restarted, the usual path is
+// TestBypassesItsOwnSocket: while libvirt's socket is restarted, the usual path is
 // all that there is, and the gateway's own.
-func TestConnectsPastItsOwnSocket(t *testing.T) {
+func TestBypassesItsOwnSocket(t *testing.T) {
 	l := newLab(t, func(s *Server) {
 		own := s.Listeners[0].Addr().String()
 		s.Listeners[0].own = false

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
 // flow is one direction of a connection. It moves bytes from one socket to the
@@ -13,16 +15,16 @@ import (
 type flow struct {
 	from, to *socket
 	observer observer
-	framer   framer
+	framer   rpc.Framer
 
 	buf  []byte // received bytes; those from r to w were not looked at yet
 	r, w int
 	fds  []int // received with the last of these bytes
 
-	out     []segment // to be sent, in this order
-	later   []segment // to be sent once the frame under way is through
-	verdict verdict   // on the frame under way
-	held    message   // the frame under way, when it was taken out
+	out     []rpc.Segment // to be sent, in this order
+	later   []rpc.Segment // to be sent once the frame under way is through
+	verdict verdict       // on the frame under way
+	held    rpc.Message   // the frame under way, when it was taken out
 
 	// paused: nothing is received or looked at for now.
 	paused bool
@@ -37,10 +39,10 @@ type flow struct {
 // never becomes whole is gone, as it is where libvirt receives it.
 type observer interface {
 	// begin is called with each frame's header before any of it is sent.
-	begin(header) verdict
+	begin(rpc.Header) verdict
 	// taken is called with each frame for which begin said take, once it and its
 	// descriptors are complete. Both are the observer's then.
-	taken(message)
+	taken(rpc.Message)
 	// lost is called once when a SASL layer ends the frames. All bytes pass then.
 	lost()
 }
@@ -167,23 +169,23 @@ func (f *flow) scan() error {
 	passed := f.r // what passes from here on is not in out yet
 	defer func() { f.emit(f.buf[passed:f.r], nil) }()
 	for f.r < f.w && !f.paused {
-		p, err := f.framer.next(f.buf[f.r:f.w])
+		p, err := f.framer.Next(f.buf[f.r:f.w])
 		if err != nil {
 			return err
 		}
-		if p.kind == pieceShort {
+		if p.Kind == rpc.PieceShort {
 			return nil
 		}
 		switch {
-		case p.first && p.kind == pieceOpaque:
+		case p.First && p.Kind == rpc.PieceOpaque:
 			f.observer.lost()
 			f.verdict = pass
-		case p.first:
-			f.verdict = f.observer.begin(f.framer.head)
-			f.held.head = f.framer.head
+		case p.First:
+			f.verdict = f.observer.begin(f.framer.Head)
+			f.held.Header = f.framer.Head
 		}
 		start := f.r
-		f.r += p.n
+		f.r += p.N
 		fds := f.fdsOf(p)
 		switch {
 		case f.verdict != pass:
@@ -192,13 +194,13 @@ func (f *flow) scan() error {
 		case len(fds) > 0:
 			f.emit(f.buf[passed:f.r-1], nil)
 			f.emit(f.buf[f.r-1:f.r], fds)
-		case p.last && len(f.later) > 0:
+		case p.Last && len(f.later) > 0:
 			f.emit(f.buf[passed:f.r], nil)
 		default:
 			continue
 		}
 		passed = f.r
-		if p.last {
+		if p.Last {
 			f.out, f.later = append(f.out, f.later...), nil
 		}
 	}
@@ -208,13 +210,13 @@ func (f *flow) scan() error {
 // fdsOf returns the descriptors that belong to the piece that ends at r.
 // Descriptors that come where libvirt's protocol has none are closed, as they
 // are where libvirt reads those bytes itself.
-func (f *flow) fdsOf(p piece) []int {
+func (f *flow) fdsOf(p rpc.Piece) []int {
 	if f.r < f.w || len(f.fds) == 0 {
 		return nil
 	}
 	fds := f.fds
 	f.fds = nil
-	if p.kind == pieceFrame {
+	if p.Kind == rpc.PieceFrame {
 		closeFDs(fds)
 		return nil
 	}
@@ -222,34 +224,34 @@ func (f *flow) fdsOf(p piece) []int {
 }
 
 // hold keeps a piece of a frame that was taken out of the stream.
-func (f *flow) hold(b []byte, p piece, fds []int) {
+func (f *flow) hold(b []byte, p rpc.Piece, fds []int) {
 	if f.verdict == drop {
 		closeFDs(fds)
 		return
 	}
-	if p.kind == pieceFrame {
-		f.held.bytes = append(f.held.bytes, b...)
+	if p.Kind == rpc.PieceFrame {
+		f.held.Bytes = append(f.held.Bytes, b...)
 	}
-	f.held.fds = append(f.held.fds, fds...)
-	if !p.last {
+	f.held.FDs = append(f.held.FDs, fds...)
+	if !p.Last {
 		return
 	}
 	m := f.held
-	f.held = message{}
+	f.held = rpc.Message{}
 	f.observer.taken(m)
 }
 
 // emit appends to what is to be sent. fds are closed once they are sent.
 func (f *flow) emit(b []byte, fds []int) {
 	if len(b) > 0 {
-		f.out = append(f.out, segment{b, fds})
+		f.out = append(f.out, rpc.Segment{Bytes: b, FDs: fds})
 	}
 }
 
 // insert sends a message between two frames.
-func (f *flow) insert(m message) {
-	segments := m.segments()
-	if f.verdict == pass && !f.framer.between() {
+func (f *flow) insert(m rpc.Message) {
+	segments := m.Segments()
+	if f.verdict == pass && !f.framer.Between() {
 		f.later = append(f.later, segments...)
 		return
 	}
@@ -260,8 +262,8 @@ func (f *flow) insert(m message) {
 func (f *flow) flush() error {
 	for i := range f.out {
 		s := &f.out[i]
-		for len(s.bytes) > 0 {
-			n, err := f.to.send(s.bytes, s.fds)
+		for len(s.Bytes) > 0 {
+			n, err := f.to.send(s.Bytes, s.FDs)
 			if errors.Is(err, unix.EAGAIN) {
 				f.out = append(f.out[:0], f.out[i:]...)
 				return nil
@@ -273,8 +275,8 @@ func (f *flow) flush() error {
 			if err != nil {
 				return fmt.Errorf("sending: %w", err)
 			}
-			closeFDs(s.fds)
-			s.bytes, s.fds = s.bytes[n:], nil
+			closeFDs(s.FDs)
+			s.Bytes, s.FDs = s.Bytes[n:], nil
 		}
 	}
 	f.out = f.out[:0]
@@ -292,9 +294,9 @@ func (f *flow) hangUp() {
 // closeFDs closes the descriptors that were not sent.
 func (f *flow) closeFDs() {
 	for _, s := range append(f.out, f.later...) {
-		closeFDs(s.fds)
+		closeFDs(s.FDs)
 	}
 	closeFDs(f.fds)
-	closeFDs(f.held.fds)
-	f.fds, f.held.fds = nil, nil
+	closeFDs(f.held.FDs)
+	f.fds, f.held.FDs = nil, nil
 }

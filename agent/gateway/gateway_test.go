@@ -1,19 +1,17 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 	"golang.org/x/sys/unix"
@@ -26,7 +24,6 @@ type lab struct {
 	*Server
 	path    string
 	log     *logtest.Hook
-	metrics *prometheus.Registry
 	libvirt *net.UnixListener
 	stop    func() error // ends Serve and returns what it returned
 }
@@ -49,14 +46,12 @@ func newLab(t testing.TB, with ...func(*Server)) *lab {
 	}
 	log, hook := logtest.NewNullLogger()
 	log.SetLevel(logrus.DebugLevel)
-	metrics := prometheus.NewRegistry()
-	l := &lab{path: path, log: hook, metrics: metrics, libvirt: libvirt}
+	l := &lab{path: path, log: hook, libvirt: libvirt}
 	l.Server = &Server{
 		Listeners: listeners,
 		Upstream:  func() string { return upstream },
 		Rewriter:  func() domainxml.Rewriter { return domainxml.Rewriter{Policy: domainxml.DefaultPolicy()} },
 		Log:       log,
-		Metrics:   NewMetrics(metrics),
 	}
 	for _, f := range with {
 		f(l.Server)
@@ -111,38 +106,13 @@ func dialUnix(t testing.TB, path string) *net.UnixConn {
 	return c
 }
 
-// count is the value of a metric, summed over the labels that are not given.
-func (l *lab) count(t testing.TB, name string, labels map[string]string) float64 {
-	t.Helper()
-	families, err := l.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := 0.0
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-	metric:
-		for _, m := range f.Metric {
-			for _, p := range m.Label {
-				if want, given := labels[p.GetName()]; given && want != p.GetValue() {
-					continue metric
-				}
-			}
-			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-		}
-	}
-	return sum
-}
-
 // logged returns the first log entry whose message contains text.
 func (l *lab) logged(t testing.TB, text string) *logrus.Entry {
 	t.Helper()
 	var found *logrus.Entry
 	eventually(t, "a log line with "+text, func() bool {
 		for _, e := range l.log.AllEntries() {
-			if bytes.Contains([]byte(e.Message), []byte(text)) {
+			if strings.Contains(e.Message, text) {
 				found = e
 				return true
 			}
@@ -161,55 +131,11 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-func write(t testing.TB, c io.Writer, b ...[]byte) {
-	t.Helper()
-	if _, err := c.Write(join(b...)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// readFrame reads a frame as libvirt does, with read(2) and no more than its bytes.
-func readFrame(t testing.TB, c io.Reader) message {
-	t.Helper()
-	m, err := nextFrame(c)
-	if err != nil {
-		t.Fatal("reading a frame: ", err)
-	}
-	return m
-}
-
-func nextFrame(c io.Reader) (message, error) {
-	b := make([]byte, lengthSize)
-	if _, err := io.ReadFull(c, b); err != nil {
-		return message{}, err
-	}
-	b = append(b, make([]byte, binary.BigEndian.Uint32(b)-lengthSize)...)
-	if _, err := io.ReadFull(c, b[lengthSize:]); err != nil {
-		return message{}, err
-	}
-	return message{head: parseHeader(b), bytes: b}, nil
-}
-
-// wantFrame reads a frame and compares it.
-func wantFrame(t testing.TB, c io.Reader, want []byte) {
-	t.Helper()
-	if got := readFrame(t, c); !bytes.Equal(got.bytes, want) {
-		t.Fatalf("got frame %q\nwant %q", got.bytes, want)
-	}
-}
-
 func wantEOF(t testing.TB, c io.Reader) {
 	t.Helper()
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("got %d bytes and %v, want the end of the stream", n, err)
 	}
-}
-
-// okReply is libvirt's answer to a call.
-func okReply(call header, payload []byte) []byte {
-	h := call
-	h.typ, h.status = typeReply, statusOK
-	return frameOf(h, payload)
 }
 
 // sendFD sends a descriptor as virSocketSendFD does.

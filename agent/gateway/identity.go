@@ -131,7 +131,7 @@ func become(who identity) error {
 }
 
 // dropCapabilities takes the effective capabilities of the calling thread. Where root
-// has become somebody else the kernel did, and the service's SystemCallFilter= has no
+// has become another user the kernel did, and the service's SystemCallFilter= has no
 // capset(2); but the agent may have its capabilities without being root.
 func dropCapabilities() error {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -36,10 +36,6 @@ func helper(name string, args []string) error {
 		return asHelper(args[0])
 	case "activated":
 		return activatedHelper()
-	case "lost-fds":
-		return lostFDsHelper()
-	case "no-room":
-		return noRoomHelper(args[0])
 	}
 	return fmt.Errorf("no helper %s", name)
 }
@@ -99,12 +95,6 @@ func run(who identity, ambient []uintptr, args ...string) (string, error) {
 	return string(out), err
 }
 
-// runSelf runs this binary's helper as who runs the test.
-func runSelf(args ...string) (string, error) {
-	out, err := exec.Command("/proc/self/exe", append([]string{"-helper"}, args...)...).CombinedOutput()
-	return string(out), err
-}
-
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -146,60 +136,15 @@ func TestConnectsAsTheClient(t *testing.T) {
 		"a user whom the group shuts out":     {0o606, identity{1000, libvirtGroup, nil}, false},
 		"a user of root's group but not root": {0o600, identity{1000, 0, nil}, false},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			l := newLab(t)
-			upstream := l.Upstream()
-			openTo(t, upstream, libvirtGroup, tt.mode)
-			eventually(t, "the gateway follows libvirt's mode", func() bool {
-				a, err := accessOf(l.path)
-				return err == nil && a == access{tt.mode, libvirtGroup}
+	t.Run("clients", func(t *testing.T) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				checkConnectsAs(t, tt.who, tt.mode, tt.let)
 			})
-			// Even where the gateway's own socket lets everybody in.
-			openTo(t, l.path, 0, 0o666)
-
-			seen := make(chan peer, 1)
-			go func() {
-				c, err := l.libvirt.AcceptUnix()
-				if err != nil {
-					return
-				}
-				defer c.Close()
-				f, err := c.File()
-				if err != nil {
-					return
-				}
-				defer f.Close()
-				p, err := peerOf(int(f.Fd()))
-				if err != nil {
-					return
-				}
-				seen <- p
-				if m, err := nextFrame(c); err == nil {
-					c.Write(m.bytes)
-				}
-			}()
-			out, err := run(tt.who, nil, "ping", l.path)
-			if (err == nil) != tt.let {
-				t.Fatalf("client: %v, %s", err, out)
-			}
-			if !tt.let {
-				e := l.logged(t, "permission denied")
-				if e.Data["UID"] != tt.who.uid || e.Data["GID"] != tt.who.gid || e.Data["REASON"] != rejectUpstream {
-					t.Errorf("the log does not say who was refused: %v", e.Data)
-				}
-				return
-			}
-			p := <-seen
-			if slices.Sort(tt.who.groups); !p.equal(tt.who) {
-				t.Errorf("libvirt sees %+v, want %+v", p.identity, tt.who)
-			}
-			if p.pid != int32(os.Getpid()) {
-				t.Errorf("libvirt sees process %d", p.pid)
-			}
-		})
-	}
-	t.Run("no thread stays somebody else", func(t *testing.T) {
+		}
+	})
+	t.Run("no thread stays another user", func(t *testing.T) {
 		threads, err := filepath.Glob("/proc/self/task/*/status")
 		if err != nil {
 			t.Fatal(err)
@@ -217,6 +162,60 @@ func TestConnectsAsTheClient(t *testing.T) {
 			}
 		}
 	})
+}
+
+// checkConnectsAs has a client connect to a gateway in front of a socket of that mode,
+// whose group is libvirtGroup.
+func checkConnectsAs(t *testing.T, who identity, mode os.FileMode, let bool) {
+	l := newLab(t)
+	upstream := l.Upstream()
+	openTo(t, upstream, libvirtGroup, mode)
+	eventually(t, "the gateway follows libvirt's mode", func() bool {
+		a, err := accessOf(l.path)
+		return err == nil && a == access{mode, libvirtGroup}
+	})
+	// Even where the gateway's own socket lets everybody in.
+	openTo(t, l.path, 0, 0o666)
+
+	seen := make(chan peer, 1)
+	go func() {
+		c, err := l.libvirt.AcceptUnix()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		f, err := c.File()
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		p, err := peerOf(int(f.Fd()))
+		if err != nil {
+			return
+		}
+		seen <- p
+		if m, err := nextFrame(c); err == nil {
+			c.Write(m.Bytes)
+		}
+	}()
+	out, err := run(who, nil, "ping", l.path)
+	if (err == nil) != let {
+		t.Fatalf("client: %v, %s", err, out)
+	}
+	if !let {
+		e := l.logged(t, "permission denied")
+		if e.Data["UID"] != who.uid || e.Data["GID"] != who.gid || e.Data["REASON"] != rejectUpstream {
+			t.Errorf("the log does not say who was refused: %v", e.Data)
+		}
+		return
+	}
+	p := <-seen
+	if slices.Sort(who.groups); !p.equal(who) {
+		t.Errorf("libvirt sees %+v, want %+v", p.identity, who)
+	}
+	if p.pid != int32(os.Getpid()) {
+		t.Errorf("libvirt sees process %d", p.pid)
+	}
 }
 
 func manyGroups(n uint32) []uint32 {
@@ -262,7 +261,7 @@ func TestAsWithoutRoot(t *testing.T) {
 // which would be root.
 func TestAsNobodyThereIs(t *testing.T) {
 	needRoot(t)
-	out, err := runSelf("as", "4294967295")
+	out, err := run(identity{}, nil, "as", "4294967295")
 	if want := "the kernel says uid 0 gid 0 instead of uid 4294967295 gid 4294967295"; err == nil || !strings.Contains(out, want) {
 		t.Errorf("%v, %s; want an error that says %q", err, out, want)
 	}

@@ -26,7 +26,7 @@ type Listener struct {
 
 // Listen returns the sockets that systemd passed (LISTEN_FDS, sd_listen_fds(3)),
 // or without any one of its own at path. A stale socket there is replaced; one
-// that somebody listens on is an error. Nobody but the owner may connect to it
+// that another process listens on is an error. Only the owner may connect to it
 // until Server.Serve gives it the mode and group of libvirt's socket.
 func Listen(path string) ([]*Listener, error) {
 	if files := activation.Files(true); len(files) > 0 {
@@ -87,8 +87,8 @@ func (l *Listener) acceptFD() (int, string, error) {
 	return fd, c.RemoteAddr().String(), errors.Join(err, dupErr)
 }
 
-// pending reports whether a client waits to be accepted.
-func (l *Listener) pending() bool {
+// hasClient reports whether a client waits to be accepted.
+func (l *Listener) hasClient() bool {
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return false // closed
@@ -110,7 +110,7 @@ func removeStale(path string) error {
 		return fmt.Errorf("looking for an old socket of the gateway: %w", err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is there and is no socket: remove it or set gateway.listen to another path", path)
+		return fmt.Errorf("%s exists and is not a socket: remove it or set gateway.listen to another path", path)
 	}
 	c, err := net.Dial("unix", path)
 	if err == nil {
@@ -118,7 +118,7 @@ func removeStale(path string) error {
 		return fmt.Errorf("another process listens on %s: stop it or set gateway.listen to another path", path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("asking whether anybody listens on %s: %w", path, err)
+		return fmt.Errorf("checking whether a process listens on %s: %w", path, err)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("removing the stale socket: %w", err)
@@ -174,7 +174,7 @@ func accessOf(path string) (access, error) {
 	return access{info.Mode().Perm(), info.Sys().(*syscall.Stat_t).Gid}, nil
 }
 
-// apply sets the group before the mode: in between nobody new may connect.
+// apply sets the group before the mode: in between no new client may connect.
 func (a access) apply(path string) error {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return err

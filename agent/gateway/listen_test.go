@@ -42,7 +42,7 @@ func TestListenKeepsOtherFiles(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "is no socket") {
+	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "is not a socket") {
 		t.Errorf("got %v", err)
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "precious" {
@@ -51,6 +51,7 @@ func TestListenKeepsOtherFiles(t *testing.T) {
 }
 
 func TestFollowsLibvirtsSocket(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	upstream := l.Upstream()
 	wantMode := func(mode fs.FileMode) {

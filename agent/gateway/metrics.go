@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
 // Metrics are the gateway's Prometheus metrics.
@@ -55,10 +57,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // initialize makes every counter there is, at 0. One that appeared at 1 would have
 // no increase that an alert could see.
 func (m *Metrics) initialize() {
-	for _, reason := range []string{rejectIdentity, rejectUpstream, rejectProtocol} {
+	for _, reason := range reasons() {
 		m.rejected.WithLabelValues(reason)
 	}
-	for _, proc := range slices.Concat(domainProcedures(), deviceProcedures()) {
+	for _, proc := range procedures() {
 		for _, result := range []string{resultRewritten, resultUnchanged, resultObserved, resultUnparsed, resultRefused} {
 			m.calls.WithLabelValues(proc.String(), result)
 		}
@@ -80,38 +82,37 @@ type Stats struct {
 
 // Stats reads the metrics.
 func (m *Metrics) Stats() Stats {
-	calls := sum(m.calls, "result")
-	return Stats{
-		Clients:   sum(m.clients, "")[""],
-		Rewritten: calls[resultRewritten],
-		Unchanged: calls[resultUnchanged],
-		Observed:  calls[resultObserved],
-		Unparsed:  calls[resultUnparsed],
-		Refused:   calls[resultRefused],
-		Rejected:  sum(m.rejected, "")[""],
+	calls := func(result string) (n int) {
+		for _, proc := range procedures() {
+			n += value(m.calls.WithLabelValues(proc.String(), result))
+		}
+		return n
 	}
+	s := Stats{
+		Clients:   value(m.clients),
+		Rewritten: calls(resultRewritten),
+		Unchanged: calls(resultUnchanged),
+		Observed:  calls(resultObserved),
+		Unparsed:  calls(resultUnparsed),
+		Refused:   calls(resultRefused),
+	}
+	for _, reason := range reasons() {
+		s.Rejected += value(m.rejected.WithLabelValues(reason))
+	}
+	return s
 }
 
-// sum adds the values of gauges or counters up, by the value of a label.
-func sum(c prometheus.Collector, label string) map[string]int {
-	metrics := make(chan prometheus.Metric)
-	go func() {
-		c.Collect(metrics)
-		close(metrics)
-	}()
-	sums := map[string]int{}
-	for metric := range metrics {
-		var m dto.Metric
-		if metric.Write(&m) != nil {
-			continue // only a metric that was made wrongly
-		}
-		key := ""
-		for _, l := range m.GetLabel() {
-			if l.GetName() == label {
-				key = l.GetValue()
-			}
-		}
-		sums[key] += int(m.GetCounter().GetValue() + m.GetGauge().GetValue())
+// value is a gauge's or counter's.
+func value(m prometheus.Metric) int {
+	var d dto.Metric
+	if m.Write(&d) != nil {
+		return 0 // only a metric that was made wrongly
 	}
-	return sums
+	return int(d.GetCounter().GetValue() + d.GetGauge().GetValue())
 }
+
+func procedures() []rpc.Procedure {
+	return slices.Concat(rpc.DomainProcedures(), rpc.DeviceProcedures())
+}
+
+func reasons() []string { return []string{rejectIdentity, rejectUpstream, rejectProtocol} }

@@ -9,6 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/sirupsen/logrus"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -17,7 +18,7 @@ func clientFields(p peer) logrus.Fields {
 	return logrus.Fields{"UID": p.uid, "GID": p.gid, "PID": p.pid}
 }
 
-func callFields(proc Procedure, res domainxml.Result) logrus.Fields {
+func callFields(proc rpc.Procedure, res domainxml.Result) logrus.Fields {
 	f := logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": res.Domain.Name, "UUID": res.Domain.UUID}
 	if res.Rule != nil {
 		f["RULE"] = res.Rule.Name
@@ -36,8 +37,8 @@ func changes(res domainxml.Result) string {
 	return strings.Join(s, "; ")
 }
 
-// outcome is what the policy made of a call, as a metric's label.
-func outcome(res domainxml.Result) string {
+// policyResult is what the policy made of a call, as a metric's label.
+func policyResult(res domainxml.Result) string {
 	switch {
 	case res.Changed():
 		return resultRewritten
@@ -47,13 +48,13 @@ func outcome(res domainxml.Result) string {
 	return resultUnchanged
 }
 
-// report logs what the policy made of a call.
-func (c *conn) report(proc Procedure, res domainxml.Result) {
+// logPolicy logs what the policy made of a call.
+func (c *conn) logPolicy(proc rpc.Procedure, res domainxml.Result) {
 	log := c.log.WithFields(callFields(proc, res))
 	for _, w := range res.Warnings {
 		log.WithField("WARNING", string(w.Kind)).Warnf("domain %s %s", res.Domain.Name, w)
 	}
-	switch outcome(res) {
+	switch policyResult(res) {
 	case resultRewritten:
 		log.Infof("domain %s rewritten on its way to libvirt: %s", res.Domain.Name, changes(res))
 	case resultObserved:
@@ -61,98 +62,90 @@ func (c *conn) report(proc Procedure, res domainxml.Result) {
 	}
 }
 
-// unparsed logs and counts a call that libvirt carried out as it was, because it
-// could not be read here.
-func (c *conn) unparsed(proc Procedure, a awaited, reply message) {
-	c.count(proc, resultUnparsed)
-	remedy := "the rules reach the domain only now that libvirt has it, for its next start"
-	if errors.As(a.unread, new(*domainxml.SyntaxError)) {
-		remedy = "mend that where the document is made; until then " + remedy
+// logOutcome logs and counts what became of a call, but for what logPolicy has said and
+// what is not decided yet. r is libvirt's latest refusal. That of a call which could not
+// be read is left out: it may quote a document of whose secrets nothing is known.
+func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
+	proc, domain := p.key.proc, cmp.Or(p.domain, "unknown")
+	log := c.log.WithFields(p.fields())
+	asRewritten := fmt.Sprintf("libvirt refused domain %s as rewritten (%s)", domain, changes(p.result))
+	switch o {
+	case denied:
+		log.Infof("libvirt does not let this client do %s with domain %s: %s", proc, domain, p.redacted(r))
+	case refusedFinally:
+		c.count(proc, resultRefused)
+		log.WithField("DIFF", p.diff()).
+			Warnf("%s, and the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: %s", asRewritten, p.redacted(r))
+	case originalTaken:
+		c.count(proc, resultRefused)
+		log.WithField("DIFF", p.diff()).
+			Warnf("%s and took it as the client wrote it: %s", asRewritten, p.redacted(p.refusal))
+	case originalRefused:
+		text := p.redacted(r)
+		if first := p.redacted(p.refusal); first != text {
+			text += "; as rewritten: " + first
+		}
+		log.Infof("libvirt refused domain %s as the client wrote it, too: %s", domain, text)
+	case originalUnanswered:
+		log.Warnf("%s, and the connection ended before it answered to it as the client wrote it: %s", asRewritten, p.redacted(p.refusal))
+	case unreadableTaken:
+		c.count(proc, resultUnparsed)
+		log.Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, domain, p.unreadable, remedy(p.unreadable))
+	case unreadableRefused:
+		log.Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, p.unreadable)
 	}
-	if proc.carriesDomain() { // the reply is a remote_nonnull_domain
-		a.domain = domainName(reply.bytes[headerSize:])
+}
+
+func (p *pendingCall) fields() logrus.Fields {
+	if p.state == unreadable {
+		return logrus.Fields{"PROCEDURE": p.key.proc.String(), "DOMAIN": cmp.Or(p.domain, "unknown")}
 	}
-	c.unparsedLog(proc, a).Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, a.domain, a.unread, remedy)
+	return callFields(p.key.proc, p.result)
 }
 
-// unparsedRefused logs a call that nobody could read. libvirt's message may quote a
-// document whose secrets nobody knows.
-func (c *conn) unparsedRefused(proc Procedure, a awaited) {
-	c.unparsedLog(proc, a).Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, a.unread)
+// remedy is what to do about a document that only libvirt can read.
+func remedy(err error) string {
+	const later = "the rules reach the domain only now that libvirt has it, for its next start"
+	if errors.As(err, new(*domainxml.SyntaxError)) {
+		return "fix that where the document is made; until then " + later
+	}
+	return later
 }
 
-func (c *conn) unparsedLog(proc Procedure, a awaited) *logrus.Entry {
-	return c.log.WithFields(logrus.Fields{"PROCEDURE": proc.String(), "DOMAIN": cmp.Or(a.domain, "unknown")})
+// logUnsaved logs that a domain lacks the undo record of a device.
+func (c *conn) logUnsaved(p *pendingCall, err error) {
+	c.log.WithFields(p.fields()).
+		Warnf("virt-netboot revert will not put back what was taken from a device of domain %s (%s), as there is no undo record of it in the domain's metadata: %v",
+			p.domain, changes(p.result), err)
 }
 
-// denied logs that the client may not do what it asked for.
-func (c *conn) denied(proc Procedure, a awaited, r refusal) {
-	c.log.WithFields(callFields(proc, a.result)).
-		Infof("libvirt does not let this client do %s with domain %s: %v", proc, a.result.Domain.Name, a.redacted(r))
-}
-
-// authRefused logs what a client cannot know whom polkit wants a password of: polkit
-// looks for whom to ask at the process that has connected to libvirt, this one.
-func (c *conn) authRefused(r refusal) {
-	if r.code == errAuthUnavailable {
-		c.log.Warnf("polkit would let this client in with a password, for which it can ask nobody through the gateway: "+
+// logAuth logs what a client cannot know whom polkit wants a password of: polkit
+// looks for an agent that asks at the process that has connected to libvirt, this one.
+func (c *conn) logAuth(r *rpc.Refusal) {
+	if r.Code == rpc.ErrAuthUnavailable {
+		c.log.Warnf("polkit wants a password of this client, and through the gateway it cannot ask for one: "+
 			"let the client's user in by a rule or a group, or have it use libvirt's own socket %s", c.srv.upstream())
 	}
 }
 
-// refused logs and counts that libvirt took a call only as the client wrote it.
-func (c *conn) refused(proc Procedure, a awaited) {
-	c.count(proc, resultRefused)
-	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
-		Warnf("libvirt refused domain %s as rewritten (%s) and took it as the client wrote it: %s",
-			a.result.Domain.Name, changes(a.result), a.redacted(*a.refused))
-}
-
-// refusedForGood logs and counts a refusal that may have been the rewriting's.
-func (c *conn) refusedForGood(proc Procedure, a awaited, r refusal) {
-	c.count(proc, resultRefused)
-	c.log.WithFields(callFields(proc, a.result)).WithField("DIFF", refusedDiff(a)).
-		Warnf("libvirt refused domain %s as rewritten (%s), and the client gets the refusal; whether libvirt takes it as the client wrote it was not tried: %s",
-			a.result.Domain.Name, changes(a.result), a.redacted(r))
-}
-
-// refusedEitherWay logs that the rewriting had nothing to do with libvirt's refusal.
-func (c *conn) refusedEitherWay(proc Procedure, a awaited, r refusal) {
-	text := a.redacted(r)
-	if as := a.redacted(*a.refused); as != text {
-		text = fmt.Sprintf("%s; as rewritten: %s", text, as)
-	}
-	c.log.WithFields(callFields(proc, a.result)).
-		Infof("libvirt refused domain %s as the client wrote it, too: %s", a.result.Domain.Name, text)
-}
-
-// refusedUnanswered logs a connection that ended before it was known whether the
-// rewriting had to do with libvirt's refusal.
-func (c *conn) refusedUnanswered(proc Procedure, a awaited) {
-	c.log.WithFields(callFields(proc, a.result)).
-		Warnf("libvirt refused domain %s as rewritten (%s), and the connection ended before it answered to it as the client wrote it: %s",
-			a.result.Domain.Name, changes(a.result), a.redacted(*a.refused))
-}
-
 // redacted is libvirt's message without the secrets of the document before and after.
-func (a awaited) redacted(r refusal) string {
-	return domainxml.RedactMessage(r.text, a.document, a.result.Output)
+func (p *pendingCall) redacted(r *rpc.Refusal) string {
+	return domainxml.RedactMessage(r.Text, p.call.XML, p.result.Output)
 }
 
-// refusedDiff is what libvirt did not take, with the secrets of both documents
-// hidden.
-func refusedDiff(a awaited) string {
-	before, err := domainxml.Redact(a.document)
+// diff is what libvirt did not take, with the secrets of both documents hidden.
+func (p *pendingCall) diff() string {
+	before, err := domainxml.Redact(p.call.XML)
 	if err != nil {
 		return "not shown: " + err.Error()
 	}
-	after, err := domainxml.Redact(a.result.Output)
+	after, err := domainxml.Redact(p.result.Output)
 	if err != nil {
 		return "not shown: " + err.Error()
 	}
 	return string(diff.Diff("as the client wrote it", before, "as rewritten", after))
 }
 
-func (c *conn) count(proc Procedure, result string) {
+func (c *conn) count(proc rpc.Procedure, result string) {
 	c.srv.Metrics.calls.WithLabelValues(proc.String(), result).Inc()
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -13,8 +14,8 @@ const (
 		"<q:arg value='-fw_cfg'/><q:arg value='name=opt/x,string=f1ddle5k'/></q:commandline>"
 )
 
-// TestRefusedDiff has the secrets beside the line that changes, or in it.
-func TestRefusedDiff(t *testing.T) {
+// TestDiff has the secrets beside the line that changes, or in it.
+func TestDiff(t *testing.T) {
 	const filter = "      <filterref filter='nova-base'/>\n"
 	for name, doc := range map[string]string{
 		"password before":          strings.Replace(domainDoc, filter, vncPassword+"\n"+filter, 1),
@@ -25,7 +26,7 @@ func TestRefusedDiff(t *testing.T) {
 		"command line in the line": strings.Replace(domainDoc, "<os>", commandLine+"<os>", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := refusedDiff(awaited{document: []byte(doc), result: domainxml.Result{Output: []byte(rewritten(t, doc))}})
+			d := pendingCallOf(doc, rewrittenDoc(t, doc)).diff()
 			if strings.Contains(d, "f1ddle5k") {
 				t.Errorf("it has the secret:\n%s", d)
 			}
@@ -36,8 +37,12 @@ func TestRefusedDiff(t *testing.T) {
 	}
 }
 
-func TestRefusedDiffOfNoXML(t *testing.T) {
-	if d := refusedDiff(awaited{document: []byte("f1ddle5k")}); !strings.HasPrefix(d, "not shown: ") || strings.Contains(d, "f1ddle5k") {
+func TestDiffOfNoXML(t *testing.T) {
+	if d := pendingCallOf("f1ddle5k", "").diff(); !strings.HasPrefix(d, "not shown: ") || strings.Contains(d, "f1ddle5k") {
 		t.Errorf("it is %q", d)
 	}
+}
+
+func pendingCallOf(before, after string) *pendingCall {
+	return &pendingCall{call: rpc.XMLCall{XML: []byte(before)}, result: domainxml.Result{Output: []byte(after)}}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,11 +33,11 @@ type Server struct {
 	// call; otherwise it gets libvirt's answer to the call as it wrote it. It is asked
 	// for each of them. nil means otherwise.
 	RefusalIsFinal func() bool
-	// Ready is called once by Serve, when whoever may connect to libvirt's socket
-	// may connect to the gateway's own. nil is not.
+	// Ready is called once by Serve, when those who may connect to libvirt's socket
+	// may connect to the gateway's own. It may be nil.
 	Ready func()
 	Log   *logrus.Logger
-	// Metrics counts; nil counts nothing that anybody sees.
+	// Metrics may be nil: the counters are registered nowhere then.
 	Metrics *Metrics
 	// MaxClients is how many clients are served at once; further ones wait in the
 	// socket's backlog as they do with libvirtd. 0 means 5000, the default of
@@ -47,12 +48,12 @@ type Server struct {
 	DrainTimeout time.Duration
 
 	own        identity      // this process
-	places     chan struct{} // one taken by each client
+	slots      chan struct{} // one taken by each client
 	connecting chan struct{} // one taken by each client that libvirt has not accepted
 	busy       atomic.Int32  // connections that wait on threads of their own
-	parking    *parking
+	idle       *idlePoller
 	clients    sync.WaitGroup
-	resent     resent
+	originals  sync.Map // the domains of calls that were sent as written, each with a latest one
 	checks     sync.Map // the addresses that Check connects from
 }
 
@@ -64,9 +65,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	defer s.parking.close()
-	var parked errgroup.Group
-	parked.Go(s.parking.run)
+	defer s.idle.close()
+	var polling errgroup.Group
+	polling.Go(s.idle.run)
 
 	adopted := s.adopt(access{})
 	if s.Ready != nil {
@@ -84,8 +85,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	err := g.Wait()
 	s.clients.Wait()
-	s.parking.stop()
-	return errors.Join(err, parked.Wait())
+	s.idle.stop()
+	return errors.Join(err, polling.Wait())
 }
 
 func (s *Server) prepare() (err error) {
@@ -100,12 +101,11 @@ func (s *Server) prepare() (err error) {
 	if s.Metrics == nil {
 		s.Metrics = NewMetrics(prometheus.NewRegistry())
 	}
-	if s.MaxClients == 0 {
-		s.MaxClients = 5000
-	}
-	s.places = make(chan struct{}, s.MaxClients)
+	s.MaxClients = cmp.Or(s.MaxClients, 5000)
+	s.DrainTimeout = cmp.Or(s.DrainTimeout, 10*time.Second)
+	s.slots = make(chan struct{}, s.MaxClients)
 	s.connecting = make(chan struct{}, maxConnecting)
-	s.parking, err = newParking()
+	s.idle, err = newIdlePoller()
 	return err
 }
 
@@ -113,13 +113,13 @@ func (s *Server) prepare() (err error) {
 func (s *Server) accept(ctx context.Context, l *Listener) error {
 	for {
 		select {
-		case s.places <- struct{}{}:
+		case s.slots <- struct{}{}:
 		case <-ctx.Done():
 			return nil
 		}
 		fd, from, err := l.acceptFD()
 		if err != nil {
-			<-s.places
+			<-s.slots
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -134,12 +134,15 @@ func (s *Server) accept(ctx context.Context, l *Listener) error {
 				} else {
 					s.serve(ctx, fd)
 				}
-				<-s.places
+				<-s.slots
 			})
 		case errors.Is(err, unix.ECONNABORTED):
 		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, unix.ENOBUFS):
 			s.Log.Errorf("clients have to wait: accepting one on %s: %v; raise LimitNOFILE= of the service", l.Addr(), err)
-			sleep(ctx, time.Second)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
 		default:
 			return fmt.Errorf("accepting a client on %s: %w", l.Addr(), err)
 		}
@@ -202,20 +205,4 @@ func (s *Server) upstream() string {
 		}
 	}
 	return path
-}
-
-func (s *Server) drainTimeout() time.Duration {
-	if s.DrainTimeout == 0 {
-		return 10 * time.Second
-	}
-	return s.DrainTimeout
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// busyWait is how long a connection waits on a thread of its own before it is
-	// parked with the idle ones.
+	// busyWait is how long a connection waits on a thread of its own before it waits
+	// among the idle ones.
 	busyWait = 100 * time.Millisecond
 	// maxBusy is how many connections wait that way at once. Where more are busy
 	// a thread for each makes them slower, not faster.
@@ -38,7 +38,7 @@ func (c *conn) wait(ctx context.Context) ([2]unix.PollFd, error) {
 	}
 	c.calls.release()
 	c.replies.release()
-	_, err = c.park(ctx, fds[:], c.patience())
+	_, err = c.waitIdle(ctx, fds[:], c.patience())
 	return fds, err
 }
 
@@ -51,7 +51,7 @@ func (c *conn) waitBusy(fds []unix.PollFd) (int, error) {
 	}
 	defer c.srv.busy.Add(-1)
 	if c.srv.busy.Add(1) > maxBusy {
-		return c.park(context.Background(), fds, timeout)
+		return c.waitIdle(context.Background(), fds, timeout)
 	}
 	if c.waits++; c.waits%turns == 0 {
 		runtime.Gosched()
@@ -65,9 +65,9 @@ func (c *conn) waitBusy(fds []unix.PollFd) (int, error) {
 	}
 }
 
-// park waits among the idle ones.
-func (c *conn) park(ctx context.Context, fds []unix.PollFd, timeout time.Duration) (int, error) {
-	if err := c.srv.parking.wait(ctx, fds, timeout); err != nil {
+// waitIdle waits among the idle ones.
+func (c *conn) waitIdle(ctx context.Context, fds []unix.PollFd, timeout time.Duration) (int, error) {
+	if err := c.srv.idle.wait(ctx, fds, timeout); err != nil {
 		return 0, err
 	}
 	return poll(fds, 0)

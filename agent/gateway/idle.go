@@ -9,22 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// parking waits for connections on which nothing happens, and for those beyond
+// idlePoller waits for connections on which nothing happens, and for those beyond
 // maxBusy, with one thread for all of them.
 //
 // A busy connection waits in poll(2) on a thread of its own, which the kernel
 // wakes directly; by way of Go's network poller each step of a call would take
 // two wake-ups. But a thread for each of thousands of clients would be waste, and
 // Go ends a program that has 10,000.
-type parking struct {
+type idlePoller struct {
 	epoll int
 	wake  int // an eventfd that ends run
 
-	mu     sync.Mutex
-	parked map[int32]chan<- struct{}
+	mu      sync.Mutex
+	waiting map[int32]chan<- struct{} // by descriptor
 }
 
-func newParking() (*parking, error) {
+func newIdlePoller() (*idlePoller, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("making an epoll descriptor: %w", err)
@@ -34,7 +34,7 @@ func newParking() (*parking, error) {
 		unix.Close(epoll)
 		return nil, fmt.Errorf("making an eventfd: %w", err)
 	}
-	p := &parking{epoll: epoll, wake: wake, parked: map[int32]chan<- struct{}{}}
+	p := &idlePoller{epoll: epoll, wake: wake, waiting: map[int32]chan<- struct{}{}}
 	if err := p.add(int32(wake), unix.EPOLLIN); err != nil {
 		p.close()
 		return nil, err
@@ -42,8 +42,8 @@ func newParking() (*parking, error) {
 	return p, nil
 }
 
-// run wakes who has waited long enough, until stop.
-func (p *parking) run() error {
+// run wakes the connections on which something happens, until stop.
+func (p *idlePoller) run() error {
 	events := make([]unix.EpollEvent, 128)
 	for {
 		n, err := unix.EpollWait(p.epoll, events, -1)
@@ -62,21 +62,21 @@ func (p *parking) run() error {
 	}
 }
 
-func (p *parking) notify(fd int32) {
+func (p *idlePoller) notify(fd int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case p.parked[fd] <- struct{}{}:
-	default: // it is awake already, or has left
+	case p.waiting[fd] <- struct{}{}:
+	default: // it is awake already, or no longer waits
 	}
 }
 
 // stop ends run.
-func (p *parking) stop() {
+func (p *idlePoller) stop() {
 	unix.Write(p.wake, []byte{0, 0, 0, 0, 0, 0, 0, 1})
 }
 
-func (p *parking) close() {
+func (p *idlePoller) close() {
 	unix.Close(p.wake)
 	unix.Close(p.epoll)
 }
@@ -84,22 +84,24 @@ func (p *parking) close() {
 // wait returns when one of the descriptors may be ready (a negative one is left
 // out, as in poll(2)), when the timeout has passed (0 means never), or when the
 // context is done.
-func (p *parking) wait(ctx context.Context, fds []unix.PollFd, timeout time.Duration) error {
+func (p *idlePoller) wait(ctx context.Context, fds []unix.PollFd, timeout time.Duration) error {
 	ready := make(chan struct{}, 1)
 	for _, fd := range fds {
 		if fd.Fd < 0 {
 			continue
 		}
-		if err := p.enter(fd, ready); err != nil {
+		p.mu.Lock()
+		p.waiting[fd.Fd] = ready
+		p.mu.Unlock()
+		defer p.remove(fd.Fd)
+		// poll's events have the numbers of epoll's.
+		if err := p.add(fd.Fd, uint32(fd.Events)|unix.EPOLLONESHOT); err != nil {
 			return err
 		}
-		defer p.leave(fd.Fd)
 	}
 	var expired <-chan time.Time
 	if timeout > 0 {
-		t := time.NewTimer(timeout)
-		defer t.Stop()
-		expired = t.C
+		expired = time.After(timeout)
 	}
 	select {
 	case <-ready:
@@ -109,15 +111,7 @@ func (p *parking) wait(ctx context.Context, fds []unix.PollFd, timeout time.Dura
 	return nil
 }
 
-func (p *parking) enter(fd unix.PollFd, ready chan<- struct{}) error {
-	p.mu.Lock()
-	p.parked[fd.Fd] = ready
-	p.mu.Unlock()
-	// poll's events have the numbers of epoll's.
-	return p.add(fd.Fd, uint32(fd.Events)|unix.EPOLLONESHOT)
-}
-
-func (p *parking) add(fd int32, events uint32) error {
+func (p *idlePoller) add(fd int32, events uint32) error {
 	err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: events, Fd: fd})
 	if err != nil {
 		return fmt.Errorf("waiting for an idle connection: %w", err)
@@ -125,30 +119,26 @@ func (p *parking) add(fd int32, events uint32) error {
 	return nil
 }
 
-func (p *parking) leave(fd int32) {
+func (p *idlePoller) remove(fd int32) {
 	unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, int(fd), nil)
 	p.mu.Lock()
-	delete(p.parked, fd)
+	delete(p.waiting, fd)
 	p.mu.Unlock()
 }
 
-// check parks on a descriptor that is ready, and returns an error when nobody
-// wakes it before ctx ends.
-func (p *parking) check(ctx context.Context) error {
+// check waits for a descriptor that is ready, and returns an error when it is not
+// woken before ctx ends.
+func (p *idlePoller) check(ctx context.Context) error {
 	fd, err := unix.Eventfd(1, unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil // no descriptor is left for a test
 	}
 	defer unix.Close(fd)
-	ready := make(chan struct{}, 1)
-	if err := p.enter(unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}, ready); err != nil {
+	if err := p.wait(ctx, []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0); err != nil {
 		return err
 	}
-	defer p.leave(int32(fd))
-	select {
-	case <-ready:
-		return nil
-	case <-ctx.Done():
+	if ctx.Err() != nil {
 		return fmt.Errorf("idle connections are not woken: %w", ctx.Err())
 	}
+	return nil
 }
