@@ -66,7 +66,7 @@ func TestGrowth(t *testing.T) {
 	r := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
 	for name, document := range many() {
 		t.Run(name, func(t *testing.T) {
-			const few, times = 1500, 8
+			const few, times = 500, 8
 			small := work(t, r, document(few))
 			large := work(t, r, document(times*few))
 			for step, s := range small {

@@ -253,6 +253,7 @@ func TestUnreadable(t *testing.T) {
 		{"control character", "<domain>\x01</domain>", "line 1, column 9: a character that XML does not allow"},
 		{"comment", "<domain><!-- a -- b --></domain>", "line 1, column 16: -- inside a comment"},
 		{"two os", "<domain>\n<os/>\n<os/></domain>", "line 3, column 1: a second <os>"},
+		{"large", "<domain>" + strings.Repeat("<a b=''/>", 100_000) + "</domain>", "line 1, column 900006: more than 200000 elements and attributes"},
 		{"deep", strings.Repeat("<a>", 257), "line 1, column 769: elements nested more than 256 deep"},
 	}
 	for _, test := range tests {

@@ -18,15 +18,20 @@ import (
 type conn struct {
 	srv *Server
 	log *logrus.Entry
+	uid uint32 // the client's
 
 	client, libvirt *socket
 	calls           flow // from the client to libvirt
 	replies         flow // from libvirt to the client
 
+	// open: libvirt has let the client in. Debian's socket is everybody's, and polkit
+	// decides later: until then the gateway does nothing for the client but pass bytes.
+	open bool
 	// pending are the calls that libvirt has and whose answer matters, with the size
 	// of their documents.
 	pending      map[callKey]*pendingCall
 	pendingBytes int
+	held         int // bytes of calls, as the server counts them
 	// ownCalls are the gateway's own calls to libvirt, with the client's call that each
 	// is for; nil where that has gone on without an answer.
 	ownCalls map[callKey]*pendingCall
@@ -48,9 +53,9 @@ type conn struct {
 	waits     uint // on a thread of its own
 }
 
-func newConn(s *Server, log *logrus.Entry, client, libvirt *socket) *conn {
+func newConn(s *Server, log *logrus.Entry, uid uint32, client, libvirt *socket) *conn {
 	c := &conn{
-		srv: s, log: log, client: client, libvirt: libvirt,
+		srv: s, log: log, uid: uid, client: client, libvirt: libvirt,
 		pending:  map[callKey]*pendingCall{},
 		ownCalls: map[callKey]*pendingCall{},
 		streams:  map[uint32]bool{},
@@ -74,6 +79,7 @@ func (c *conn) run(ctx context.Context) error {
 		c.checkPause()
 		err := c.calls.advance(clientReady)
 		c.logSent()
+		c.countHeld()
 		if err != nil {
 			return fmt.Errorf("from the client: %w", err)
 		}
@@ -105,6 +111,26 @@ func (c *conn) logSent() {
 		log()
 	}
 	c.sent = nil
+}
+
+// countHeld gives back what calls took that have gone on.
+func (c *conn) countHeld() {
+	now := c.pendingBytes
+	if c.calls.verdict == take {
+		now += c.calls.held.Length // a call that is not whole yet
+	}
+	for _, p := range c.ownCalls {
+		if p != nil {
+			now += len(p.call.Bytes)
+		}
+	}
+	for _, p := range c.saving {
+		now += len(p.call.Bytes)
+	}
+	if now < c.held {
+		c.srv.held.give(c.uid, c.held-now)
+		c.held = now
+	}
 }
 
 // idle reports whether no call waits for its answer and no stream is open.
@@ -140,6 +166,7 @@ func (c *conn) lost() {
 }
 
 func (c *conn) close() {
+	defer func() { c.srv.held.give(c.uid, c.held) }()
 	c.calls.closeFDs()
 	c.replies.closeFDs()
 	for _, p := range slices.Concat(slices.Collect(maps.Values(c.pending)), slices.Collect(maps.Values(c.ownCalls)), c.saving) {

@@ -16,6 +16,7 @@ import (
 	logtest "github.com/sirupsen/logrus/hooks/test"
 	"golang.org/x/sys/unix"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -80,8 +81,32 @@ func newLab(t testing.TB, with ...func(*Server)) *lab {
 	return l
 }
 
-// connect returns both ends of a connection through the gateway.
+// connect returns both ends of a connection through the gateway whose client libvirt
+// has let in.
 func (l *lab) connect(t testing.TB) (client, libvirt *net.UnixConn) {
+	t.Helper()
+	client, libvirt = l.connectUnopened(t)
+	open := rpc.Header{Prog: rpc.ProgramRemote, Vers: 1, Proc: rpc.ProcConnectOpen, Type: rpc.TypeCall}
+	opened := open
+	opened.Type = rpc.TypeReply
+	exchange(t, client, libvirt, frameOf(open, nil))
+	exchange(t, libvirt, client, frameOf(opened, nil))
+	return client, libvirt
+}
+
+// exchange sends bytes from one end to the other.
+func exchange(t testing.TB, from, to *net.UnixConn, b []byte) {
+	t.Helper()
+	if _, err := from.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(to, make([]byte, len(b))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connectUnopened returns both ends of a connection through the gateway.
+func (l *lab) connectUnopened(t testing.TB) (client, libvirt *net.UnixConn) {
 	t.Helper()
 	client = dialUnix(t, l.path)
 	l.libvirt.SetDeadline(time.Now().Add(10 * time.Second))

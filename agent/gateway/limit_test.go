@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sirupsen/logrus"
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"golang.org/x/sys/unix"
 )
 
@@ -83,5 +84,78 @@ func TestNoRoomForAClient(t *testing.T) {
 	}
 	if want := "too many open files; raise LimitNOFILE= of the service"; e.Level != logrus.ErrorLevel || !strings.HasSuffix(e.Message, want) {
 		t.Errorf("logged at %v %q, want %q", e.Level, e.Message, want)
+	}
+}
+
+// TestNothingBeforeOpen: until libvirt has let a client in, what it sends passes unread.
+func TestNothingBeforeOpen(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connectUnopened(t)
+	call := frameOf(define, defineArgs(domainDoc))
+	exchange(t, client, libvirt, call)
+	open := rpc.Header{Prog: rpc.ProgramRemote, Vers: 1, Proc: rpc.ProcConnectOpen, Type: rpc.TypeCall, Serial: 7}
+	exchange(t, client, libvirt, frameOf(open, nil))
+	open.Type, open.Status = rpc.TypeReply, rpc.StatusError
+	exchange(t, libvirt, client, frameOf(open, nil))
+	write(t, client, call)
+	wantFrame(t, libvirt, call)
+	wantCalls(t, l, rpc.ProcDomainDefineXMLFlags, resultRewritten, 0)
+
+	open.Status = rpc.StatusOK
+	exchange(t, libvirt, client, frameOf(open, nil))
+	write(t, client, call)
+	wantFrame(t, libvirt, frameOf(define, defineArgs(rewrittenDoc(t, domainDoc))))
+	wantCalls(t, l, rpc.ProcDomainDefineXMLFlags, resultRewritten, 1)
+}
+
+// TestHeldBytes: what the gateway would hold beyond its bound goes on unread, and what
+// has gone on makes room.
+func TestHeldBytes(t *testing.T) {
+	l := newLab(t)
+	client, libvirt := l.connect(t)
+	uid := uint32(os.Getuid())
+	if !l.held.take(uid, maxHeldUID-10) {
+		t.Fatal("the bound does not hold what it says")
+	}
+	call := frameOf(define, defineArgs(domainDoc))
+	write(t, client, call)
+	wantFrame(t, libvirt, call)
+	relay(t, libvirt, client, okReply(define, domainArg()))
+	l.logged(t, "the gateway holds too many calls already")
+	l.held.give(uid, maxHeldUID-10)
+	for range 3 {
+		write(t, client, call)
+		wantFrame(t, libvirt, frameOf(define, defineArgs(rewrittenDoc(t, domainDoc))))
+		relay(t, libvirt, client, okReply(define, domainArg()))
+	}
+	client.Close()
+	eventually(t, "nothing held", func() bool {
+		l.held.mu.Lock()
+		defer l.held.mu.Unlock()
+		return l.held.all == 0 && len(l.held.byUID) == 0
+	})
+}
+
+func TestBudget(t *testing.T) {
+	var b budget
+	for _, step := range []struct {
+		uid  uint32
+		take int
+		want bool
+	}{
+		{1, maxHeldUID, true},
+		{1, 1, false},
+		{2, maxHeldUID, true},
+		{3, maxHeldUID, true},
+		{4, maxHeldUID, true},
+		{5, 1, false}, // all together
+	} {
+		if got := b.take(step.uid, step.take); got != step.want {
+			t.Errorf("uid %d takes %d: %v, want %v", step.uid, step.take, got, step.want)
+		}
+	}
+	b.give(1, maxHeldUID)
+	if !b.take(5, 1) {
+		t.Error("no room after one has given back")
 	}
 }

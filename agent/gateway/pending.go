@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -131,13 +132,18 @@ func (o callObserver) begin(h rpc.Header) verdict {
 	if h.Proc == rpc.ProcAuthSASLInit {
 		o.calls.framer.SASL, o.replies.framer.SASL = true, true
 	}
-	if !h.Proc.CarriesDomain() && !h.Proc.CarriesDevice() {
+	if !o.open || !h.Proc.CarriesDomain() && !h.Proc.CarriesDevice() {
 		return pass
 	}
 	if h.Length > rpc.MaxCall {
 		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: fmt.Errorf("the call has %d bytes", h.Length)})
 		return pass
 	}
+	if !o.srv.held.take(o.uid, h.Length) {
+		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: errors.New("the gateway holds too many calls already")})
+		return pass
+	}
+	o.held += h.Length
 	return take
 }
 
@@ -250,6 +256,9 @@ func (o replyObserver) begin(h rpc.Header) verdict {
 	o.noteStream(h)
 	if !h.Type.IsReply() {
 		return pass
+	}
+	if h.Prog == rpc.ProgramRemote && h.Proc == rpc.ProcConnectOpen && h.Status == rpc.StatusOK {
+		o.open = true
 	}
 	key, short := keyOf(h), h.Length <= rpc.MaxCall
 	p, pending := o.pending[key]

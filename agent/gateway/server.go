@@ -53,6 +53,7 @@ type Server struct {
 	busy       atomic.Int32  // connections that wait on threads of their own
 	idle       *idlePoller
 	clients    sync.WaitGroup
+	held       budget
 	originals  sync.Map // the domains of calls that were sent as written, each with a latest one
 	checks     sync.Map // the addresses that Check connects from
 }
@@ -176,7 +177,7 @@ func (s *Server) serve(ctx context.Context, fd int) {
 		s.reject(log, reason, err)
 		return
 	}
-	if err := newConn(s, log, client, libvirt).run(ctx); err != nil {
+	if err := newConn(s, log, p.uid, client, libvirt).run(ctx); err != nil {
 		s.reject(log, rejectProtocol, err)
 	}
 }

@@ -28,6 +28,7 @@ type Procedure int32
 
 // The procedures that the gateway has to know.
 const (
+	ProcConnectOpen              Procedure = 1
 	ProcDomainAttachDevice       Procedure = 8
 	ProcDomainCreateXML          Procedure = 10
 	ProcDomainDefineXML          Procedure = 11

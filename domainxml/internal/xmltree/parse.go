@@ -31,6 +31,10 @@ func ErrorAt(src []byte, offset int, format string, args ...any) error {
 // beyond which libvirt does not read a document either.
 const maxDepth = 256
 
+// maxElements is how many elements and attributes a document has at most, which is
+// far more than any guest's has: it bounds the work that a document makes.
+const maxElements = 200_000
+
 const (
 	byteOrder    = "\ufeff"
 	xmlDecl      = "<?xml"
@@ -62,6 +66,7 @@ type parser struct {
 	root *Element
 	open *Element // the innermost element that is not closed yet
 	deep int
+	size int // elements and attributes
 	// names are the attributes of the tag that is being read, once it has many.
 	names map[string]bool
 }

@@ -14,6 +14,9 @@ func (p *parser) startTag() error {
 	if p.deep++; p.deep > maxDepth {
 		return p.fail(p.at, "elements nested more than %d deep", maxDepth)
 	}
+	if err := p.grow(e.Start); err != nil {
+		return err
+	}
 	p.at += 1 + len(e.Name)
 	closed, err := p.attributes(e)
 	if err != nil {
@@ -27,6 +30,14 @@ func (p *parser) startTag() error {
 		return nil
 	}
 	p.open = e
+	return nil
+}
+
+// grow counts an element or an attribute.
+func (p *parser) grow(offset int) error {
+	if p.size++; p.size > maxElements {
+		return p.fail(offset, "more than %d elements and attributes", maxElements)
+	}
 	return nil
 }
 
@@ -107,6 +118,9 @@ func (p *parser) attribute(e *Element) error {
 		return p.fail(p.at+i, "a < in the value of attribute %s of <%s>", name, e.Name)
 	}
 	if err := p.checkText(p.at, value); err != nil {
+		return err
+	}
+	if err := p.grow(p.at); err != nil {
 		return err
 	}
 	e.Attrs = append(e.Attrs, Attribute{Name: name, Start: p.at, End: p.at + n})
