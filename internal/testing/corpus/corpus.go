@@ -88,5 +88,5 @@ func places(name string) []string {
 // checkout is the root of the project's sources.
 func checkout() string {
 	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
