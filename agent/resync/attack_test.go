@@ -167,7 +167,14 @@ func TestOwnersDirectory(t *testing.T) {
 			must(t, os.Chmod(h.path("root/job"), 0o600))
 			h.link(h.path("root/job"), file+stockSuffix)
 			_, err := h.revert(file)
-			refused(t, err, "path escapes")
+			refused(t, err, "virt-netboot-orig is no regular file")
+			h.has(file, stockConf)
+		},
+		"a link to Nova's own for the stock file": func(t *testing.T, h house) {
+			h.put("nova/nova.conf", "password\n")
+			h.link("nova.conf", file+stockSuffix)
+			_, err := h.revert(file)
+			refused(t, err, "virt-netboot-orig is no regular file")
 			h.has(file, stockConf)
 		},
 		"a FIFO for the stock file": func(t *testing.T, h house) {

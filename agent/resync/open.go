@@ -36,21 +36,33 @@ func identityOf(info fs.FileInfo) identity {
 	return identity{s.Dev, s.Ino, s.Size, s.Mtim.Nano()}
 }
 
-// openRegular opens a file of a directory to read it, and waits for nothing.
+// openRegular opens a file of a directory to read it, follows no symlink and waits for
+// nothing. It looks before the open, since to open a device may already do something,
+// and after it, since another file may have taken the name.
 func openRegular(dir *directory, name string) (*os.File, error) {
+	info, err := dir.Lstat(name)
+	if err != nil {
+		return nil, fmt.Errorf("looking at %s: %w", dir.path(name), err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, irregular(dir, name)
+	}
 	f, err := dir.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening %s: %w", dir.path(name), err)
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", f.Name())
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = irregular(dir, name)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+func irregular(dir *directory, name string) error {
+	return fmt.Errorf("%s is no regular file", dir.path(name))
 }
 
 // readAll reads a file, and refuses one that is too large for one of Nova's.
