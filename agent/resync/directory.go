@@ -145,7 +145,7 @@ func (d *directory) checkOwner(path string) error {
 		return err
 	}
 	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != d.owner.UID {
-		return fmt.Errorf("%s leads to %s, which is %s's; %s, who owns %s, can change that: name the file there in the configuration instead",
+		return fmt.Errorf("%s leads to %s, which is %s's; %s, who owns %s, can change that: name the file in the configuration by a path that root alone can change",
 			path, filepath.Clean(d.Name()), userName(uid), userName(d.owner.UID), d.owner.dir)
 	}
 	return nil
