@@ -56,11 +56,15 @@ corpus: ## the 1,800 domains of libvirt's own tests: how many change, are refuse
 	DOMAIN_CORPUS=$(CURDIR)/bin/libvirt-domains $(GO) test ./domainxml -count=1 -v -run "Corpus|View"
 
 .PHONY: fuzz
-fuzz: ## each fuzz target for FUZZTIME (30s)
-	$(GO) test ./domainxml -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME)
-	$(GO) test ./agent/gateway/rpc -run '^$$' -fuzz FuzzFramer -fuzztime $(FUZZTIME)
-	$(GO) test ./hooks -run '^$$' -fuzz FuzzHandle -fuzztime $(FUZZTIME)
-	$(GO) test ./internal/config -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
+fuzz: ## each fuzz target in the tree for FUZZTIME (30s)
+	@grep -ro --include='*_test.go' '^func Fuzz[[:alnum:]_]*' . | sed 's|/[^/]*:func | |' | sort | { \
+		failed=0; \
+		while read -r package target; do \
+			echo "$$package $$target"; \
+			$(GO) test "$$package" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s </dev/null || failed=1; \
+		done; \
+		exit $$failed; \
+	}
 
 .PHONY: bench
 bench: deps build ## speed against what people would use otherwise, as ratios

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/internal/credentials"
 )
 
 // maxConnecting is how many clients wait for libvirt to accept them on threads of
@@ -15,7 +17,7 @@ const maxConnecting = 64
 
 // connect connects to libvirt's socket as who, and waits as long as libvirt is too
 // busy to accept and the client is there.
-func (s *Server) connect(ctx context.Context, who identity, client int) (*socket, error) {
+func (s *Server) connect(ctx context.Context, who credentials.Credentials, client int) (*socket, error) {
 	path := s.upstream()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -30,10 +32,10 @@ func (s *Server) connect(ctx context.Context, who identity, client int) (*socket
 	}
 	dial := func() error { return dial(fd, path) }
 	for {
-		if who.equal(s.own) {
+		if who.Equal(s.own) {
 			err = dial()
 		} else {
-			err = as(who, dial)
+			err = credentials.As(who, dial)
 		}
 		if !errors.Is(err, unix.EAGAIN) || ctx.Err() != nil || hungUp(client) {
 			break

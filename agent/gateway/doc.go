@@ -21,7 +21,7 @@
 //
 //   - listen.go makes the socket, and gives it the mode and group of libvirt's.
 //   - server.go accepts the client, and lets it finish when the server stops.
-//   - connect.go connects to libvirt as the client, whose uid and groups identity.go
+//   - connect.go connects to libvirt as the client, whose uid and groups internal/credentials
 //     takes on: libvirt decides what the client may do, not the gateway.
 //   - conn.go is the life of the connection. It waits (wait.go) on a thread of its own,
 //     or among the idle ones (idle.go).

@@ -15,7 +15,7 @@ import (
 
 // clientFields are the log fields of a client.
 func clientFields(p peer) logrus.Fields {
-	return logrus.Fields{"UID": p.uid, "GID": p.gid, "PID": p.pid}
+	return logrus.Fields{"UID": p.UID, "GID": p.GID, "PID": p.pid}
 }
 
 func callFields(proc rpc.Procedure, res domainxml.Result) logrus.Fields {

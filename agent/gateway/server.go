@@ -16,6 +16,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/credentials"
 )
 
 // Server passes the connections of its listeners on to libvirt and rewrites the
@@ -47,10 +48,10 @@ type Server struct {
 	// its context is cancelled. 0 means 10 seconds.
 	DrainTimeout time.Duration
 
-	own        identity      // this process
-	slots      chan struct{} // one taken by each client
-	connecting chan struct{} // one taken by each client that libvirt has not accepted
-	busy       atomic.Int32  // connections that wait on threads of their own
+	own        credentials.Credentials // this process
+	slots      chan struct{}           // one taken by each client
+	connecting chan struct{}           // one taken by each client that libvirt has not accepted
+	busy       atomic.Int32            // connections that wait on threads of their own
 	idle       *idlePoller
 	clients    sync.WaitGroup
 	held       budget
@@ -96,7 +97,7 @@ func (s *Server) prepare() (err error) {
 			return fmt.Errorf("gateway.listen and gateway.upstream are both %s: the gateway would talk to itself", path)
 		}
 	}
-	if s.own, err = ownIdentity(); err != nil {
+	if s.own, err = credentials.Own(); err != nil {
 		return err
 	}
 	if s.Metrics == nil {
@@ -167,7 +168,7 @@ func (s *Server) serve(ctx context.Context, fd int) {
 		s.reject(log, rejectIdentity, err)
 		return
 	}
-	libvirt, err := s.connect(ctx, p.identity, fd)
+	libvirt, err := s.connect(ctx, p.Credentials, fd)
 	if err != nil {
 		client.close()
 		reason := rejectIdentity
@@ -177,7 +178,7 @@ func (s *Server) serve(ctx context.Context, fd int) {
 		s.reject(log, reason, err)
 		return
 	}
-	if err := newConn(s, log, p.uid, client, libvirt).run(ctx); err != nil {
+	if err := newConn(s, log, p.UID, client, libvirt).run(ctx); err != nil {
 		s.reject(log, rejectProtocol, err)
 	}
 }

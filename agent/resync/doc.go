@@ -14,6 +14,10 @@
 // file is to be left alone: [Revert] makes it, [Apply] takes it away. Where NAME
 // is a symlink the stock file is kept beside its target.
 //
+// Where another user than root can change what a path leads to, the work is done as
+// that user, in a directory that is opened once: root does not follow what may be
+// another file by then.
+//
 // What is to become of a file is decided by pure functions: an editor for its
 // kind (packages novatemplate and dnsmasq) and decide.
 package resync

@@ -3,15 +3,14 @@ package resync
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// lockDirectory keeps two processes of virt-netboot from working on the files of
-// a directory at once. The lock goes with the process, and leaves nothing behind.
-func lockDirectory(name string) (unlock func(), err error) {
-	dir, err := os.Open(name)
+// lock keeps two processes of virt-netboot from working on the files of a directory
+// at once. The lock goes with the process, and leaves nothing behind.
+func (d *directory) lock() (unlock func(), err error) {
+	dir, err := d.Open(".")
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +20,7 @@ func lockDirectory(name string) (unlock func(), err error) {
 	}
 	if err != nil {
 		dir.Close()
-		return nil, fmt.Errorf("locking %s: %w", name, err)
+		return nil, fmt.Errorf("locking %s: %w", d.path("."), err)
 	}
 	return func() { dir.Close() }, nil
 }

@@ -36,10 +36,50 @@ func identityOf(info fs.FileInfo) identity {
 	return identity{s.Dev, s.Ino, s.Size, s.Mtim.Nano()}
 }
 
+// openRegular opens a file of a directory to read it, follows no symlink and waits for
+// nothing. It looks before the open, since to open a device may already do something,
+// and after it, since another file may have taken the name.
+func openRegular(dir *directory, name string) (*os.File, error) {
+	info, err := dir.Lstat(name)
+	if err != nil {
+		return nil, fmt.Errorf("looking at %s: %w", dir.path(name), err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, irregular(dir, name)
+	}
+	f, err := dir.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", dir.path(name), err)
+	}
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = irregular(dir, name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func irregular(dir *directory, name string) error {
+	return fmt.Errorf("%s is no regular file", dir.path(name))
+}
+
+// readAll reads a file, and refuses one that is too large for one of Nova's.
+func readAll(f *os.File) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(content) > maxSize {
+		err = fmt.Errorf("%s is larger than %d KiB, so it is no such file", f.Name(), maxSize>>10)
+	}
+	return content, err
+}
+
 // snapshot is a file with its content at one moment. While it is open the
 // kernel tells of any program that opens the file for writing.
 type snapshot struct {
 	*os.File
+	dir      *directory
+	name     string // in dir
 	identity identity
 	content  []byte
 	leased   bool
@@ -47,12 +87,12 @@ type snapshot struct {
 
 // openSnapshot reads a whole file, with errBusy when a program has it open for
 // writing or has just made it empty.
-func openSnapshot(path string) (*snapshot, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+func openSnapshot(dir *directory, name string) (*snapshot, error) {
+	f, err := openRegular(dir, name)
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{File: f}
+	s := &snapshot{File: f, dir: dir, name: name}
 	if err := s.read(); err != nil {
 		f.Close()
 		return nil, err
@@ -61,27 +101,18 @@ func openSnapshot(path string) (*snapshot, error) {
 }
 
 func (s *snapshot) read() error {
-	info, err := s.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file", s.Name())
-	}
 	if err := s.lease(); err != nil {
 		return err
 	}
-	if info, err = s.Stat(); err != nil {
+	info, err := s.Stat()
+	if err != nil {
 		return err
 	}
 	s.identity = identityOf(info)
 	if s.identity.size == 0 && time.Since(time.Unix(0, s.identity.mtime)).Abs() < emptyFor {
 		return errBusy
 	}
-	s.content, err = io.ReadAll(io.LimitReader(s.File, maxSize+1))
-	if err == nil && len(s.content) > maxSize {
-		return fmt.Errorf("%s is larger than %d KiB, so it is no such file", s.Name(), maxSize>>10)
-	}
+	s.content, err = readAll(s.File)
 	return err
 }
 
@@ -106,7 +137,7 @@ func (s *snapshot) undisturbed() error {
 			return errBusy
 		}
 	}
-	info, err := os.Lstat(s.Name())
+	info, err := s.dir.Lstat(s.name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && identityOf(info) != s.identity {
 		return errBusy
 	}

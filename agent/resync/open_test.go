@@ -49,7 +49,7 @@ func TestSnapshotIsUndisturbed(t *testing.T) {
 			if err := os.WriteFile(path, []byte("content"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s, err := openSnapshot(path)
+			s, err := openSnapshot(openDir(t, path), "f")
 			if err != nil {
 				t.Fatal(err)
 			}

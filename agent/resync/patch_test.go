@@ -20,27 +20,27 @@ func TestReplacedMeanwhile(t *testing.T) {
 	withStock.Stock = []byte(stockDoc)
 	for name, c := range map[string]struct {
 		was  string
-		work func(target string, current *snapshot) error
+		work func(current *snapshot) error
 	}{
-		"patch": {stockDoc, func(target string, current *snapshot) error {
-			return write(target, current, patched, &outcome{})
+		"patch": {stockDoc, func(current *snapshot) error {
+			return write(current, patched, &outcome{})
 		}},
-		"patch, with its stock file to keep": {stockDoc, func(target string, current *snapshot) error {
-			return write(target, current, withStock, &outcome{})
+		"patch, with its stock file to keep": {stockDoc, func(current *snapshot) error {
+			return write(current, withStock, &outcome{})
 		}},
-		"revert": {wantDoc, func(target string, current *snapshot) error {
-			_, err := restore(config.KindNovaTemplate, target, current, []byte(stockDoc))
+		"revert": {wantDoc, func(current *snapshot) error {
+			_, err := restore(editorOf(config.KindNovaTemplate), current, []byte(stockDoc))
 			return err
 		}},
-		"revert, with a change to keep": {"<domain/>\n", func(target string, current *snapshot) error {
-			_, err := restore(config.KindNovaTemplate, target, current, []byte(stockDoc))
+		"revert, with a change to keep": {"<domain/>\n", func(current *snapshot) error {
+			_, err := restore(editorOf(config.KindNovaTemplate), current, []byte(stockDoc))
 			return err
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := filepath.Join(t.TempDir(), "f")
 			put(t, target, c.was)
-			current, err := openSnapshot(target)
+			current, err := openSnapshot(openDir(t, target), "f")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestReplacedMeanwhile(t *testing.T) {
 			if err := os.Rename(target+".new", target); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.work(target, current); !errors.Is(err, errBusy) {
+			if err := c.work(current); !errors.Is(err, errBusy) {
 				t.Errorf("error %v, want that it is busy", err)
 			}
 			if diff := cmp.Diff(map[string]string{"f": "theirs"}, contents(t, filepath.Dir(target))); diff != "" {
@@ -57,6 +57,17 @@ func TestReplacedMeanwhile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// openDir opens the directory that path is in.
+func openDir(t *testing.T, path string) *directory {
+	t.Helper()
+	dir, err := openDirectory(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return dir
 }
 
 func put(t *testing.T, path, content string) {

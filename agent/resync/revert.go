@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
-	"github.com/virt-netboot/virt-netboot/internal/atomicfile"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -55,22 +54,29 @@ func Apply(ctx context.Context, f config.File, p domainxml.Policy, say func(stri
 // Release takes Revert's marker away and leaves the file as it is: an agent that
 // runs patches it then.
 func Release(f config.File) error {
-	err := os.Remove(f.Path + markerSuffix)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := besideFile(f, func(dir *directory, marker string) error {
+		err := dir.Remove(marker)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("allowing %s to be patched: %w", f.Path, err)
 	}
 	return nil
 }
 
-func revert(f config.File) (Reverted, error) {
-	target, err := filepath.EvalSymlinks(f.Path)
+func revert(f config.File) (r Reverted, err error) {
+	dir, name, err := openTarget(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Reverted{}, mark(f)
 	}
 	if err != nil {
 		return Reverted{}, err
 	}
-	unlock, err := lockDirectory(filepath.Dir(target))
+	defer dir.Close()
+	unlock, err := dir.lock()
 	if err != nil {
 		return Reverted{}, err
 	}
@@ -78,42 +84,72 @@ func revert(f config.File) (Reverted, error) {
 	if err := mark(f); err != nil {
 		return Reverted{}, err
 	}
-	kept, err := readStock(target)
+	err = dir.do(func() error {
+		r, err = revertIn(dir, name, editorOf(f.Kind))
+		return err
+	})
+	return r, err
+}
+
+// revertIn puts the stock file back that is kept in a directory.
+func revertIn(dir *directory, name string, e *editor) (Reverted, error) {
+	kept, err := readStock(dir, name)
 	if err != nil || kept == nil {
 		return Reverted{}, err
 	}
-	current, err := openSnapshot(target)
+	current, err := openSnapshot(dir, name)
 	if err != nil {
 		return Reverted{}, err
 	}
 	defer current.Close()
-	return restore(f.Kind, target, current, kept)
+	return restore(e, current, kept)
 }
 
-// restore makes a file what was kept, unless somebody disturbs it.
-func restore(kind config.FileKind, target string, current *snapshot, kept []byte) (Reverted, error) {
+// restore makes a file what was kept, unless a program disturbs it.
+func restore(e *editor, current *snapshot, kept []byte) (Reverted, error) {
 	r := Reverted{Restored: true}
-	if e := editorOf(kind); e == nil || !e.makes(current.content, kept) {
-		r.Edited = target + ".virt-netboot-edited"
-		if _, err := atomicfile.Write(r.Edited, current.content, current.File, current.undisturbed); err != nil {
+	if e == nil || !e.makes(current.content, kept) {
+		edited := current.name + ".virt-netboot-edited"
+		if _, err := current.replace(edited, current.content); err != nil {
 			return Reverted{}, fmt.Errorf("keeping what was changed in it: %w", err)
 		}
+		r.Edited = current.dir.path(edited)
 	}
 	if string(kept) != string(current.content) {
-		if _, err := atomicfile.Write(target, kept, current.File, current.undisturbed); err != nil {
+		if _, err := current.replace(current.name, kept); err != nil {
 			return Reverted{}, err
 		}
 	}
-	return r, os.Remove(target + stockSuffix)
+	return r, current.dir.Remove(current.name + stockSuffix)
 }
 
 // mark makes the marker. It may end up where dnsmasq reads all files of a
 // directory, so what it says is a comment to dnsmasq.
 func mark(f config.File) error {
 	text := "# virt-netboot leaves " + filepath.Base(f.Path) + " alone until `virt-netboot apply --files` or until this file is removed.\n"
-	err := os.WriteFile(f.Path+markerSuffix, []byte(text), 0o644)
+	return besideFile(f, func(dir *directory, marker string) error {
+		w, err := dir.OpenFile(marker, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = w.WriteString(text)
+		return errors.Join(err, w.Close())
+	})
+}
+
+// besideFile calls f in the directory of a file, with the name of the file's marker
+// there. Without that directory there is nothing to patch and nothing to revert.
+func besideFile(file config.File, f func(dir *directory, marker string) error) error {
+	dir, err := openDirectory(file.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // no directory: nothing to patch and nothing to revert
+		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.do(func() error { return f(dir, filepath.Base(file.Path)+markerSuffix) })
 }

@@ -34,22 +34,8 @@ func boot(t *testing.T, tree string) *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	root := filepath.Join(dir, "root")
-	for _, sub := range []string{"upper", "work", "root"} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	options := fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", tree, dir, dir)
-	if err := syscall.Mount("overlay", root, "overlay", 0, options); err != nil {
-		t.Fatalf("mounting an overlay on %s: %v", root, err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(root, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmounting %s: %v", root, err)
-		}
-	})
-
+	root, unmount := overlay(t, tree, dir)
+	t.Cleanup(unmount)
 	n := &node{root: root}
 	t.Cleanup(func() {
 		if n.pid1 != 0 {

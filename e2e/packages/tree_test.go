@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -26,7 +27,12 @@ const treePackages = "libvirt-daemon-system libvirt-clients qemu-system-x86 ipxe
 const makeTree = `
 set -eu
 debootstrap --variant=minbase --include=systemd-sysv,dbus,ca-certificates "$5" "$1" "$2"
-printf '%s' "$3" >"$1/etc/apt/sources.list"
+` + installPackages + `# libvirt cannot use those of a host without the unified hierarchy alone.
+printf 'cgroup_controllers = [ ]\n' >>"$1/etc/libvirt/qemu.conf"
+`
+
+// installPackages is the part of makeTree that needs no more than a tree.
+const installPackages = `printf '%s' "$3" >"$1/etc/apt/sources.list"
 cp /etc/resolv.conf "$1/etc/resolv.conf"
 printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
 chmod 755 "$1/usr/sbin/policy-rc.d"
@@ -39,8 +45,6 @@ chroot "$1" apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--
 chroot "$1" apt-get clean
 rm "$1/usr/sbin/policy-rc.d" "$1/etc/resolv.conf" "$1/etc/apt/sources.list"
 rm -rf "$1"/var/lib/apt/lists/*
-# libvirt cannot use those of a host without the unified hierarchy alone.
-printf 'cgroup_controllers = [ ]\n' >>"$1/etc/libvirt/qemu.conf"
 `
 
 // tree returns a Debian tree, from the cache where one is there.
@@ -72,6 +76,55 @@ func tree(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// treeWith returns the layers of a tree with one more package, from the cache where
+// they are there: lowerdir= of an overlay.
+func treeWith(t *testing.T, name string) string {
+	t.Helper()
+	below := tree(t)
+	dir := below + "-" + name
+	layers := dir + ":" + below
+	if _, err := os.Stat(dir); err == nil {
+		return layers
+	}
+	t.Logf("adding %s to the Debian tree in %s", name, dir)
+	_, sources := aptSources(t, cmp.Or(os.Getenv("DEBIAN_RELEASE"), defaultRelease))
+	work, err := os.MkdirTemp(filepath.Dir(dir), "new-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(work)
+	install := func() {
+		root, unmount := overlay(t, below, work)
+		defer unmount()
+		run(t, exec.Command("sh", "-euc", installPackages, "install-packages", root, "", sources, name))
+	}
+	install()
+	if err := os.Rename(filepath.Join(work, "upper"), dir); err != nil {
+		t.Fatal(err)
+	}
+	return layers
+}
+
+// overlay mounts a tree in a directory, whose upper gets what is written to it.
+func overlay(t *testing.T, lower, dir string) (root string, unmount func()) {
+	t.Helper()
+	root = filepath.Join(dir, "root")
+	for _, sub := range []string{"upper", "work", "root"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, dir, dir)
+	if err := syscall.Mount("overlay", root, "overlay", 0, options); err != nil {
+		t.Fatalf("mounting an overlay on %s: %v", root, err)
+	}
+	return root, func() {
+		if err := syscall.Unmount(root, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmounting %s: %v", root, err)
+		}
+	}
 }
 
 // aptSources are a release's mirror and sources.list: where this machine gets its own

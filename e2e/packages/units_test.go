@@ -18,7 +18,7 @@ func (n *node) units(t *testing.T) {
 		agent, files = "virt-netboot.service", "virt-netboot-files.service"
 		// capability(7)
 		setuidSetgid = "CapBnd:\t00000000000000c0"
-		ownersFiles  = "CapBnd:\t000000001000000b" // chown, dac_override, fowner, lease
+		ownersFiles  = "CapBnd:\t00000000100000cb" // chown, dac_override, fowner, lease, setuid, setgid
 	)
 	for unit, want := range map[string]string{agent: setuidSetgid, files: ownersFiles} {
 		if got := n.shell(t, "grep CapBnd /proc/$(systemctl show -P MainPID "+unit+")/status"); strings.TrimSpace(got) != want {

@@ -16,45 +16,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Write makes name a file with the content, and with the owner, mode and
-// extended attributes of the open file like. The directory must not change
-// hands meanwhile, and name must not be a symlink: it would be replaced.
+// Write makes name, in the directory, a file with the content, and with the owner,
+// mode and extended attributes of the open file like. It follows no symlink: one at
+// name is replaced.
+//
+// Only root can give a file away. What another user writes is that user's own, with
+// the group of like where the user is in it; else the group may do what all may.
 //
 // ready is asked just before the new file takes the name; its error stops that.
 // With any error what was at name is untouched. The result is the new file's.
-func Write(name string, content []byte, like *os.File, ready func() error) (fs.FileInfo, error) {
-	return writer{sync: (*os.File).Sync}.write(name, content, like, ready)
+func Write(dir *os.Root, name string, content []byte, like *os.File, ready func() error) (fs.FileInfo, error) {
+	return writer{sync: (*os.File).Sync}.write(dir, name, content, like, ready)
 }
 
 // writer is Write with another way to have a file or a directory on the disk.
 type writer struct{ sync func(*os.File) error }
 
-func (w writer) write(name string, content []byte, like *os.File, ready func() error) (fs.FileInfo, error) {
-	temporary := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".virt-netboot-new")
-	info, err := w.create(temporary, content, like)
+func (w writer) write(dir *os.Root, name string, content []byte, like *os.File, ready func() error) (fs.FileInfo, error) {
+	temporary := "." + name + ".virt-netboot-new"
+	info, err := w.create(dir, temporary, content, like)
 	if err == nil {
 		err = ready()
 	}
 	if err == nil {
-		err = os.Rename(temporary, name)
+		err = dir.Rename(temporary, name)
 	}
 	if err != nil {
-		_ = os.Remove(temporary)
-		return nil, fmt.Errorf("writing %s: %w", name, err)
+		_ = dir.Remove(temporary)
+		return nil, fmt.Errorf("writing %s: %w", filepath.Join(dir.Name(), name), err)
 	}
-	if err := w.syncDirectory(filepath.Dir(name)); err != nil {
-		return info, fmt.Errorf("writing %s to the disk: %w", name, err)
+	if err := w.syncDirectory(dir); err != nil {
+		return info, fmt.Errorf("writing %s to the disk: %w", filepath.Join(dir.Name(), name), err)
 	}
 	return info, nil
 }
 
 // create writes a file that is complete, on the disk and like the other one.
 // One that was left over by a process that was killed is removed first.
-func (w writer) create(name string, content []byte, like *os.File) (fs.FileInfo, error) {
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (w writer) create(dir *os.Root, name string, content []byte, like *os.File) (fs.FileInfo, error) {
+	if err := dir.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -79,19 +82,12 @@ func (w writer) create(name string, content []byte, like *os.File) (fs.FileInfo,
 // this order: a change of owner clears set-user-id bits, and an ACL holds the
 // mode's group bits.
 func takeOver(f, like *os.File) error {
-	info, err := like.Stat()
+	mode, err := takeOverOwner(f, like)
 	if err != nil {
 		return err
 	}
-	var old unix.Stat_t
-	if err := unix.Fstat(int(like.Fd()), &old); err != nil {
-		return fmt.Errorf("reading owner and mode of %s: %w", like.Name(), err)
-	}
-	if err := f.Chown(int(old.Uid), int(old.Gid)); err != nil {
-		return fmt.Errorf("keeping owner %d:%d: %w", old.Uid, old.Gid, err)
-	}
-	if err := f.Chmod(info.Mode()); err != nil {
-		return fmt.Errorf("keeping mode %v: %w", info.Mode(), err)
+	if err := f.Chmod(mode); err != nil {
+		return fmt.Errorf("keeping mode %v: %w", mode, err)
 	}
 	names, err := attributes(like)
 	if err != nil {
@@ -106,6 +102,32 @@ func takeOver(f, like *os.File) error {
 		return removeInheritedACL(f)
 	}
 	return nil
+}
+
+// takeOverOwner gives a file the owner and group of another, as far as this user may,
+// and returns the mode that goes with them.
+func takeOverOwner(f, like *os.File) (fs.FileMode, error) {
+	info, err := like.Stat()
+	if err != nil {
+		return 0, err
+	}
+	var old unix.Stat_t
+	if err := unix.Fstat(int(like.Fd()), &old); err != nil {
+		return 0, fmt.Errorf("reading owner and mode of %s: %w", like.Name(), err)
+	}
+	mode := info.Mode()
+	err = f.Chown(int(old.Uid), int(old.Gid))
+	if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
+		mode = mode.Perm()
+		err = f.Chown(-1, int(old.Gid))
+	}
+	if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
+		return mode&^0o070 | mode&0o007<<3, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("keeping owner %d:%d: %w", old.Uid, old.Gid, err)
+	}
+	return mode, nil
 }
 
 // removeInheritedACL takes away what a new file has from its directory's default
@@ -176,11 +198,11 @@ func readAll(read func([]byte) (int, error)) ([]byte, error) {
 	}
 }
 
-func (w writer) syncDirectory(name string) error {
-	dir, err := os.Open(name)
+func (w writer) syncDirectory(dir *os.Root) error {
+	f, err := dir.Open(".")
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	return w.sync(dir)
+	defer f.Close()
+	return w.sync(f)
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/internal/credentials"
 )
 
 func always() error { return nil }
@@ -96,7 +98,7 @@ func TestWriteIsOnTheDisk(t *testing.T) {
 			var got []string
 			_, err = writer{sync: func(f *os.File) error {
 				what, text := ".", read(t, path)
-				if f.Name() != filepath.Dir(path) {
+				if filepath.Clean(f.Name()) != filepath.Dir(path) {
 					what, text = "f", fmt.Sprintf("%s, %s: %s", text, filepath.Base(f.Name()), read(t, f.Name()))
 				}
 				got = append(got, what+": "+text)
@@ -104,7 +106,7 @@ func TestWriteIsOnTheDisk(t *testing.T) {
 					return broken
 				}
 				return f.Sync()
-			}}.write(path, []byte("new"), like, always)
+			}}.write(openDir(t, path), filepath.Base(path), []byte("new"), like, always)
 			if errors.Is(err, broken) != (c.fails != "") {
 				t.Errorf("error %v", err)
 			}
@@ -125,12 +127,99 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
+// TestWriteAnotherUsersFile: what is not root's to give away has no more rights than
+// before.
+func TestWriteAnotherUsersFile(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: it becomes another user")
+	}
+	const user, group, other = 1001, 1002, 1003
+	for _, c := range []struct{ was, want string }{
+		{fmt.Sprintf("0:%d 6754", group), fmt.Sprintf("%d:%d 0754", user, group)},
+		{fmt.Sprintf("%d:%d 4640", user, group), fmt.Sprintf("%d:%d 0640", user, group)},
+		{fmt.Sprintf("0:%d 6764", other), fmt.Sprintf("%d:%d 0744", user, user)},
+	} {
+		path := newFile(t, "old")
+		var uid, gid int
+		var mode uint32
+		if _, err := fmt.Sscanf(c.was, "%d:%d %o", &uid, &gid, &mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{
+			os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755), os.Chown(filepath.Dir(path), user, user), os.Chown(path, uid, gid), unix.Chmod(path, mode),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		who := credentials.Credentials{UID: user, GID: user, Groups: []uint32{group}}
+		if err := credentials.As(who, func() error { return try(t, path, "new", always) }); err != nil {
+			t.Errorf("%s: %v", c.was, err)
+		}
+		only(t, path, "new")
+		var now unix.Stat_t
+		if err := unix.Stat(path, &now); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%d:%d %04o", now.Uid, now.Gid, now.Mode&0o7777); got != c.want {
+			t.Errorf("%s became %s, want %s", c.was, got, c.want)
+		}
+	}
+}
+
+// TestWriteFollowsNoLink: neither one that waits at the name of the new file nor one
+// at the name that it takes.
+func TestWriteFollowsNoLink(t *testing.T) {
+	for _, at := range []string{"f", ".f.virt-netboot-new"} {
+		path, elsewhere := newFile(t, "old"), newFile(t, "theirs")
+		link := filepath.Join(filepath.Dir(path), at)
+		if at == "f" {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Symlink(elsewhere, link); err != nil {
+			t.Fatal(err)
+		}
+		like, err := os.Open(elsewhere)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer like.Close()
+		if _, err := Write(openDir(t, path), "f", []byte("new"), like, always); err != nil {
+			t.Fatal(err)
+		}
+		only(t, path, "new")
+		only(t, elsewhere, "theirs")
+	}
+}
+
 func TestWriteSaysWhere(t *testing.T) {
 	path := newFile(t, "old")
-	err := try(t, filepath.Join(filepath.Dir(path), "missing", "f"), "new", always)
-	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "missing/f") {
+	dir := openDir(t, path)
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	like, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer like.Close()
+	_, err = Write(dir, "f", nil, like, always)
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// openDir opens the directory that path is in.
+func openDir(t *testing.T, path string) *os.Root {
+	t.Helper()
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return dir
 }
 
 func newFile(t *testing.T, content string) string {
@@ -142,18 +231,15 @@ func newFile(t *testing.T, content string) string {
 	return path
 }
 
-// try writes to path what is like the file f of the same test.
+// try writes to path what is like the file there.
 func try(t *testing.T, path, content string, ready func() error) error {
 	t.Helper()
 	like, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		like, err = os.Open("/dev/null")
-	}
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer like.Close()
-	_, err = Write(path, []byte(content), like, ready)
+	_, err = Write(openDir(t, path), filepath.Base(path), []byte(content), like, ready)
 	return err
 }
 

@@ -120,14 +120,14 @@ func (h Host) checkServer(s server) Result {
 	who := fmt.Sprintf("%s's dnsmasq (pid %d)", s.manager.name, s.pid)
 	for _, file := range s.files {
 		path := h.proc(s.pid, "root", file) // it may run in a container
-		b, err := os.ReadFile(path)
+		part, err := readConfigFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return failure(restart, "%s was started with %s, which is no more", who, file)
 		}
 		if err != nil {
 			return unknown(err)
 		}
-		text += string(b) + "\n"
+		text += part + "\n"
 	}
 	res, err := dnsmasq.Edit([]byte(text))
 	switch {

@@ -53,7 +53,7 @@ func (h Host) findNova() (*nova, error) {
 func (n *nova) path(path string) string { return filepath.Join(n.root, path) }
 
 func (n *nova) add(file string) error {
-	text, err := os.ReadFile(n.path(file))
+	text, err := readConfigFile(n.path(file))
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (n *nova) add(file string) error {
 	if info.ModTime().After(n.changed) {
 		n.changed = info.ModTime()
 	}
-	return n.conf.Add(file, string(text))
+	return n.conf.Add(file, text)
 }
 
 // configFiles are the files that oslo.config would read, in its order

@@ -148,7 +148,7 @@ func (w *watcher) tell(ctx context.Context, now time.Time) {
 
 // arm has inotify tell of what leads to a file now, and reports whether it does.
 func (w *watcher) arm(f *file) bool {
-	f.trail = trail(f.Path)
+	f.trail = Trail(f.Path)
 	f.blind = w.inotify.watch(f.trail)
 	if f.Beside != "" {
 		f.trail = append(f.trail, f.Beside)

@@ -9,10 +9,10 @@ import (
 // maxLinks is how many symlinks the kernel follows in a path (path_resolution(7)).
 const maxLinks = 40
 
-// trail returns every path that a change of can make another file of an absolute
+// Trail returns every path that a change of can make another file of an absolute
 // path: its directories, the symlinks in it, what they lead through, and the file
 // last. What does not exist yet is in it too.
-func trail(path string) []string {
+func Trail(path string) []string {
 	var passed []string
 	at, links := "/", 0
 	todo := components(path)

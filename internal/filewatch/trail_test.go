@@ -36,7 +36,7 @@ func TestTrail(t *testing.T) {
 		"data/up/conf": "data v1 v1/up v1 v1/sub v1/sub/conf v1 absolute v1 v1/conf",
 	} {
 		var got []string
-		for _, p := range trail(filepath.Join(dir, path)) {
+		for _, p := range Trail(filepath.Join(dir, path)) {
 			if rel, err := filepath.Rel(dir, p); err == nil && rel != "." && !strings.HasPrefix(rel, "..") {
 				got = append(got, rel)
 			}
@@ -45,7 +45,7 @@ func TestTrail(t *testing.T) {
 			t.Errorf("%s, -want +got:\n%s", path, diff)
 		}
 	}
-	if got := len(trail(filepath.Join(dir, "loop"))); got > maxLinks+20 {
+	if got := len(Trail(filepath.Join(dir, "loop"))); got > maxLinks+20 {
 		t.Errorf("a symlink to itself makes a trail of %d paths", got)
 	}
 }

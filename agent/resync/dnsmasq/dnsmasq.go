@@ -41,12 +41,12 @@ func Edit(src []byte) (edit.Result, error) {
 		return unchanged, nil
 	}
 	var lines []string
-	tag := usableTag(options, iPXE)
+	tag := usableTag(options, slices.DeleteFunc(iPXE, unwritable))
 	if !slices.Contains(given, tag) {
 		lines = append(lines, "dhcp-userclass=set:"+tag+","+userClass)
 	}
 	if !slices.Contains(ignored, tag) {
-		lines = append(lines, "dhcp-ignore=tag:"+tag)
+		lines = append(lines, ignore(tag))
 	}
 	return appendLines(src, lines), nil
 }
@@ -102,6 +102,16 @@ func (o option) onlyIgnored() (tag string, ok bool) {
 // negated reports whether a tag is one that a request must not have; # is the
 // old spelling of ! (match_netid in dnsmasq's dhcp-common.c).
 func negated(tag string) bool { return tag[0] == '!' || tag[0] == '#' }
+
+// unwritable reports whether dnsmasq would not read the tag in a dhcp-ignore as it
+// was written: it is empty, negates, or needs quotes.
+func unwritable(tag string) bool {
+	o, _, err := parseLine(ignore(tag))
+	read, ok := o.onlyIgnored()
+	return err != nil || !ok || read != tag || negated(tag)
+}
+
+func ignore(tag string) string { return "dhcp-ignore=tag:" + tag }
 
 // usableTag returns the first of the tags that no other clients have, or a new
 // one: to ignore theirs would take DHCP from them.

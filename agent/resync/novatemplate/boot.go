@@ -70,15 +70,16 @@ func (e *editor) frontOf(d bootDevice, after []bootDevice) int {
 
 func (e *editor) putNetworkBefore(d bootDevice, at int) {
 	start, end, _ := d.attribute(e.markup, "dev")
-	network := string(e.src[d.start:start]) + "network" + string(e.src[end:d.end])
+	network := func(text []byte) string { return string(text[d.start:start]) + "network" + string(text[end:d.end]) }
+	before, after := "", ""
 	if space, alone := indent(e.src, at); alone {
 		at -= len(space)
 		if own, alone := indent(e.src, d.start); alone {
 			space = own
 		}
-		network = space + network + e.lineBreak(at)
+		before, after = space, e.lineBreak(at)
 	}
-	e.splices.Add(at, at, network)
+	e.splice(at, at, before+network(e.src)+after, before+network(e.markup)+after)
 	e.changed(d.start, "boot from the network before %s", d.dev)
 }
 

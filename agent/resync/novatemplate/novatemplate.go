@@ -12,6 +12,7 @@
 package novatemplate
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,6 +41,9 @@ func Edit(template []byte, rule domainxml.Rule) (edit.Result, error) {
 	}
 	e.applyRemovals()
 	e.result.Output = e.splices.Apply(template)
+	if err := e.checkSeams(); err != nil {
+		return unchanged, err
+	}
 	return e.result, nil
 }
 
@@ -81,10 +85,27 @@ func parse(src []byte) (*template, error) {
 // editor is the work on one template.
 type editor struct {
 	*template
-	rule    domainxml.Rule
-	removed []element
-	splices edit.Splices
-	result  edit.Result
+	rule          domainxml.Rule
+	removed       []element
+	splices       edit.Splices // of the source
+	markupSplices edit.Splices // the same of the markup
+	result        edit.Result
+}
+
+// splice replaces src[start:end] with text, of which XML sees the markup.
+func (e *editor) splice(start, end int, text, markup string) {
+	e.splices.Add(start, end, text)
+	e.markupSplices.Add(start, end, markup)
+}
+
+// checkSeams refuses a result that Cheetah would read in another way than the
+// source outside the edits: where a # comes to stand before a #, a comment begins.
+func (e *editor) checkSeams() error {
+	after, err := parseCheetah(e.result.Output)
+	if err == nil && bytes.Equal(after.markup, e.markupSplices.Apply(e.markup)) {
+		return nil
+	}
+	return &edit.Error{Line: e.result.Changes[0].Line, Message: "what stands next to this edit would mean something else after it"}
 }
 
 func (e *editor) changed(at int, format string, args ...any) {
@@ -119,7 +140,7 @@ func (e *editor) editFilterref(ref element) error {
 		e.removed = append(e.removed, ref)
 		e.changed(ref.start, "filterref %s removed", name)
 	case want.Action == domainxml.FilterrefReplace && ok && name != want.Filter:
-		e.splices.Add(start, end, want.Filter)
+		e.splice(start, end, want.Filter, want.Filter)
 		e.changed(ref.start, "filterref %s instead of %s", want.Filter, name)
 	}
 	return nil

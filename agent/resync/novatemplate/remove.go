@@ -22,13 +22,13 @@ func (e *editor) takeAway(el element, pass bool) {
 	alone = alone && len(bytes.TrimSpace(e.src[end:eol])) == 0
 	switch {
 	case pass && alone:
-		e.splices.Add(start, end, "#pass")
+		e.splice(start, end, "#pass", "     ")
 	case pass:
-		e.splices.Add(start, end, "#pass#")
+		e.splice(start, end, "#pass#", "      ")
 	case alone:
-		e.splices.Add(start-len(space), min(eol+1, len(e.src)), "")
+		e.splice(start-len(space), min(eol+1, len(e.src)), "", "")
 	default:
-		e.splices.Add(start, end, "")
+		e.splice(start, end, "", "")
 	}
 }
 

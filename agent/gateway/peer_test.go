@@ -1,19 +1,17 @@
 package gateway
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/virt-netboot/virt-netboot/internal/credentials"
 )
 
 // TestMain lets a test run this binary as another user.
@@ -32,8 +30,6 @@ func helper(name string, args []string) error {
 	switch name {
 	case "ping":
 		return pingHelper(args[0])
-	case "as":
-		return asHelper(args[0])
 	case "activated":
 		return activatedHelper()
 	}
@@ -54,7 +50,7 @@ func pingHelper(path string) error {
 }
 
 // thread is what the kernel says of a thread in /proc.
-type thread struct{ Uid, Gid, Groups, CapEff string }
+type thread struct{ Uid, Gid string }
 
 func threadStatus(path string) (thread, error) {
 	b, err := os.ReadFile(path)
@@ -66,30 +62,14 @@ func threadStatus(path string) (thread, error) {
 		name, value, _ := strings.Cut(line, ":")
 		field[name] = strings.Join(strings.Fields(value), " ")
 	}
-	return thread{field["Uid"], field["Gid"], field["Groups"], field["CapEff"]}, nil
+	return thread{field["Uid"], field["Gid"]}, nil
 }
 
-// asHelper prints what a thread is while it is uid, gid and group 1234.
-func asHelper(id string) error {
-	n, err := strconv.ParseUint(id, 10, 32)
-	if err != nil {
-		return err
-	}
-	return as(identity{uint32(n), uint32(n), []uint32{1234}}, func() error {
-		s, err := threadStatus("/proc/thread-self/status")
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(os.Stdout).Encode(s)
-	})
-}
-
-// run runs this binary's helper as a user, with the capabilities in ambient.
-func run(who identity, ambient []uintptr, args ...string) (string, error) {
+// run runs this binary's helper as a user.
+func run(who credentials.Credentials, args ...string) (string, error) {
 	cmd := exec.Command("/proc/self/exe", append([]string{"-helper"}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential:  &syscall.Credential{Uid: who.uid, Gid: who.gid, Groups: who.groups},
-		AmbientCaps: ambient,
+		Credential: &syscall.Credential{Uid: who.UID, Gid: who.GID, Groups: who.Groups},
 	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -124,17 +104,17 @@ func TestConnectsAsTheClient(t *testing.T) {
 	needRoot(t)
 	tests := map[string]struct {
 		mode os.FileMode // of libvirt's socket, whose group is libvirtGroup
-		who  identity
+		who  credentials.Credentials
 		let  bool
 	}{
-		"root":                                {0o600, identity{0, 0, nil}, true},
-		"nobody, open to all":                 {0o666, identity{65534, 65534, nil}, true},
-		"nobody, open to the group":           {0o660, identity{65534, 65534, []uint32{1}}, false},
-		"a user by the main group":            {0o660, identity{1000, libvirtGroup, nil}, true},
-		"a user by a supplementary group":     {0o660, identity{1000, 1000, []uint32{1000, libvirtGroup}}, true},
-		"a user with many groups":             {0o660, identity{1000, 1000, append(manyGroups(100), libvirtGroup)}, true},
-		"a user whom the group shuts out":     {0o606, identity{1000, libvirtGroup, nil}, false},
-		"a user of root's group but not root": {0o600, identity{1000, 0, nil}, false},
+		"root":                                {0o600, credentials.Credentials{UID: 0, GID: 0}, true},
+		"nobody, open to all":                 {0o666, credentials.Credentials{UID: 65534, GID: 65534}, true},
+		"nobody, open to the group":           {0o660, credentials.Credentials{UID: 65534, GID: 65534, Groups: []uint32{1}}, false},
+		"a user by the main group":            {0o660, credentials.Credentials{UID: 1000, GID: libvirtGroup}, true},
+		"a user by a supplementary group":     {0o660, credentials.Credentials{UID: 1000, GID: 1000, Groups: []uint32{1000, libvirtGroup}}, true},
+		"a user with many groups":             {0o660, credentials.Credentials{UID: 1000, GID: 1000, Groups: append(manyGroups(100), libvirtGroup)}, true},
+		"a user whom the group shuts out":     {0o606, credentials.Credentials{UID: 1000, GID: libvirtGroup}, false},
+		"a user of root's group but not root": {0o600, credentials.Credentials{UID: 1000, GID: 0}, false},
 	}
 	t.Run("clients", func(t *testing.T) {
 		for name, tt := range tests {
@@ -166,7 +146,7 @@ func TestConnectsAsTheClient(t *testing.T) {
 
 // checkConnectsAs has a client connect to a gateway in front of a socket of that mode,
 // whose group is libvirtGroup.
-func checkConnectsAs(t *testing.T, who identity, mode os.FileMode, let bool) {
+func checkConnectsAs(t *testing.T, who credentials.Credentials, mode os.FileMode, let bool) {
 	l := newLab(t)
 	upstream := l.Upstream()
 	openTo(t, upstream, libvirtGroup, mode)
@@ -198,20 +178,20 @@ func checkConnectsAs(t *testing.T, who identity, mode os.FileMode, let bool) {
 			c.Write(m.Bytes)
 		}
 	}()
-	out, err := run(who, nil, "ping", l.path)
+	out, err := run(who, "ping", l.path)
 	if (err == nil) != let {
 		t.Fatalf("client: %v, %s", err, out)
 	}
 	if !let {
 		e := l.logged(t, "permission denied")
-		if e.Data["UID"] != who.uid || e.Data["GID"] != who.gid || e.Data["REASON"] != rejectUpstream {
+		if e.Data["UID"] != who.UID || e.Data["GID"] != who.GID || e.Data["REASON"] != rejectUpstream {
 			t.Errorf("the log does not say who was refused: %v", e.Data)
 		}
 		return
 	}
 	p := <-seen
-	if slices.Sort(who.groups); !p.equal(who) {
-		t.Errorf("libvirt sees %+v, want %+v", p.identity, who)
+	if slices.Sort(who.Groups); !p.Equal(who) {
+		t.Errorf("libvirt sees %+v, want %+v", p.Credentials, who)
 	}
 	if p.pid != int32(os.Getpid()) {
 		t.Errorf("libvirt sees process %d", p.pid)
@@ -224,45 +204,4 @@ func manyGroups(n uint32) []uint32 {
 		gs = append(gs, 10000+i)
 	}
 	return gs
-}
-
-// TestAsWithoutRoot runs as a user who has nothing but capabilities, and has more
-// than the client's work needs.
-func TestAsWithoutRoot(t *testing.T) {
-	needRoot(t)
-	user := identity{2000, 2000, nil}
-	ambient := []uintptr{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_DAC_OVERRIDE}
-	out, err := run(user, ambient, "as", "3000")
-	if err != nil {
-		t.Fatal(err, out)
-	}
-	var got thread
-	if err := json.Unmarshal([]byte(out), &got); err != nil {
-		t.Fatal(err, out)
-	}
-	want := thread{Uid: "2000 3000 2000 3000", Gid: "2000 3000 2000 3000", Groups: "1234", CapEff: "0000000000000000"}
-	if got != want {
-		t.Errorf("the thread is %+v, want %+v", got, want)
-	}
-	for _, tt := range []struct {
-		ambient []uintptr
-		want    string
-	}{
-		{nil, "CAP_SETGID"},
-		{[]uintptr{unix.CAP_SETGID}, "CAP_SETUID"},
-	} {
-		if out, err := run(user, tt.ambient, "as", "3000"); err == nil || !strings.Contains(out, tt.want) {
-			t.Errorf("with capabilities %v: %v, %s; want an error that names %s", tt.ambient, err, out, tt.want)
-		}
-	}
-}
-
-// TestAsNobodyThereIs: to the kernel the id -1 means that the thread stays who it is,
-// which would be root.
-func TestAsNobodyThereIs(t *testing.T) {
-	needRoot(t)
-	out, err := run(identity{}, nil, "as", "4294967295")
-	if want := "the kernel says uid 0 gid 0 instead of uid 4294967295 gid 4294967295"; err == nil || !strings.Contains(out, want) {
-		t.Errorf("%v, %s; want an error that says %q", err, out, want)
-	}
 }
