@@ -57,7 +57,7 @@ func TestCheckSaysThatTheFileIsMissing(t *testing.T) {
 	cmd := newCheck()
 	var out strings.Builder
 	cmd.SetOut(&out)
-	cmd.SetArgs(nil)
+	cmd.SetArgs([]string{}) // nil is the arguments of the test
 	// In the place of the default: setting the value is not giving the flag.
 	missing := filepath.Join(t.TempDir(), "config.yaml")
 	if err := cmd.Flag("config").Value.Set(missing); err != nil {

@@ -1,7 +1,6 @@
 package novatemplate_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -32,51 +31,55 @@ func TestRendered(t *testing.T) {
 		"keep filter": func(r *domainxml.Rule) { r.Filterref.Action = domainxml.FilterrefKeep },
 		"keep boot":   func(r *domainxml.Rule) { r.Boot = domainxml.BootKeep },
 	}
+	run := cheetah(t)
 	for _, file := range releases(t) {
-		release := strings.TrimSuffix(filepath.Base(file), ".xml.template")
+		stock := readFile(t, file)
+		cases := instances(stock)
+		before := render(t, run, stock, cases)
 		for name, change := range rules {
-			t.Run(release+"/"+name, func(t *testing.T) {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".xml.template")+"/"+name, func(t *testing.T) {
 				rule := domainxml.DefaultRule()
 				change(&rule)
-				checkRelease(t, readFile(t, file), rule)
+				res, err := novatemplate.Edit([]byte(stock), rule)
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkRendered(t, run, rule, cases, before, render(t, run, string(res.Output), cases))
 			})
 		}
 	}
 }
 
-func checkRelease(t *testing.T, stock string, rule domainxml.Rule) {
-	res, err := novatemplate.Edit([]byte(stock), rule)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cases := instances()
-	jobs := []job{}
-	for _, c := range cases {
-		jobs = append(jobs, job{Template: stock, Variables: c}, job{Template: string(res.Output), Variables: c})
-	}
-	rendered := cheetah(t, jobs)
+// render has Cheetah render the template with each set of variables.
+func render(t *testing.T, run runJobs, template string, cases []variables) []string {
+	t.Helper()
+	return run(t, job{Template: template, Variables: cases})
+}
 
+// checkRendered holds what the patched template renders to against what the
+// stock one does, which is before.
+func checkRendered(t *testing.T, run runJobs, rule domainxml.Rule, cases []variables, before, after []string) {
 	r := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
 	type pair struct{ want, got string }
 	pairs, changed := map[pair]variables{}, 0
 	for i, c := range cases {
-		stock, p := rendered[2*i], pair{got: rendered[2*i+1]}
+		p := pair{got: after[i]}
 		if d := c["type"]; d == "qemu" || d == "kvm" {
-			p.want = rewrite(t, r, stock)
+			p.want = rewrite(t, r, before[i])
 		} else {
-			p.want = editByHand(stock, rule)
+			p.want = editByHand(before[i], rule)
 		}
-		if p.want != stock {
+		if p.want != before[i] {
 			changed++
 		}
 		pairs[p] = c
 	}
 	distinct := slices.Collect(maps.Keys(pairs))
-	jobs = nil
+	var documents []string
 	for _, p := range distinct {
-		jobs = append(jobs, job{Document: &p.want}, job{Document: &p.got})
+		documents = append(documents, p.want, p.got)
 	}
-	canonical := cheetah(t, jobs)
+	canonical := run(t, job{Documents: documents})
 	for i, p := range distinct {
 		if canonical[2*i+1] == "" {
 			t.Fatalf("%v: not well-formed:\n%s", pairs[p], p.got)
@@ -118,8 +121,8 @@ func editByHand(doc string, rule domainxml.Rule) string {
 type variables map[string]any
 
 // instances are the variables of Nova's to_xml (nova/virt/libvirt/connection.py)
-// in all combinations that a template has branches for. Each release uses some.
-func instances() []variables {
+// in all combinations of those that the template names.
+func instances(template string) []variables {
 	cases := []variables{{}}
 	cases = each(cases, "type", "qemu", "kvm", "lxc", "uml", "xen")
 	cases = each(cases, "boots", "disk", "kernel", "kernel and ramdisk", "rescue")
@@ -127,10 +130,17 @@ func instances() []variables {
 	cases = each(cases, "nics", nics(0, ""), nics(1, ""), nics(3, `<parameter name="A" value="1" />`))
 	cases = each(cases, "root_device_type", "disk", "cdrom")
 	cases = each(cases, "extras", false, true)
+	named := map[string]bool{"type": true} // which decides who rewrites the document
+	for _, word := range regexp.MustCompile(`\w+`).FindAllString(template, -1) {
+		named[word] = true
+	}
+	distinct := map[string]variables{}
 	for _, c := range cases {
 		complete(c)
+		maps.DeleteFunc(c, func(name string, _ any) bool { return !named[name] })
+		distinct[fmt.Sprint(c)] = c
 	}
-	return cases
+	return slices.Collect(maps.Values(distinct))
 }
 
 // each returns the cases once with each value of a variable.
@@ -194,15 +204,21 @@ func complete(c variables) {
 	}
 }
 
+// A job has one of these: a template with sets of variables to render it with,
+// documents to make canonical, or texts to compile as templates.
 type job struct {
-	Template  string    `json:"template,omitempty"`
-	Variables variables `json:"variables,omitempty"`
-	Document  *string   `json:"document,omitempty"`
-	Compile   *string   `json:"compile,omitempty"`
+	Template  string      `json:"template,omitempty"`
+	Variables []variables `json:"variables,omitempty"`
+	Documents []string    `json:"documents,omitempty"`
+	Compile   []string    `json:"compile,omitempty"`
 }
 
-// cheetah runs testdata/cheetah.py. A document that is not well-formed is "".
-func cheetah(t *testing.T, jobs []job) []string {
+// runJobs returns the results of a job, in its order. That of a document that is
+// not well-formed is "".
+type runJobs func(t *testing.T, j job) []string
+
+// cheetah starts testdata/cheetah.py, which runs jobs until the test ends.
+func cheetah(t *testing.T) runJobs {
 	t.Helper()
 	const python = "/usr/bin/python3"
 	if err := exec.Command(python, "-c", "import Cheetah").Run(); err != nil {
@@ -211,23 +227,37 @@ func cheetah(t *testing.T, jobs []job) []string {
 		}
 		t.Skipf("left out: needs Debian's python3-cheetah: %v", err)
 	}
-	in, err := json.Marshal(jobs)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cmd := exec.Command(python, "testdata/cheetah.py")
-	cmd.Stdin = bytes.NewReader(in)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatalf("%v: %s", err, stderr.String())
-	}
-	var results []string
-	if err := json.Unmarshal(out, &results); err != nil {
 		t.Fatal(err)
 	}
-	return results
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("testdata/cheetah.py: %v", err)
+		}
+	})
+	jobs, results := json.NewEncoder(stdin), json.NewDecoder(stdout)
+	return func(t *testing.T, j job) []string {
+		t.Helper()
+		if err := jobs.Encode(j); err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		if err := results.Decode(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
 }
 
 func readFile(t *testing.T, path string) string {

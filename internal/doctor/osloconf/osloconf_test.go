@@ -1,6 +1,7 @@
 package osloconf_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,32 +36,44 @@ func TestOsloAgrees(t *testing.T) {
 	if err := exec.Command(python, "-c", "import oslo_config").Run(); err != nil {
 		t.Skip("this machine lacks Debian's python3-oslo.config")
 	}
+	var asked bytes.Buffer
 	for _, c := range cases(t) {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			args := []string{"testdata/oslo.py"}
-			for _, f := range c.files {
-				path := filepath.Join(dir, f.Name)
-				if err := os.WriteFile(path, f.Data, 0o644); err != nil {
-					t.Fatal(err)
-				}
-				args = append(args, path)
+		question := struct {
+			Files []string          `json:"files"`
+			Env   map[string]string `json:"env"`
+		}{Env: map[string]string{}}
+		dir := t.TempDir()
+		for _, f := range c.files {
+			path := filepath.Join(dir, f.Name)
+			if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+				t.Fatal(err)
 			}
-			cmd := exec.Command(python, args...)
-			cmd.Env = append(os.Environ(), c.env...)
-			out, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("%s: %v", cmd, err)
-			}
-			var got map[string]string
-			if err := json.Unmarshal(out, &got); err != nil {
-				t.Fatalf("reading %q: %v", out, err)
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("oslo.config differs, -want +got:\n%s", diff)
-			}
-		})
+			question.Files = append(question.Files, path)
+		}
+		for _, e := range c.env {
+			name, value, _ := strings.Cut(e, "=")
+			question.Env[name] = value
+		}
+		if err := json.NewEncoder(&asked).Encode(question); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(python, "testdata/oslo.py")
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = &asked, &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, &stderr)
+	}
+	answers := json.NewDecoder(bytes.NewReader(out))
+	for _, c := range cases(t) {
+		var got map[string]string
+		if err := answers.Decode(&got); err != nil {
+			t.Fatalf("%s: reading %q: %v", c.name, out, err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: oslo.config differs, -want +got:\n%s", c.name, diff)
+		}
 	}
 }
 
