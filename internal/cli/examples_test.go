@@ -49,7 +49,7 @@ func TestExamples(t *testing.T) {
 		}
 	})
 	t.Run("DevStack", func(t *testing.T) {
-		sections := sections(packaged(t, "examples/devstack/local.conf"))
+		sections := phases(packaged(t, "examples/devstack/local.conf"))
 		leadsToGateway(t, sections["post-config|$NOVA_CPU_CONF"])
 		file, ok := strings.CutPrefix(option(t, sections["post-config|$Q_DHCP_CONF_FILE"], "DEFAULT.dnsmasq_config_file"), shipped)
 		if !ok || !slices.Equal(active(packaged(t, file)), rule) {
@@ -114,8 +114,8 @@ func active(text string) []string {
 	return lines
 }
 
-// sections are those of DevStack's local.conf, by [[PHASE|FILE]].
-func sections(text string) map[string]string {
+// phases are the sections of DevStack's local.conf, by [[PHASE|FILE]].
+func phases(text string) map[string]string {
 	found := map[string]string{}
 	heads := regexp.MustCompile(`(?m)^\[\[(.+\|.+)\]\]$`).FindAllStringSubmatchIndex(text, -1)
 	for i, head := range heads {
