@@ -101,7 +101,7 @@ func (h Hooks) at(path string) (Hook, error) {
 	}
 	var err error
 	hook.Intact, hook.Executable, err = examine(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrPermission) {
 		return Hook{}, err
 	}
 	hook.Ours = hook.Intact || hook.Target == h.Program
