@@ -44,11 +44,12 @@ unit: ## the tests that need no libvirt
 	$(GOTESTSUM) --format pkgname -- $$($(GO) list ./... | grep -v /e2e)
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, deadcode
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags packages,virtqemud ./e2e/packages
+	@dead=$$($(GO) tool deadcode -test ./...) && test -z "$$dead" || { echo "$$dead"; exit 1; }
 
 .PHONY: corpus
 corpus: ## the 1,800 domains of libvirt's own tests: how many change, are refused, stay valid

@@ -151,6 +151,7 @@ func TestDoctorWithoutRoot(t *testing.T) {
 		put(t, "/etc/nova/nova.conf", novaPointed)
 		must(t, os.Chmod("/etc/nova/nova.conf", 0o640))
 		program := copyFor(t, filepath.Join(os.Getenv("VIRT_NETBOOT_BIN"), "virt-netboot"))
+		copyFor(t, filepath.Join(os.Getenv("VIRT_NETBOOT_BIN"), "qemu-hook")) // which the doctor compares with what libvirt runs
 		cmd := exec.Command(program, "doctor")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account(t, "nobody")}
 		out, err := cmd.Output()
@@ -286,7 +287,8 @@ func copyFor(t *testing.T, program string) string {
 	t.Helper()
 	text, err := os.ReadFile(program)
 	must(t, err)
-	path := filepath.Join("/run", filepath.Base(program)+"-copy")
+	path := filepath.Join("/run/copies", filepath.Base(program))
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	must(t, os.WriteFile(path, text, 0o755))
 	return path
 }

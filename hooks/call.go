@@ -29,12 +29,10 @@ func (o Operation) state() (state domainxml.State, ok bool) {
 	return 0, false
 }
 
-// Call is one call of the hook, in the order of its arguments.
+// Call is one call of the hook.
 type Call struct {
-	Domain       string // its name
-	Operation    Operation
-	SubOperation string // begin, end or -
-	Extra        string // - where libvirt has nothing more to say
+	Domain    string // its name
+	Operation Operation
 }
 
 // Handled reports whether there is something to do at the call's operation.
@@ -46,18 +44,12 @@ func (c Call) Handled() bool {
 // ErrArguments is what ParseCall returns for arguments that cannot be libvirt's.
 var ErrArguments = errors.New("libvirt calls its hook with four arguments: domain, operation, sub-operation, extra")
 
-// ParseCall reads the arguments after the program's name. Should libvirt add to its
-// four one day, more are ignored; should it leave some away, domain and operation do.
+// ParseCall reads the arguments after the program's name. Of libvirt's four only the
+// first two count. Should libvirt add to them one day, or leave the others away, the
+// call stays the same.
 func ParseCall(args []string) (Call, error) {
 	if len(args) < 2 {
 		return Call{}, ErrArguments
 	}
-	c := Call{Domain: args[0], Operation: Operation(args[1]), SubOperation: "-", Extra: "-"}
-	if len(args) > 2 {
-		c.SubOperation = args[2]
-	}
-	if len(args) > 3 {
-		c.Extra = args[3]
-	}
-	return c, nil
+	return Call{Domain: args[0], Operation: Operation(args[1])}, nil
 }

@@ -1,5 +1,5 @@
-// Package hooks answers the calls that libvirt's QEMU driver makes to
-// /etc/libvirt/hooks/qemu (docs/hooks.rst in libvirt):
+// Package hooks answers the calls that libvirt's QEMU driver makes to its
+// hooks (docs/hooks.rst in libvirt):
 //
 //	call, err := hooks.ParseCall(os.Args[1:])
 //	…

@@ -46,7 +46,7 @@ func handler(t testing.TB, config string, stdin io.Reader) (Handler, *outcome) {
 }
 
 func call(o Operation) Call {
-	return Call{Domain: "instance-0000006c", Operation: o, SubOperation: "begin", Extra: "-"}
+	return Call{Domain: "instance-0000006c", Operation: o}
 }
 
 func read(t testing.TB, name string) string {

@@ -8,19 +8,7 @@ import (
 
 // Event says that something happened to a domain: a lifecycle event, or a device
 // that was added.
-type Event struct {
-	UUID string
-	// Type and Detail are the numbers of virDomainEventType and what belongs to
-	// it. A device that was added is -1.
-	Type, Detail int32
-}
-
-// The types of events that virt-netboot tells apart.
-const (
-	EventDefined     = int32(golibvirt.DomainEventDefined)
-	EventUndefined   = int32(golibvirt.DomainEventUndefined)
-	EventDeviceAdded = int32(-1)
-)
+type Event struct{ UUID string }
 
 // Events asks libvirt for its events and passes them on, until the context or the
 // connection ends: then the channel is closed. It must be read up to there.
@@ -61,14 +49,14 @@ func pass(ctx context.Context, events chan<- Event, lifecycle <-chan golibvirt.D
 				lifecycle = nil
 				continue
 			}
-			events <- Event{formatUUID(e.Dom.UUID), e.Event, e.Detail}
+			events <- Event{formatUUID(e.Dom.UUID)}
 		case e, ok := <-added:
 			if !ok {
 				added = nil
 				continue
 			}
 			if e, ok := e.(*golibvirt.DomainEventCallbackDeviceAddedMsg); ok {
-				events <- Event{formatUUID(e.Dom.UUID), EventDeviceAdded, 0}
+				events <- Event{formatUUID(e.Dom.UUID)}
 			}
 		}
 	}

@@ -29,6 +29,9 @@ func (l *Lab) InstallHook() error {
 
 // InstallHookScript installs any program as libvirt's hook.
 func (l *Lab) InstallHookScript(program []byte) error {
+	if err := makeDirs(0o755, filepath.Dir(HookPath)); err != nil {
+		return err
+	}
 	// A hook that runs right now cannot be written to, but renamed over.
 	if err := os.WriteFile(HookPath+".new", program, 0o755); err != nil {
 		return fmt.Errorf("installing the hook: %w", err)

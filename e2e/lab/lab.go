@@ -14,7 +14,7 @@ type Options struct {
 	// LibvirtdConf goes before the lab's own lines in libvirtd.conf: of two lines
 	// for one key libvirtd takes the first.
 	LibvirtdConf string
-	// Hook installs bin/qemu-hook as /etc/libvirt/hooks/qemu.
+	// Hook installs bin/qemu-hook at HookPath.
 	Hook bool
 	// Config becomes /etc/virt-netboot/config.yaml; none is written when empty.
 	Config string

@@ -16,8 +16,8 @@ const (
 	// LibvirtSocket is libvirtd's own socket; AdminSocket answers virt-admin.
 	LibvirtSocket = "/run/libvirt/libvirt-sock"
 	AdminSocket   = "/run/libvirt/libvirt-admin-sock"
-	// HookPath is where libvirt looks for the hook of its QEMU driver.
-	HookPath = "/etc/libvirt/hooks/qemu"
+	// HookPath is where a hook is installed for libvirt's QEMU driver.
+	HookPath = "/etc/libvirt/hooks/qemu.d/50-virt-netboot"
 )
 
 // libvirtdConf lets everybody in, as polkit is not there to ask.

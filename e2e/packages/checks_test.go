@@ -61,16 +61,19 @@ func (n *node) runs(t *testing.T, version string) {
 	}
 }
 
-func (n *node) isHook(t *testing.T, path string) {
+// isHook fails the test unless virt-netboot's hook is in its place, and only there.
+func (n *node) isHook(t *testing.T) {
 	t.Helper()
-	target, err := os.Readlink(n.path(path))
+	target, err := os.Readlink(n.path(hookLink))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if target != hookProgram {
-		t.Errorf("%s leads to %s, want %s", path, target, hookProgram)
+		t.Errorf("%s leads to %s, want %s", hookLink, target, hookProgram)
 	}
-	n.run(t, path, "--version")
+	if status := n.run(t, "virt-netboot", "hook", "status"); strings.Count(status, "virt-netboot's, version ") != 1 {
+		t.Errorf("hook status:\n%s", status)
+	}
 }
 
 // underAppArmor holds that libvirtd's profile, which Debian enforces where its kernel

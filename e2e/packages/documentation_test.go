@@ -19,6 +19,7 @@ func testDocumentation(t *testing.T, dist string) {
 			"/usr/share/man/man8/virt-netboot.8.gz",
 			"/usr/share/man/man8/qemu-hook.8.gz",
 			"/usr/share/man/man5/virt-netboot.yaml.5.gz",
+			"/usr/share/man/man5/virt-netboot-json.5.gz",
 			"/usr/share/bash-completion/completions/virt-netboot",
 			"/usr/share/fish/vendor_completions.d/virt-netboot.fish",
 			filepath.Join(zsh, "_virt-netboot"),

@@ -5,28 +5,28 @@ package packages
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// hookElsewhere installs the package where libvirt's hook cannot be linked, or not
+// hookElsewhere installs the package where the hook cannot be put in its place, or not
 // without more ado. Each time it is installed, guests start, and the doctor knows how
 // libvirt gets the hook after all.
 func (n *node) hookElsewhere(t *testing.T) {
 	const (
-		hookDir = hookLink + ".d"
-		beside  = hookDir + "/50-virt-netboot"
-		foreign = "printf '#!/bin/sh\n' >" + hookLink + "; chmod 755 " + hookLink + "; "
+		hookDir = operatorsHook + ".d"
+		foreign = "printf '#!/bin/sh\n' >" + operatorsHook + "; chmod 755 " + operatorsHook + "; "
 	)
 	for _, test := range []struct {
 		name, setup string
-		hook        string // ours, once all is done
-		unlinked    bool   // by postinst
+		missing     bool // after postinst
 	}{
-		{"no directory for hooks", "rm -r /etc/libvirt/hooks", hookLink, false},
-		{"a file in the directory's place", "touch " + hookDir, hookLink, true},
-		{"a foreign hook, and a file in the directory's place", foreign + "touch " + hookDir, beside, true},
-		{"a foreign hook, and one with our name", foreign + "mkdir " + hookDir + "; cp " + hookLink + " " + beside, beside, true},
+		{"no directory for hooks", "rm -r /etc/libvirt/hooks", false},
+		{"a link in the operator's place", "ln -s " + hookProgram + " " + operatorsHook, false},
+		{"a file in the directory's place", "touch " + hookDir, true},
+		{"a foreign hook, and a file in the directory's place", foreign + "touch " + hookDir, true},
+		{"a foreign hook, and one with our name", foreign + "mkdir " + hookDir + "; cp " + operatorsHook + " " + hookLink, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n.shell(t, test.setup)
@@ -35,27 +35,70 @@ func (n *node) hookElsewhere(t *testing.T) {
 				t.Fatalf("%v:\n%s", err, out)
 			}
 			const hint = "libvirt does not get its hook; virt-netboot doctor says what to do"
-			if said := strings.Contains(string(out), hint); said != test.unlinked {
-				t.Errorf("it says that libvirt gets no hook: %v, want %v:\n%s", said, test.unlinked, out)
+			if said := strings.Contains(string(out), hint); said != test.missing {
+				t.Errorf("it says that libvirt gets no hook: %v, want %v:\n%s", said, test.missing, out)
 			}
 			n.green(t, "virt-netboot.socket", "virt-netboot.service")
 			if !strings.HasPrefix(test.setup, foreign+"touch") { // no guest starts there, with us or without
 				n.starts(t)
 			}
-			for range 2 { // what is in the way, and then the link
-				for _, r := range n.doctor(t) {
-					if r.Check == "hook-installed" && r.Remedy != "" {
-						n.shell(t, r.Remedy)
-					}
+			for _, r := range n.doctor(t) {
+				if r.Check == "hook-installed" && r.Remedy != "" {
+					n.shell(t, r.Remedy)
 				}
 			}
-			n.isHook(t, test.hook)
+			n.isHook(t)
 			n.noFailure(t)
 			n.starts(t)
 			n.apt(t, "purge", "virt-netboot")
 			n.shell(t, "rm -rf /etc/libvirt/hooks/qemu*; systemctl reload libvirtd")
 		})
 	}
+}
+
+// hookOfOperator has an operator write a hook as the guides say, where libvirt looks for
+// one first: both hooks run, and theirs outlives an upgrade and a removal.
+func (n *node) hookOfOperator(t *testing.T, older, newer string) {
+	const trace = "/run/operators-hook"
+	const hook = "#!/bin/sh\necho \"$2\" >>" + trace + "\n"
+	n.publish(t, older)
+	n.apt(t, "install", "virt-netboot")
+	n.shell(t, "printf '%s' '"+hook+"' >"+operatorsHook+"; chmod +x "+operatorsHook)
+	bothRun := func(t *testing.T) {
+		t.Helper()
+		n.isHook(t)
+		n.shell(t, "rm -f "+trace)
+		n.callsHook(t)
+		if calls := n.read(t, trace); !strings.Contains(calls, "prepare\n") {
+			t.Errorf("the operator's hook was called at %q", calls)
+		}
+		if changed, _ := n.try("dpkg", "--verify", "virt-netboot"); changed != "" {
+			t.Errorf("dpkg --verify:\n%s", changed)
+		}
+		n.noFailure(t)
+	}
+	bothRun(t)
+	n.publish(t, older, newer)
+	n.apt(t, "upgrade")
+	bothRun(t)
+
+	// What is written to our own link does reach the program, and the doctor sees it.
+	n.shell(t, "printf '%s' '"+hook+"' >"+hookLink)
+	if !slices.ContainsFunc(n.doctor(t), func(f finding) bool {
+		return f.Check == "hook-installed" && f.Level == "failure" && f.Remedy == "install virt-netboot again"
+	}) {
+		t.Errorf("the doctor does not see it: %v", n.doctor(t))
+	}
+	n.apt(t, "install", "--reinstall", "virt-netboot")
+	bothRun(t)
+
+	n.apt(t, "purge", "virt-netboot")
+	if now := n.read(t, operatorsHook); now != hook {
+		t.Errorf("the operator's hook is now:\n%s", now)
+	}
+	n.run(t, "rm", trace)
+	n.starts(t)
+	n.shell(t, "rm "+operatorsHook+" "+trace+"; systemctl reload libvirtd")
 }
 
 // starts fails the test unless a guest can start.

@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	hookLink    = "/etc/libvirt/hooks/qemu"
-	hookProgram = "/usr/sbin/qemu-hook"
-	configPath  = "/etc/virt-netboot/config.yaml"
-	disk        = "/var/lib/libvirt/images/disk.raw"
+	hookLink      = "/etc/libvirt/hooks/qemu.d/50-virt-netboot"
+	hookProgram   = "/usr/sbin/qemu-hook"
+	operatorsHook = "/etc/libvirt/hooks/qemu"
+	configPath    = "/etc/virt-netboot/config.yaml"
+	disk          = "/var/lib/libvirt/images/disk.raw"
 )
 
 func TestPackages(t *testing.T) {
@@ -54,7 +55,7 @@ func testNode(t *testing.T, older, newer string) {
 		libvirtd = n.daemon(t)
 		n.apt(t, "install", "virt-netboot")
 		n.green(t, "virt-netboot.socket", "virt-netboot.service", "virt-netboot-files.path", "virt-netboot-files.service")
-		n.isHook(t, hookLink)
+		n.isHook(t)
 		n.underAppArmor(t)
 		if now := n.daemon(t); now != libvirtd {
 			t.Errorf("libvirtd was process %s, now %s: it was restarted", libvirtd, now)
@@ -223,16 +224,16 @@ func testNode(t *testing.T, older, newer string) {
 	})
 	step("beside another hook", func(t *testing.T) {
 		const foreign = "#!/bin/sh\nexit 0\n"
-		n.write(t, hookLink, foreign)
-		n.run(t, "chmod", "755", hookLink)
+		n.write(t, operatorsHook, foreign)
+		n.run(t, "chmod", "755", operatorsHook)
 		before := n.files(t)
 		n.publish(t, newer)
 		n.apt(t, "install", "virt-netboot")
-		n.isHook(t, hookLink+".d/50-virt-netboot")
+		n.isHook(t)
 		n.apt(t, "install", "--reinstall", "virt-netboot")
 		n.reloads(t, func() { n.apt(t, "remove", "virt-netboot") })
 		n.apt(t, "install", "virt-netboot")
-		n.isHook(t, hookLink+".d/50-virt-netboot")
+		n.isHook(t)
 		n.green(t, "virt-netboot.socket", "virt-netboot.service")
 		n.referToFilter(t)
 		n.apt(t, "purge", "virt-netboot")
@@ -241,10 +242,12 @@ func testNode(t *testing.T, older, newer string) {
 		n.run(t, "virsh", "nwfilter-undefine", "virt-netboot-relaxed")
 		n.run(t, "virsh", "nwfilter-undefine", "virt-netboot-relaxed-rules")
 		n.asBefore(t, before)
-		if n.read(t, hookLink) != foreign {
+		if n.read(t, operatorsHook) != foreign {
 			t.Error("the other hook has changed")
 		}
+		n.run(t, "rm", operatorsHook)
 	})
+	step("a hook that a guide has the operator write", func(t *testing.T) { n.hookOfOperator(t, older, newer) })
 	step("purge of a program that does not run", func(t *testing.T) {
 		n.shell(t, "rm -r /etc/nova") // its files could not be put back
 		before := n.files(t)

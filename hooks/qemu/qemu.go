@@ -1,5 +1,5 @@
 // Package qemu is the program qemu-hook, virt-netboot's hook for libvirt, which is
-// installed as /etc/libvirt/hooks/qemu.
+// installed as /etc/libvirt/hooks/qemu.d/50-virt-netboot.
 package qemu
 
 import (
@@ -14,7 +14,6 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/hooks"
-	"github.com/virt-netboot/virt-netboot/hooks/qemu/manual"
 	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/filtervar"
@@ -33,7 +32,7 @@ func Main(args []string) int {
 	if len(args) == 1 {
 		switch args[0] {
 		case "--help", "-h":
-			io.WriteString(os.Stdout, manual.Help)
+			io.WriteString(os.Stdout, help)
 			return 0
 		case "--version":
 			fmt.Println("qemu-hook", version.Version)
@@ -42,7 +41,7 @@ func Main(args []string) int {
 	}
 	call, err := hooks.ParseCall(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "qemu-hook: %v\n%s", err, manual.Usage)
+		fmt.Fprintf(os.Stderr, "qemu-hook: %v\n%s", err, usage)
 		return 2
 	}
 	if !call.Handled() {

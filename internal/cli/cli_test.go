@@ -37,7 +37,7 @@ func TestConfigSource(t *testing.T) {
 }
 
 // TestHelp: every command says what it does, on a terminal 80 wide, and when it
-// exits with what. The manual pages are made from these texts.
+// exits with what.
 func TestHelp(t *testing.T) {
 	for _, cmd := range append(newRoot().Commands(), newRoot()) {
 		if cmd.Short == "" || !strings.Contains(cmd.Long, "\nExit status:\n  0  ") {

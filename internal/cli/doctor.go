@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -28,7 +27,7 @@ the network, and for each thing that is not, the one thing to do about it.
 Nothing is changed.
 
   config               the configuration is valid
-  hook-installed       libvirt's hook is virt-netboot's, of the same version
+  hook-installed       libvirt's hooks have virt-netboot's, of the same version
   hook-found           the running libvirt has found it
   agent                the agent runs, of the same version
   libvirt              libvirt answers on its own socket
@@ -92,18 +91,6 @@ Exit status:
 type diagnosis doctor.Level
 
 func (d diagnosis) Error() string { return "the node has a " + doctor.Level(d).String() }
-
-// hookProgram is the qemu-hook beside this program, or else the packaged one.
-func hookProgram() string {
-	const packaged = "/usr/sbin/qemu-hook"
-	if own, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(own), "qemu-hook")
-		if _, err := os.Stat(beside); err == nil {
-			return beside
-		}
-	}
-	return packaged
-}
 
 // formatResults has a paragraph for each result.
 func formatResults(results []doctor.Result, colored bool) []byte {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/doctor/osloconf"
+	"github.com/virt-netboot/virt-netboot/internal/hook"
 	"github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
@@ -34,9 +35,9 @@ func TestExamples(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(packaged(t, "examples/kolla-ansible/globals.yml")), &globals); err != nil {
 			t.Fatal(err)
 		}
-		hook := hookLinks(t)
+		packages(t, hook.DefaultProgram)
 		var want []string
-		for _, path := range []string{"/etc/libvirt/hooks", hook, filepath.Dir(config.DefaultPath)} {
+		for _, path := range []string{hook.DefaultDir, hook.DefaultProgram, filepath.Dir(config.DefaultPath)} {
 			want = append(want, path+":"+path+":ro")
 		}
 		var got []string
@@ -48,7 +49,7 @@ func TestExamples(t *testing.T) {
 		}
 	})
 	t.Run("DevStack", func(t *testing.T) {
-		sections := sections(packaged(t, "examples/devstack/local.conf"))
+		sections := phases(packaged(t, "examples/devstack/local.conf"))
 		leadsToGateway(t, sections["post-config|$NOVA_CPU_CONF"])
 		file, ok := strings.CutPrefix(option(t, sections["post-config|$Q_DHCP_CONF_FILE"], "DEFAULT.dnsmasq_config_file"), shipped)
 		if !ok || !slices.Equal(active(packaged(t, file)), rule) {
@@ -66,24 +67,19 @@ func packaged(t *testing.T, name string) string {
 	return string(b)
 }
 
-// hookLinks is the program that the hook's link leads to, which must be the package's.
-func hookLinks(t *testing.T) string {
+// packages fails the test unless the package brings the hook's program.
+func packages(t *testing.T, program string) {
 	t.Helper()
-	m := regexp.MustCompile(`(?m)^program=(.+)$`).FindStringSubmatch(packaged(t, "scripts/postinst"))
-	if m == nil {
-		t.Fatal("postinst names no program")
-	}
 	var pkg struct{ Contents []struct{ Src, Dst string } }
 	if err := yaml.Unmarshal([]byte(packaged(t, "nfpm.yaml")), &pkg); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range pkg.Contents {
-		if path.Base(c.Src) == "qemu-hook" && c.Dst == m[1] {
-			return c.Dst
+		if path.Base(c.Src) == "qemu-hook" && c.Dst == program {
+			return
 		}
 	}
-	t.Fatalf("postinst links %s, which the package does not bring", m[1])
-	return ""
+	t.Errorf("the package does not bring %s", program)
 }
 
 func leadsToGateway(t *testing.T, conf string) {
@@ -118,8 +114,8 @@ func active(text string) []string {
 	return lines
 }
 
-// sections are those of DevStack's local.conf, by [[PHASE|FILE]].
-func sections(text string) map[string]string {
+// phases are the sections of DevStack's local.conf, by [[PHASE|FILE]].
+func phases(text string) map[string]string {
 	found := map[string]string{}
 	heads := regexp.MustCompile(`(?m)^\[\[(.+\|.+)\]\]$`).FindAllStringSubmatchIndex(text, -1)
 	for i, head := range heads {

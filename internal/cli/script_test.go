@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +31,8 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"within":  within,
 			"appears": appears,
-			"hook":    hook,
+			"hook":    hookReports,
+			"program": hookPrograms(),
 			"metrics": metrics,
 		},
 		Condition:           condition,
@@ -93,8 +96,39 @@ func appears(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// hookPrograms is the command
+//
+//	program FILE: the file is the hook's program.
+//
+// It builds the program for the first script that has it.
+func hookPrograms() func(*testscript.TestScript, bool, []string) {
+	build := sync.OnceValues(func() ([]byte, error) {
+		dir, err := os.MkdirTemp("", "qemu-hook")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		program := filepath.Join(dir, "qemu-hook")
+		cmd := exec.Command("go", "build", "-o", program, "../../cmd/qemu-hook")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return out, err
+		}
+		return os.ReadFile(program)
+	})
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: program FILE")
+		}
+		program, err := build()
+		if err != nil {
+			ts.Fatalf("building the hook: %v\n%s", err, program)
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), program, 0o755))
+	}
+}
+
 // hook SOCKET REPORT: the hook sends a report.
-func hook(ts *testscript.TestScript, neg bool, args []string) {
+func hookReports(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: hook SOCKET REPORT")
 	}

@@ -116,10 +116,10 @@ func commandLine(args []string) []string {
 // together.
 func (h Host) checkServer(s server) Result {
 	text := strings.Join(s.options, "\n") + "\n"
-	restart := fmt.Sprintf(s.manager.restart, s.pid)
-	who := fmt.Sprintf("%s's dnsmasq (pid %d)", s.manager.name, s.pid)
+	restart := fmt.Sprintf(s.manager.restart, s.PID)
+	who := fmt.Sprintf("%s's dnsmasq (pid %d)", s.manager.name, s.PID)
 	for _, file := range s.files {
-		path := h.proc(s.pid, "root", file) // it may run in a container
+		path := h.proc(s.PID, "root", file) // it may run in a container
 		part, err := readConfigFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return failure(restart, "%s was started with %s, which is no more", who, file)
@@ -142,7 +142,7 @@ func (h Host) checkServer(s server) Result {
 			"%s answers iPXE: the lines that make it ignore iPXE are not in %s", who, strings.Join(s.files, ", "))
 	}
 	for _, file := range s.files {
-		info, err := os.Stat(h.proc(s.pid, "root", file))
+		info, err := os.Stat(h.proc(s.PID, "root", file))
 		if err != nil {
 			return unknown(err)
 		}

@@ -179,8 +179,8 @@ func (m *machine) setTime(name, clock string) {
 
 func (m *machine) start(pid, clock string) {
 	ticks := m.at(clock).Sub(m.at(now).Add(-uptime)) / (10 * time.Millisecond)
-	// Fields 3 to 21 stand between the name and the start.
-	m.write("proc/"+pid+"/stat", fmt.Appendf(nil, "%s (a ) b) S%s %d 0\n", pid, strings.Repeat(" 1", 18), ticks))
+	// Fields 4 to 21 stand before the start, 23 to 52 after it.
+	m.write("proc/"+pid+"/stat", fmt.Appendf(nil, "%s (a ) b) S%s %d%s\n", pid, strings.Repeat(" 1", 18), ticks, strings.Repeat(" 1", 30)))
 }
 
 func (m *machine) doctor() doctor.Doctor {

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,97 +9,89 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/virt-netboot/virt-netboot/internal/doctor/apparmor"
+	"github.com/virt-netboot/virt-netboot/internal/hook"
 )
 
 const (
-	hookPath = "/etc/libvirt/hooks/qemu"
-	hookDir  = hookPath + ".d" // whose programs run after it, in the order of their names
-
-	// hookPackage is what the build writes into qemu-hook (debug/buildinfo).
-	hookPackage = "github.com/virt-netboot/virt-netboot/cmd/qemu-hook"
-	hookName    = "50-virt-netboot"
+	// installHook puts the hook in its place and reloads libvirt.
+	installHook = "virt-netboot hook install"
+	// reinstall brings the package's programs back.
+	reinstall = "install virt-netboot again"
 )
 
-// hook is a program that libvirt may run at an operation on a domain.
-type hook struct {
-	path       string
-	ours       bool
-	executable bool
-	dangling   bool // a symbolic link to nothing
-}
-
-// hooks are those of libvirt's QEMU driver, in the order of their calls.
-func (h Host) hooks() ([]hook, error) {
-	paths := []string{hookPath}
-	entries, err := os.ReadDir(h.path(hookDir))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-		return nil, fmt.Errorf("looking for hooks: %w", err)
-	}
-	for _, e := range entries {
-		paths = append(paths, path.Join(hookDir, e.Name()))
-	}
-	var all []hook
-	for _, p := range paths {
-		k, err := h.hook(p)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("looking for hooks: %w", err)
-		}
-		all = append(all, k)
-	}
-	return all, nil
-}
-
-func (h Host) hook(path string) (hook, error) {
-	if _, err := os.Lstat(h.path(path)); err != nil {
-		return hook{}, err
-	}
-	info, err := os.Stat(h.path(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return hook{path: path, dangling: true}, nil
-	}
-	if err != nil {
-		return hook{}, err
-	}
-	k := hook{path: path, executable: info.Mode().IsRegular() && info.Mode()&0o111 != 0}
-	// A foreign hook is not run to ask who it is: it might act on the question.
-	build, err := buildinfo.ReadFile(h.path(path))
-	if errors.Is(err, fs.ErrPermission) {
-		return hook{}, err
-	}
-	k.ours = err == nil && build.Path == hookPackage
-	return k, nil
+// hooks is where libvirt looks for hooks on the machine.
+func (n *node) hooks() hook.Hooks {
+	return hook.Hooks{Dir: n.path(hook.DefaultDir), Program: n.path(n.HookProgram)}
 }
 
 // checkHookInstalled looks for virt-netboot's hook where libvirt looks.
 func checkHookInstalled(ctx context.Context, n *node) []Result {
-	if info, err := os.Stat(n.path(hookDir)); err == nil && !info.IsDir() {
-		return one(failure(fmt.Sprintf("mv %s %s.aside", hookDir, hookDir),
-			"%s is not a directory, so no guest can start once libvirt has a hook", hookDir))
+	hooks := n.hooks()
+	if info, err := os.Stat(hooks.Subdir()); err == nil && !info.IsDir() {
+		return one(failure(fmt.Sprintf("mv %s %[1]s.aside && %s", hooks.Subdir(), installHook),
+			"%s is not a directory, so no guest can start once libvirt has a hook", hooks.Subdir()))
 	}
-	hooks, err := n.hooks()
+	all, err := hooks.List()
 	if err != nil {
 		return one(unknown(err))
 	}
-	r := judgeHooks(hooks, n.HookProgram, n.daemonName())
-	if r.Level != OK {
-		return one(r)
+	ours := slices.DeleteFunc(slices.Clone(all), func(h hook.Hook) bool { return !h.Ours })
+	if len(ours) == 0 {
+		return one(missingHook(hooks, all))
 	}
-	found := hooks[ours(hooks)]
-	if r := n.executableUnderAppArmor(found); r.Level != OK {
-		return one(r)
+	for _, judge := range []func(context.Context, hook.Hook) Result{
+		n.judgeProgram, n.executableUnderAppArmor, n.compareVersion,
+	} {
+		if r := judge(ctx, ours[0]); r.Level != OK {
+			return one(r)
+		}
 	}
-	return one(n.compareVersion(ctx, found, r))
+	switch {
+	case ours[0].Path != hooks.Link():
+		return one(warning(installHook, "virt-netboot's hook is %s, where an operator writes one; its own place is %s", ours[0].Path, hooks.Link()))
+	case len(ours) > 1:
+		return one(warning(installHook, "libvirt runs virt-netboot's hook more than once: %s and %s", ours[0].Path, ours[1].Path))
+	case all[0].Path == hooks.First():
+		return one(ok("%s is virt-netboot's, version %s; it runs after %s, which is another program", hooks.Link(), n.Version, hooks.First()))
+	}
+	return one(ok("%s is virt-netboot's, version %s", hooks.Link(), n.Version))
+}
+
+// missingHook is for a node without virt-netboot's hook.
+func missingHook(hooks hook.Hooks, all []hook.Hook) Result {
+	at := slices.IndexFunc(all, func(h hook.Hook) bool { return h.Path == hooks.Link() })
+	switch {
+	case at < 0:
+		return failure(installHook, "there is no %s", hooks.Link())
+	case all[at].Target != "" && !all[at].Executable:
+		return failure(installHook, "%s leads to nothing that libvirt can run", hooks.Link())
+	}
+	return failure(fmt.Sprintf("mv %s %s && %s", hooks.Link(), path.Join(hooks.Subdir(), "40-own"), installHook),
+		"%s, where virt-netboot's hook would be, is another program", hooks.Link())
+}
+
+// judgeProgram holds what libvirt would run against the package's program.
+func (n *node) judgeProgram(_ context.Context, h hook.Hook) Result {
+	same, err := n.hooks().Packaged(h)
+	switch {
+	case !h.Intact:
+		return failure(reinstall, "%s leads to %s, which is not virt-netboot's program any more", h.Path, h.Target)
+	case !h.Executable:
+		return failure("chmod 755 "+h.Path+" && systemctl reload "+n.daemonName(), "%s is not executable, so libvirt does not run it", h.Path)
+	case errors.Is(err, fs.ErrNotExist): // the package is not installed
+	case err != nil:
+		return unknown(err)
+	case !same:
+		return failure(installHook, "%s is another build than %s", h.Path, n.HookProgram)
+	}
+	return ok("%s is virt-netboot's", h.Path)
 }
 
 // executableUnderAppArmor tells whether libvirt's daemon may run the hook, where it
 // has a profile. What counts then is where the hook's symbolic links lead.
-func (n *node) executableUnderAppArmor(k hook) Result {
+func (n *node) executableUnderAppArmor(_ context.Context, h hook.Hook) Result {
 	if n.daemonErr != nil || !slices.Contains(n.daemon.SecurityModels, "apparmor") {
 		return ok("no profile of AppArmor's")
 	}
@@ -112,7 +103,7 @@ func (n *node) executableUnderAppArmor(k hook) Result {
 	if err != nil {
 		return unknown(err)
 	}
-	program, err := n.resolve(k.path)
+	program, err := n.resolve(h.Path)
 	if err != nil {
 		return unknown(err)
 	}
@@ -133,49 +124,14 @@ func (h Host) allowing(program, name string) string {
 	return fmt.Sprintf("sed -i '/^profile /a %s' %s && systemctl reload apparmor", line, profile)
 }
 
-func ours(hooks []hook) int {
-	return slices.IndexFunc(hooks, func(k hook) bool { return k.ours })
-}
-
-// judgeHooks says whether libvirt would run virt-netboot's hook, program.
-func judgeHooks(hooks []hook, program, daemon string) Result {
-	reload := " && systemctl reload " + daemon
-	at := ours(hooks)
-	switch {
-	case at >= 0 && !hooks[at].executable:
-		return failure("chmod 755 "+hooks[at].path+reload, "%s is not executable, so libvirt does not run it", hooks[at].path)
-	case at > 0 && hooks[0].path == hookPath:
-		return ok("%s runs after %s, which is another program's", hooks[at].path, hookPath)
-	case at >= 0 && hooks[at].path != hookPath:
-		return ok("%s is virt-netboot's; another program's hook, which it was put beside, is no longer at %s", hooks[at].path, hookPath)
-	case at >= 0:
-		return ok("%s is virt-netboot's", hooks[at].path)
-	}
-	if i := slices.IndexFunc(hooks, func(k hook) bool { return k.dangling }); i >= 0 {
-		return failure("ln -sf "+program+" "+hooks[i].path+reload, "%s is a symbolic link to nothing", hooks[i].path)
-	}
-	if len(hooks) == 0 || hooks[0].path != hookPath {
-		return failure(fmt.Sprintf("mkdir -p %s && ln -s %s %s%s", path.Dir(hookPath), program, hookPath, reload), "there is no %s", hookPath)
-	}
-	beside := path.Join(hookDir, hookName)
-	if slices.ContainsFunc(hooks, func(k hook) bool { return k.path == beside }) {
-		return failure(fmt.Sprintf("mv %s %s/40-own && ln -s %s %s%s", beside, hookDir, program, beside, reload),
-			"%s is another program, and so is %s, where virt-netboot's would be", hookPath, beside)
-	}
-	return failure(fmt.Sprintf("mkdir -p %s && ln -s %s %s%s", hookDir, program, beside, reload),
-		"%s is another program, and virt-netboot's is not in %s", hookPath, hookDir)
-}
-
-// compareVersion asks our hook for its version; found is what is known so far.
-func (n *node) compareVersion(ctx context.Context, k hook, found Result) Result {
-	out, err := n.Run(ctx, n.path(k.path), "--version")
+// compareVersion asks our hook for its version.
+func (n *node) compareVersion(ctx context.Context, h hook.Hook) Result {
+	version, err := h.Version(ctx, n.Run)
 	if err != nil {
-		return failure("install virt-netboot again", "%s does not run: %v", k.path, err)
+		return failure(reinstall, "%s does not run: %v", h.Path, err)
 	}
-	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "qemu-hook ")
 	if version != n.Version {
-		return warning("install virt-netboot again, so that both are of one version", "%s has version %s, virt-netboot has %s", k.path, version, n.Version)
+		return warning(reinstall+", so that both are of one version", "%s has version %s, virt-netboot has %s", h.Path, version, n.Version)
 	}
-	found.Found += ", version " + version
-	return found
+	return ok("version %s", version)
 }

@@ -40,21 +40,21 @@ type sight struct {
 
 // checkHookFound tells whether the running daemon knows that there is a hook.
 func checkHookFound(ctx context.Context, n *node) []Result {
-	hooks, err := n.hooks()
+	hooks, err := n.hooks().List()
 	if err != nil {
 		return one(unknown(err))
 	}
 	s := n.look(ctx)
-	for _, k := range hooks {
-		if !k.executable {
+	for _, h := range hooks {
+		if !h.Executable {
 			continue
 		}
-		at, err := n.appeared(k.path, s.looked)
+		at, err := appeared(h.Path, s.looked)
 		if err != nil {
 			return one(unknown(err))
 		}
 		if s.hook == "" || at.Before(s.appeared) {
-			s.hook, s.appeared = k.path, at
+			s.hook, s.appeared = h.Path, at
 		}
 	}
 	return one(judgeSight(s))
@@ -148,12 +148,12 @@ func (h Host) daemonProcess(name string) (pid int, started time.Time, ok bool) {
 // appeared is when a hook came to be at its path. A file that was put in the place
 // of a link's target is an upgrade, which the daemon need not know of; one that
 // was changed where it is may have become executable.
-func (h Host) appeared(path string, looked time.Time) (time.Time, error) {
-	entry, err := statx(h.path(path), unix.AT_SYMLINK_NOFOLLOW)
+func appeared(path string, looked time.Time) (time.Time, error) {
+	entry, err := statx(path, unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
 		return time.Time{}, err
 	}
-	target, err := statx(h.path(path), 0)
+	target, err := statx(path, 0)
 	if err != nil {
 		return time.Time{}, err
 	}

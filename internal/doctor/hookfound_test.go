@@ -73,7 +73,7 @@ func TestAppeared(t *testing.T) {
 		if err := c.change(hook, program); err != nil {
 			t.Fatal(err)
 		}
-		at, err := Host{Root: "/"}.appeared(hook, looked)
+		at, err := appeared(hook, looked)
 		if err != nil {
 			t.Fatal(err)
 		}

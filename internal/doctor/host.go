@@ -58,9 +58,9 @@ func (h Host) exists(path string) bool {
 	return err == nil
 }
 
-// resolve is the path without symbolic links.
-func (h Host) resolve(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(h.path(path))
+// resolve is where a file of the machine is, without symbolic links.
+func (h Host) resolve(file string) (string, error) {
+	real, err := filepath.EvalSymlinks(file)
 	if err != nil {
 		return "", err
 	}

@@ -101,14 +101,14 @@ func (n *nova) remedy(set osloconf.Value, gateway string) string {
 // judgeProcess looks at the running nova-compute, whose files lead to the
 // gateway's socket.
 func (n *nova) judgeProcess(socket, found string) Result {
-	if n.process.pid == 0 {
+	if n.process.PID == 0 {
 		return ok("%s; it does not run", found)
 	}
 	if n.process.startedBefore(n.changed) {
-		return warning("restart nova-compute", "nova-compute (pid %d) started before its configuration was changed", n.process.pid)
+		return warning("restart nova-compute", "nova-compute (pid %d) started before its configuration was changed", n.process.PID)
 	}
 	if _, err := os.Stat(n.path(socket)); errors.Is(err, fs.ErrNotExist) && n.contained {
-		return failure("mount "+filepath.Dir(socket)+" into its container", "nova-compute (pid %d) runs in a container that has no %s", n.process.pid, socket)
+		return failure("mount "+filepath.Dir(socket)+" into its container", "nova-compute (pid %d) runs in a container that has no %s", n.process.PID, socket)
 	}
 	return ok("%s", found)
 }

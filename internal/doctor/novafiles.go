@@ -34,9 +34,9 @@ func (h Host) findNova() (*nova, error) {
 	n := &nova{root: h.Root}
 	if len(running) > 0 {
 		n.process = running[0]
-		n.root = h.proc(n.process.pid, "root")
+		n.root = h.proc(n.process.PID, "root")
 		n.contained = !sameFile(n.root, h.Root)
-		n.conf.Getenv = h.environ(n.process.pid)
+		n.conf.Getenv = n.process.getenv
 	}
 	n.files, err = n.configFiles()
 	if err != nil || len(n.files) == 0 {

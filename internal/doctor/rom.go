@@ -106,7 +106,7 @@ func checkROMReadable(ctx context.Context, n *node) []Result {
 	if err != nil {
 		return one(warning("see option-rom", "not checked: there is no option ROM to read"))
 	}
-	real, err := n.resolve(rom)
+	real, err := n.resolve(n.path(rom))
 	if err != nil {
 		return one(unknown(err))
 	}
