@@ -25,7 +25,7 @@ func (n *node) units(t *testing.T) {
 			t.Errorf("%s has %s, want %s", unit, got, want)
 		}
 	}
-	for _, unit := range []string{agent, files, "virt-netboot-bypass.service", "virt-netboot-ready.service"} {
+	for _, unit := range []string{agent, files, "virt-netboot-bypass.service", "virt-netboot-ready.service", "virt-netboot-takeover.service", "virt-netboot-boot.service"} {
 		n.run(t, "systemd-analyze", "security", "--threshold=20", "--no-pager", unit)
 		n.run(t, "systemd-analyze", "verify", "--man=no", unit)
 	}

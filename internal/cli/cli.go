@@ -57,7 +57,7 @@ Exit status:
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetVersionTemplate("virt-netboot {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDoctor(), newHook(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus(), newTakeover())
+	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDoctor(), newFinish(), newHook(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus(), newTakeover())
 	return root
 }
 

@@ -1,13 +1,12 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,14 +44,14 @@ Exit status:
 		},
 	}
 	cmd.AddCommand(
-		newTakeoverChange("enable", "Put the gateway on libvirt's usual socket", takeover.Enable),
-		newTakeoverChange("disable", "Give libvirt its usual socket back", takeover.Disable),
+		newTakeoverChange("enable", "Put the gateway on libvirt's usual socket", takeover.Goal{InFront: true}),
+		newTakeoverChange("disable", "Give libvirt its usual socket back", takeover.Goal{}),
 		newTakeoverStatus(),
 	)
 	return cmd
 }
 
-func newTakeoverChange(use, short string, plan func(takeover.State) (takeover.Plan, error)) *cobra.Command {
+func newTakeoverChange(use, short string, goal takeover.Goal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   use + " [--config FILE] [--dry-run]",
 		Short:                 short,
@@ -63,28 +62,62 @@ func newTakeoverChange(use, short string, plan func(takeover.State) (takeover.Pl
 	dryRun := cmd.Flags().Bool("dry-run", false, "print what would be done, and do nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := source.load()
-		if err != nil && use == "enable" { // a mistake in it is no reason to stay
+		if err != nil && goal.InFront { // a mistake in it is no reason to stay
 			return err
 		}
-		state, err := takeover.Look(cmd.Context(), c.Gateway.Upstream)
-		if err != nil {
-			return &failure{error: err}
-		}
-		p, err := plan(state)
-		if err != nil {
-			return &failure{error: err}
-		}
-		if *dryRun {
-			return printPlan(cmd.OutOrStdout(), p)
-		}
-		// Half of it may be worse than nothing; systemctl is not to be interrupted either.
-		signal.Ignore(os.Interrupt, syscall.SIGTERM)
-		if err := p.Run(cmd.Context(), takeover.Host{}); err != nil {
-			return &failure{error: fmt.Errorf("takeover %s: %w", use, err)}
-		}
-		return nil
+		return change(cmd, goal, c.Gateway.Upstream, *dryRun)
 	}
 	return cmd
+}
+
+// change makes the node like the goal, or with dryRun only says how.
+func change(cmd *cobra.Command, goal takeover.Goal, upstream string, dryRun bool) error {
+	ctx := cmd.Context()
+	state, err := look(ctx, upstream)
+	if err == nil && state.Intent != nil && !dryRun {
+		// What was cut is finished first. Where that fails, this may go well.
+		_ = takeover.Await(ctx)
+		state, err = look(ctx, upstream)
+	}
+	if err != nil {
+		return &failure{error: err}
+	}
+	p, err := state.Plan(goal)
+	if err != nil {
+		return &failure{error: err}
+	}
+	if dryRun {
+		return printPlan(cmd.OutOrStdout(), p)
+	}
+	if len(p.Steps) > 0 {
+		if err := takeover.Submit(ctx, p); err != nil {
+			return &failure{error: fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+		}
+		if state, err = look(ctx, upstream); err != nil {
+			return &failure{error: err}
+		}
+	}
+	return reached(state, goal)
+}
+
+func look(ctx context.Context, upstream string) (takeover.State, error) {
+	state, err := takeover.Look(ctx, upstream)
+	if err == nil {
+		state.Ask(ctx)
+	}
+	return state, err
+}
+
+// reached is the error of a node that is not like the goal after a change, or where
+// clients do not get to libvirt.
+func reached(s takeover.State, goal takeover.Goal) error {
+	if s.Unreachable != nil {
+		return &failure{error: fmt.Errorf("libvirt does not answer where its clients look for it: %w", s.Unreachable)}
+	}
+	if p, err := s.Plan(goal); err != nil || len(p.Steps) > 0 {
+		return &failure{error: errors.Join(errors.New("it is not done; journalctl -u virt-netboot-takeover says why"), err)}
+	}
+	return nil
 }
 
 func printPlan(w io.Writer, p takeover.Plan) error {
@@ -103,7 +136,7 @@ func newTakeoverStatus() *cobra.Command {
 		Args:                  usage(cobra.NoArgs),
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			state, err := takeover.Look(cmd.Context(), "")
+			state, err := look(cmd.Context(), "")
 			if err != nil {
 				return &failure{error: err}
 			}
@@ -112,7 +145,19 @@ func newTakeoverStatus() *cobra.Command {
 	}
 }
 
+// describe says who has libvirt's usual path, and what a client gets there.
 func describe(s takeover.State) string {
+	text := holder(s)
+	if s.Intent != nil {
+		text += "; a change is under way or was cut: virt-netboot-takeover.service finishes it"
+	}
+	if s.Unreachable != nil {
+		return fmt.Sprintf("%s; libvirt does not answer at %s: %v", text, s.Usual(), s.Unreachable)
+	}
+	return fmt.Sprintf("%s; libvirt %s answers at %s", text, s.Version, s.Usual())
+}
+
+func holder(s takeover.State) string {
 	d, enabled := s.Enabled()
 	next, moved := s.Successor(d)
 	switch {
@@ -120,6 +165,8 @@ func describe(s takeover.State) string {
 		return "disabled: clients get to the gateway by its own socket only"
 	case moved:
 		return fmt.Sprintf("enabled for %s, but this node has moved to %s, whose clients go past the gateway: virt-netboot takeover disable, and then enable", d.Name, next.Name)
+	case len(s.Torn) > 0:
+		return fmt.Sprintf("enabled, but not whole, as after a power cut: virt-netboot takeover enable puts %s right", strings.Join(s.Torn, " and "))
 	case slices.Contains(s.Bypassed, d.Path):
 		return fmt.Sprintf("enabled, but bypassed: the agent did not start, and %s leads straight to %s; see journalctl -u virt-netboot", d.Path, d.Name)
 	}

@@ -219,8 +219,11 @@ func (m *machine) run(ctx context.Context, name string, args ...string) ([]byte,
 
 func (m *machine) libvirt(_ context.Context, socket string) (doctor.Libvirt, error) {
 	part := "libvirt"
-	if socket == config.Default().Gateway.Listen {
+	switch usual := libvirt.Usual(m.defaultUpstream()); {
+	case socket == config.Default().Gateway.Listen:
 		part = "gateway"
+	case socket == usual && usual != m.defaultUpstream() && m.parts["usual"] != "":
+		part = "usual"
 	}
 	text, ok := m.parts[part]
 	if !ok && part == "gateway" || ok && strings.TrimSpace(text) == "nobody" {

@@ -136,28 +136,33 @@ func nobody(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// checkGateway asks libvirt through the gateway and compares.
+// checkGateway asks libvirt through the gateway, and compares.
 func checkGateway(ctx context.Context, n *node) []Result {
-	socket := n.config.Gateway.Listen
 	if past, ok := n.bypassed(); ok {
 		return one(failure(startAgent, "the agent did not start, so %s leads clients past it", past))
 	}
+	return append(one(n.checkOwnPath(ctx)), n.checkUsualPath(ctx)...)
+}
+
+// checkOwnPath asks at the gateway's own socket.
+func (n *node) checkOwnPath(ctx context.Context) Result {
+	socket := n.config.Gateway.Listen
 	through, err := n.describe(ctx, socket)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return one(unknown(err))
+		return unknown(err)
 	case err != nil && nobody(err):
-		return one(failure(startAgent, "nobody listens at %s", socket))
+		return failure(startAgent, "nobody listens at %s", socket)
 	case err != nil && n.daemonErr != nil:
-		return one(failure("start libvirt first", "it passes nothing on, as libvirt does not answer: %v", err))
+		return failure("start libvirt first", "it passes nothing on, as libvirt does not answer: %v", err)
 	case err != nil:
-		return one(failure("systemctl restart virt-netboot", "%v", err))
+		return failure("systemctl restart virt-netboot", "%v", err)
 	case n.agentErr == nil && n.agent.Has(status.ComponentGateway) && n.agent.Gateway.Upstream != n.upstream():
-		return one(failure("systemctl restart virt-netboot", "%s is in front of another libvirt than that of %s: of %s", socket, n.upstream(), n.agent.Gateway.Upstream))
+		return failure("systemctl restart virt-netboot", "%s is in front of another libvirt than that of %s: of %s", socket, n.upstream(), n.agent.Gateway.Upstream)
 	case n.daemonErr != nil:
-		return one(failure("systemctl restart virt-netboot", "%s is in front of another libvirt than that of %s, which does not answer", socket, n.upstream()))
+		return failure("systemctl restart virt-netboot", "%s is in front of another libvirt than that of %s, which does not answer", socket, n.upstream())
 	}
-	return append(one(compare(n.daemon, through, socket, n.upstream())), n.checkTakeover()...)
+	return compare(n.daemon, through, socket, n.upstream())
 }
 
 // bypassed returns a path of the gateway that virt-netboot-bypass.service has made a
@@ -175,13 +180,28 @@ func (n *node) bypassed() (string, bool) {
 	return "", false
 }
 
-// checkTakeover looks for a takeover that its node has left behind.
-func (n *node) checkTakeover() []Result {
+// checkUsualPath asks where libvirt's clients do, if the gateway has their path.
+func (n *node) checkUsualPath(ctx context.Context) []Result {
+	if n.exists(takeover.IntentPath) {
+		return one(failure("systemctl start virt-netboot-takeover", "a takeover is under way, or was cut"))
+	}
 	now := n.daemonName()
 	for _, d := range takeover.Daemons() {
-		if d.Name != now && n.exists(d.DropIn()) {
+		if !n.exists(d.DropIn()) {
+			continue
+		}
+		if d.Name != now {
 			return one(failure("virt-netboot takeover disable && virt-netboot takeover enable",
 				"the takeover is of %s, and this node has moved to %s, whose clients go past the gateway", d.Name, now))
+		}
+		through, err := n.describe(ctx, d.Path)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			return one(unknown(err))
+		case err != nil:
+			return one(failure("virt-netboot takeover enable", "libvirt does not answer where its clients look for it: %v", err))
+		case n.daemonErr == nil:
+			return one(compare(n.daemon, through, d.Path, n.upstream()))
 		}
 	}
 	return nil

@@ -14,6 +14,15 @@ type Plan struct {
 	Rollback []Step
 }
 
+// ending is the plan with a step that comes last, whether it goes well or not.
+func (p Plan) ending(s Step) Plan {
+	p.Steps = append(p.Steps, s)
+	if p.Rollback != nil {
+		p.Rollback = append(p.Rollback, s)
+	}
+	return p
+}
+
 // Step is one thing to do. One of its fields is set, besides Unchecked.
 type Step struct {
 	Write     string   // the file to make or replace

@@ -8,8 +8,13 @@
 // new socket.
 //
 //	state, err := takeover.Look(ctx, upstream)
-//	plan, err := takeover.Enable(state)
-//	err = plan.Run(ctx, takeover.Host{})
+//	plan, err := state.Plan(takeover.Goal{InFront: true})
+//	err = takeover.Submit(ctx, plan)
+//
+// A change is a transaction. [Submit] writes down what is to be done, the [Intent],
+// and has virt-netboot-takeover.service do it, which outlives the terminal. What is cut
+// is finished: by that service for as long as the node runs, by
+// virt-netboot-boot.service at the next boot.
 package takeover
 
 import (
@@ -53,21 +58,34 @@ func (d Daemon) DropIn() string {
 	return "/etc/systemd/system/" + d.socket() + ".d/50-virt-netboot.conf"
 }
 
-// The gateway's units, and the file that gives its socket the usual path.
+// The gateway's units, its own path, and the file that gives its socket the usual one.
 const (
 	gatewaySocket  = "virt-netboot.socket"
 	gatewayService = "virt-netboot.service"
+	gatewayPath    = "/run/virt-netboot/libvirt-sock"
 	gatewayDropIn  = "/etc/systemd/system/virt-netboot.socket.d/50-takeover.conf"
 )
 
-// State is what a takeover depends on.
+// State is what a change depends on.
 type State struct {
 	Active []string // the units that are active, of those that Look asks for
 	Files  []string // the drop-ins that are there
+	Torn   []string // those of them that are not as they were written, as after a power cut
 	// Upstream is gateway.upstream of the configuration.
 	Upstream string
 	// Bypassed are the paths that lead to libvirt past an agent that did not start.
 	Bypassed []string
+	// Intent is the change that is under way, or that was cut; nil for none.
+	Intent *Intent
+	// Version is libvirt's as it answers at its usual path, Unreachable why it does not.
+	Version     string
+	Unreachable error
+}
+
+// Goal is what a node is to be like.
+type Goal struct {
+	// InFront: the gateway has libvirt's usual path.
+	InFront bool
 }
 
 // Enabled returns the daemon whose usual path the gateway has, or is to have.
@@ -80,37 +98,110 @@ func (s State) Enabled() (Daemon, bool) {
 	return Daemon{}, false
 }
 
-// Enable returns what puts the gateway on the usual path. The error says why that
-// cannot be.
-func Enable(s State) (Plan, error) {
-	if s.Upstream != "" {
-		return Plan{}, fmt.Errorf("gateway.upstream is %s: remove it from the configuration, the takeover decides where libvirt is", s.Upstream)
-	}
+// Usual is the path that libvirt's clients use on this node.
+func (s State) Usual() string {
 	d, there := s.Enabled()
-	if next, moved := s.Successor(d); there && moved {
-		return Plan{}, fmt.Errorf("it is %s that the gateway is in front of, and this node has moved to %s: virt-netboot takeover disable first", d.Name, next.Name)
+	next, moved := s.Successor(d)
+	switch {
+	case moved:
+		return next.Path
+	case there:
+		return d.Path
 	}
-	if !there {
-		i := slices.IndexFunc(Daemons(), func(d Daemon) bool { return slices.Contains(s.Active, d.socket()) })
-		if i < 0 {
-			return Plan{}, s.inactive()
+	return libvirt.LibvirtdSocket
+}
+
+// Plan returns what makes the node like the goal. Its first step is to write that
+// down, its last one to take the note away again. It has no steps where the node is
+// like that already. The error says why it cannot be.
+func (s State) Plan(g Goal) (Plan, error) {
+	i := Intent{Active: s.Active, Files: s.Files}
+	if g.InFront {
+		d, err := s.choose()
+		if err != nil {
+			return Plan{}, err
 		}
-		d = Daemons()[i]
+		i.Daemon = d.Name
 	}
-	return Plan{
-		Steps: slices.Concat(
-			[]Step{write(d.DropIn(), moved(d)), write(gatewayDropIn, taken(d))},
-			s.stop(d),
-			[]Step{systemctl("daemon-reload")},
-			s.start(d),
-			[]Step{
-				systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
-				systemctl("restart", gatewaySocket, gatewayService),
-				connect(d.Path),
-			},
-		),
-		Rollback: s.release(d),
-	}, nil
+	p := s.change(i)
+	if len(p.Steps) == 0 {
+		return p, nil
+	}
+	text, err := i.encode()
+	if err != nil {
+		return Plan{}, err
+	}
+	p.Steps = append([]Step{write(IntentPath, text)}, p.Steps...)
+	return p.ending(remove(IntentPath)), nil
+}
+
+// Finish returns what is left to do of a change that is under way or was cut: all of
+// it, since each step can be done twice.
+func (s State) Finish() Plan {
+	if s.Intent == nil {
+		return Plan{}
+	}
+	s.Active = union(s.Active, s.Intent.Active)
+	s.Files = union(s.Files, s.Intent.Files)
+	s.Unreachable = errors.New("a change is under way")
+	return s.change(*s.Intent).ending(remove(IntentPath))
+}
+
+// AtBoot returns what is left to do of a change that was cut, before systemd opens the
+// first socket. Drop-ins that are not whole are written once more.
+func (s State) AtBoot() Plan {
+	d, inFront := s.Enabled()
+	if s.Intent != nil {
+		d, inFront = s.Intent.daemon()
+	}
+	var files []Step
+	for _, other := range Daemons() {
+		if slices.Contains(s.Files, other.DropIn()) && other != d {
+			files = append(files, remove(other.DropIn()))
+		}
+	}
+	switch has := slices.Contains(s.Files, gatewayDropIn); {
+	case inFront && !s.intact(d):
+		files = append(files, write(d.DropIn(), moved(d)), write(gatewayDropIn, taken(d)))
+	case !inFront && has:
+		files = append(files, remove(gatewayDropIn))
+	}
+	var p Plan
+	if len(files) > 0 {
+		p.Steps = append(files, systemctl("daemon-reload"))
+	}
+	if s.Intent != nil {
+		p = p.ending(remove(IntentPath))
+	}
+	return p
+}
+
+// change returns what gives libvirt's usual path to whom the intent says.
+func (s State) change(i Intent) Plan {
+	if d, inFront := i.daemon(); inFront {
+		return s.enable(d)
+	}
+	return s.disable()
+}
+
+// choose returns the daemon that the gateway is to stand in front of. The error says
+// why it cannot stand in front of any.
+func (s State) choose() (Daemon, error) {
+	d, there := s.Enabled()
+	if s.Upstream != "" {
+		return d, fmt.Errorf("gateway.upstream is %s: remove it from the configuration, the takeover decides where libvirt is", s.Upstream)
+	}
+	if next, moved := s.Successor(d); there && moved {
+		return d, fmt.Errorf("it is %s that the gateway is in front of, and this node has moved to %s: virt-netboot takeover disable first", d.Name, next.Name)
+	}
+	if there {
+		return d, nil
+	}
+	i := slices.IndexFunc(Daemons(), func(d Daemon) bool { return slices.Contains(s.Active, d.socket()) })
+	if i < 0 {
+		return d, s.inactive()
+	}
+	return Daemons()[i], nil
 }
 
 // inactive is the error of a node on which no daemon's socket is systemd's.
@@ -124,16 +215,55 @@ func (s State) inactive() error {
 	return errors.New("neither virtqemud.socket nor libvirtd.socket is active: start the one that this node uses (systemctl enable --now libvirtd.socket)")
 }
 
-// Disable returns what gives libvirt its usual path back; nothing where it has it.
-// There is no error.
-func Disable(s State) (Plan, error) {
+// enable puts the gateway on the usual path. Where that fails, libvirt gets it back.
+func (s State) enable(d Daemon) Plan {
+	if s.settled(d) {
+		return Plan{}
+	}
+	return Plan{
+		Steps: slices.Concat(
+			[]Step{write(d.DropIn(), moved(d)), write(gatewayDropIn, taken(d))},
+			s.stop(d),
+			[]Step{systemctl("daemon-reload")},
+			s.start(d),
+			[]Step{
+				forgive(gatewaySocket, gatewayService),
+				systemctl("restart", gatewaySocket, gatewayService),
+				connect(d.Path),
+			},
+		),
+		Rollback: s.release(d),
+	}
+}
+
+// settled reports whether the gateway has the daemon's usual path, and libvirt answers
+// there.
+func (s State) settled(d Daemon) bool {
+	return s.intact(d) && slices.Contains(s.Active, gatewaySocket) && len(s.Bypassed) == 0 && s.Unreachable == nil
+}
+
+// intact reports whether both drop-ins of a takeover are there as they were written.
+func (s State) intact(d Daemon) bool {
+	return slices.Contains(s.Files, d.DropIn()) && slices.Contains(s.Files, gatewayDropIn) && len(s.Torn) == 0
+}
+
+// disable gives libvirt its usual path back.
+func (s State) disable() Plan {
 	var p Plan
 	for _, d := range Daemons() {
 		if slices.Contains(s.Files, d.DropIn()) {
 			p.Steps = append(p.Steps, s.release(d)...)
 		}
 	}
-	return p, nil
+	if len(p.Steps) == 0 && slices.Contains(s.Files, gatewayDropIn) {
+		p.Steps = []Step{
+			remove(gatewayDropIn),
+			systemctl("stop", gatewayService, gatewaySocket),
+			systemctl("daemon-reload"),
+			systemctl("start", gatewaySocket, gatewayService).unchecked(),
+		}
+	}
+	return p
 }
 
 // release goes on where a step fails: each brings libvirt nearer to its clients.
@@ -148,7 +278,7 @@ func (s State) release(d Daemon) []Step {
 		[]Step{systemctl("daemon-reload"), remove(libvirt.Direct(d.Path))},
 		start,
 		[]Step{
-			systemctl("reset-failed", gatewaySocket, gatewayService).unchecked(),
+			forgive(gatewaySocket, gatewayService),
 			systemctl("start", gatewaySocket, gatewayService).unchecked(),
 		},
 		reach,
@@ -156,7 +286,7 @@ func (s State) release(d Daemon) []Step {
 }
 
 // Successor returns the daemon that the node has moved to from d, if it has: then
-// nobody wants d started.
+// d is not to be started.
 func (s State) Successor(d Daemon) (Daemon, bool) {
 	active := func(unit string) bool { return slices.Contains(s.Active, unit) }
 	if active(d.service()) || slices.ContainsFunc(d.sockets(), active) {
@@ -190,11 +320,21 @@ func (s State) stop(d Daemon) []Step {
 
 // start starts what was active before. A socket cannot be started beside the daemon.
 func (s State) start(d Daemon) []Step {
-	steps := []Step{systemctl(append([]string{"start"}, s.activeSockets(d)...)...)}
+	sockets := s.activeSockets(d)
+	steps := []Step{
+		forgive(append(slices.Clone(sockets), d.service())...),
+		systemctl(append([]string{"start"}, sockets...)...),
+	}
 	if slices.Contains(s.Active, d.service()) {
 		steps = append(steps, systemctl("start", d.service()))
 	}
 	return steps
+}
+
+// forgive has systemd start units that it has started too often in a short time, as
+// when a change that is cut is finished.
+func forgive(units ...string) Step {
+	return systemctl(append([]string{"reset-failed"}, units...)...).unchecked()
 }
 
 // activeSockets are the daemon's that it has open; the one that moves is always
@@ -209,12 +349,12 @@ func (s State) activeSockets(d Daemon) []string {
 	return units
 }
 
+const madeBy = "# Made by virt-netboot takeover enable, removed by virt-netboot takeover disable.\n"
+
 func moved(d Daemon) string {
-	return "# Made by virt-netboot takeover enable, removed by virt-netboot takeover disable.\n" +
-		"[Socket]\nListenStream=\nListenStream=" + libvirt.Direct(d.Path) + "\n"
+	return madeBy + "[Socket]\nListenStream=\nListenStream=" + libvirt.Direct(d.Path) + "\n"
 }
 
 func taken(d Daemon) string {
-	return "# Made by virt-netboot takeover enable, removed by virt-netboot takeover disable.\n" +
-		"[Socket]\nListenStream=" + d.Path + "\n"
+	return madeBy + "[Socket]\nListenStream=" + d.Path + "\n"
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const (
@@ -31,6 +32,15 @@ func activeOf(daemon string) []string {
 	return []string{daemon + ".socket", daemon + "-ro.socket", daemon + ".service"}
 }
 
+// whole are the steps of a change: what is to be done is written down before, and
+// taken away after it.
+func whole(steps []string) []string {
+	return append(append([]string{"cat >" + IntentPath + " <<EOF"}, steps...), finished)
+}
+
+// finished is a change's last step.
+const finished = "rm -f " + IntentPath
+
 func enabling(daemon, path string) []string {
 	return []string{
 		"cat >/etc/systemd/system/" + daemon + ".socket.d/50-virt-netboot.conf <<EOF",
@@ -38,6 +48,7 @@ func enabling(daemon, path string) []string {
 		"systemctl stop " + daemon + ".socket " + daemon + "-ro.socket",
 		"systemctl stop " + daemon + ".service",
 		"systemctl daemon-reload",
+		"systemctl reset-failed " + daemon + ".socket " + daemon + "-ro.socket " + daemon + ".service",
 		"systemctl start " + daemon + ".socket " + daemon + "-ro.socket",
 		"systemctl start " + daemon + ".service",
 		"systemctl reset-failed virt-netboot.socket virt-netboot.service",
@@ -55,6 +66,7 @@ func releasing(daemon, path string) []string {
 		"systemctl stop " + daemon + ".service",
 		"systemctl daemon-reload",
 		"rm -f " + path + "-direct",
+		"systemctl reset-failed " + daemon + ".socket " + daemon + "-ro.socket " + daemon + ".service",
 		"systemctl start " + daemon + ".socket " + daemon + "-ro.socket",
 		"systemctl start " + daemon + ".service",
 		"systemctl reset-failed virt-netboot.socket virt-netboot.service",
@@ -63,23 +75,49 @@ func releasing(daemon, path string) []string {
 	}
 }
 
-func TestEnable(t *testing.T) {
-	const qemud, virtd = "/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock"
+// enabled is a node whose libvirtd the gateway is in front of.
+func enabled(edit func(*State)) State {
+	s := State{
+		Active: append(activeOf("libvirtd"), "virt-netboot.socket", "virt-netboot.service"),
+		Files:  []string{virtdDropIn, gatewayDropIn},
+	}
+	if edit != nil {
+		edit(&s)
+	}
+	return s
+}
+
+const qemud, virtd = "/run/libvirt/virtqemud-sock", "/run/libvirt/libvirt-sock"
+
+func TestPlanInFront(t *testing.T) {
+	released := append(releasing("libvirtd", virtd), finished)
 	for _, test := range []struct {
 		name           string
 		state          State
 		want, rollback []string
 		err            string
 	}{
-		{"libvirtd", State{Active: activeOf("libvirtd")}, enabling("libvirtd", virtd), releasing("libvirtd", virtd), ""},
-		{"virtqemud beside libvirtd", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...)}, enabling("virtqemud", qemud), releasing("virtqemud", qemud), ""},
+		{"libvirtd", State{Active: activeOf("libvirtd")}, whole(enabling("libvirtd", virtd)), released, ""},
+		{
+			"virtqemud beside libvirtd", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...)},
+			whole(enabling("virtqemud", qemud)), append(releasing("virtqemud", qemud), finished), "",
+		},
 		{
 			"once more, while the socket is down", State{Active: []string{"libvirtd-ro.socket", "libvirtd.service"}, Files: []string{virtdDropIn, gatewayDropIn}},
-			enabling("libvirtd", virtd), releasing("libvirtd", virtd), "",
+			whole(enabling("libvirtd", virtd)), released, "",
 		},
 		{
 			"once more, with the other daemon's socket up", State{Active: append(activeOf("virtqemud"), "libvirtd-ro.socket", "libvirtd.service"), Files: []string{virtdDropIn}},
-			enabling("libvirtd", virtd), releasing("libvirtd", virtd), "",
+			whole(enabling("libvirtd", virtd)), released, "",
+		},
+		{"so already", enabled(nil), nil, nil, ""},
+		{"no answer", enabled(func(s *State) { s.Unreachable = errors.New("no") }), whole(enabling("libvirtd", virtd)), released, ""},
+		{"bypassed", enabled(func(s *State) { s.Bypassed = []string{virtd} }), whole(enabling("libvirtd", virtd)), released, ""},
+		{"a drop-in that is not whole", enabled(func(s *State) { s.Torn = []string{gatewayDropIn} }), whole(enabling("libvirtd", virtd)), released, ""},
+		{"one drop-in of two", enabled(func(s *State) { s.Files = []string{virtdDropIn} }), whole(enabling("libvirtd", virtd)), released, ""},
+		{
+			"the gateway's socket is down", enabled(func(s *State) { s.Active = activeOf("libvirtd") }),
+			whole(enabling("libvirtd", virtd)), released, "",
 		},
 		{
 			"once more, on a node that has moved to virtqemud", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn, gatewayDropIn}}, nil, nil,
@@ -90,7 +128,7 @@ func TestEnable(t *testing.T) {
 		{"an upstream of its own", State{Active: []string{"libvirtd.socket"}, Upstream: virtd}, nil, nil, "gateway.upstream is /run/libvirt/libvirt-sock: remove it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, err := Enable(test.state)
+			p, err := test.state.Plan(Goal{InFront: true})
 			if got := fmt.Sprint(err); test.err != "" && !strings.Contains(got, test.err) || test.err == "" && err != nil {
 				t.Fatalf("error %v, want %q", err, test.err)
 			}
@@ -106,7 +144,7 @@ func TestEnable(t *testing.T) {
 
 // TestIdleDaemon: one that nobody needs has ended, and is not started either.
 func TestIdleDaemon(t *testing.T) {
-	p, err := Enable(State{Active: []string{"libvirtd.socket", "libvirtd-admin.socket"}})
+	p, err := State{Active: []string{"libvirtd.socket", "libvirtd-admin.socket"}}.Plan(Goal{InFront: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,68 +159,166 @@ func TestIdleDaemon(t *testing.T) {
 	}
 }
 
-func TestDisable(t *testing.T) {
-	leaving := []string{ // libvirtd for virtqemud
-		"rm -f " + gatewayDropIn,
-		"rm -f " + virtdDropIn,
-		"systemctl stop virt-netboot.service virt-netboot.socket",
-		"systemctl stop libvirtd.socket",
-		"systemctl stop libvirtd.service",
-		"systemctl daemon-reload",
-		"rm -f /run/libvirt/libvirt-sock-direct",
-		"systemctl reset-failed virt-netboot.socket virt-netboot.service",
-		"systemctl start virt-netboot.socket virt-netboot.service",
+func TestPlanOwnPath(t *testing.T) {
+	leaving := func(daemon, path string, after ...string) []string { // for another daemon
+		return whole(append([]string{
+			"rm -f " + gatewayDropIn,
+			"rm -f /etc/systemd/system/" + daemon + ".socket.d/50-virt-netboot.conf",
+			"systemctl stop virt-netboot.service virt-netboot.socket",
+			"systemctl stop " + daemon + ".socket",
+			"systemctl stop " + daemon + ".service",
+			"systemctl daemon-reload",
+			"rm -f " + path + "-direct",
+			"systemctl reset-failed virt-netboot.socket virt-netboot.service",
+			"systemctl start virt-netboot.socket virt-netboot.service",
+		}, after...))
 	}
 	for _, test := range []struct {
 		name  string
 		state State
 		want  []string
 	}{
-		{"not enabled", State{Active: []string{"libvirtd.socket"}}, nil},
-		{"libvirtd", State{Active: activeOf("libvirtd"), Files: []string{virtdDropIn, gatewayDropIn}}, releasing("libvirtd", "/run/libvirt/libvirt-sock")},
-		{"virtqemud", State{Active: activeOf("virtqemud"), Files: []string{qemudDropIn, gatewayDropIn}}, releasing("virtqemud", "/run/libvirt/virtqemud-sock")},
-		{"libvirtd, on a node that has moved to virtqemud", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn, gatewayDropIn}}, leaving},
+		{"so already", State{Active: []string{"libvirtd.socket"}}, nil},
+		{"libvirtd", enabled(nil), whole(releasing("libvirtd", virtd))},
+		{"virtqemud", State{Active: activeOf("virtqemud"), Files: []string{qemudDropIn, gatewayDropIn}}, whole(releasing("virtqemud", qemud))},
+		{
+			"the gateway's drop-in alone", State{Active: activeOf("libvirtd"), Files: []string{gatewayDropIn}}, whole([]string{
+				"rm -f " + gatewayDropIn,
+				"systemctl stop virt-netboot.service virt-netboot.socket",
+				"systemctl daemon-reload",
+				"systemctl start virt-netboot.socket virt-netboot.service",
+			}),
+		},
+		{
+			"libvirtd, on a node that has moved to virtqemud", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn, gatewayDropIn}},
+			leaving("libvirtd", virtd),
+		},
 		{
 			"libvirtd, where virtproxyd has its path now", State{Active: append(activeOf("virtqemud"), activeOf("virtproxyd")...), Files: []string{virtdDropIn, gatewayDropIn}},
-			append(slices.Clone(leaving),
+			leaving("libvirtd", virtd,
 				"systemctl stop virtproxyd.socket virtproxyd-ro.socket",
 				"systemctl stop virtproxyd.service",
+				"systemctl reset-failed virtproxyd.socket virtproxyd-ro.socket virtproxyd.service",
 				"systemctl start virtproxyd.socket virtproxyd-ro.socket",
 				"systemctl start virtproxyd.service",
 				"virsh -c 'qemu+unix:///system?socket=/run/libvirt/libvirt-sock' version"),
 		},
 		{
-			"virtqemud, on a node that has moved back to libvirtd", State{Active: activeOf("libvirtd"), Files: []string{qemudDropIn, gatewayDropIn}}, []string{
-				"rm -f " + gatewayDropIn,
-				"rm -f " + qemudDropIn,
-				"systemctl stop virt-netboot.service virt-netboot.socket",
-				"systemctl stop virtqemud.socket",
-				"systemctl stop virtqemud.service",
-				"systemctl daemon-reload",
-				"rm -f /run/libvirt/virtqemud-sock-direct",
-				"systemctl reset-failed virt-netboot.socket virt-netboot.service",
-				"systemctl start virt-netboot.socket virt-netboot.service",
-			},
+			"virtqemud, on a node that has moved back to libvirtd", State{Active: activeOf("libvirtd"), Files: []string{qemudDropIn, gatewayDropIn}},
+			leaving("virtqemud", qemud),
 		},
-		{"both, as nobody should have it", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...), Files: []string{qemudDropIn, virtdDropIn}}, slices.Concat(
-			releasing("virtqemud", "/run/libvirt/virtqemud-sock"), releasing("libvirtd", "/run/libvirt/libvirt-sock"))},
+		{"both, as nobody should have it", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...), Files: []string{qemudDropIn, virtdDropIn}}, whole(slices.Concat(
+			releasing("virtqemud", "/run/libvirt/virtqemud-sock"), releasing("libvirtd", "/run/libvirt/libvirt-sock")))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, err := Disable(test.state)
+			p, err := test.state.Plan(Goal{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, steps(p.Steps)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
+			if p.Rollback != nil {
+				t.Errorf("it is taken back by %v", steps(p.Rollback))
+			}
 		})
+	}
+}
+
+// TestFinish: whatever of a change is done when it is cut, all of it is done once more,
+// with the units that were active before it.
+func TestFinish(t *testing.T) {
+	dead := []string{"virt-netboot.service"} // all that is active in the middle
+	enable := &Intent{Daemon: "libvirtd", Active: activeOf("libvirtd")}
+	disable := &Intent{Active: enabled(nil).Active, Files: enabled(nil).Files}
+	released := append(releasing("libvirtd", virtd), finished)
+	for _, test := range []struct {
+		name           string
+		state          State
+		want, rollback []string
+	}{
+		{"nothing", State{Active: activeOf("libvirtd")}, nil, nil},
+		{"enable before the first step", State{Active: activeOf("libvirtd"), Intent: enable}, append(enabling("libvirtd", virtd), finished), released},
+		{"enable while all is stopped", State{Active: dead, Files: []string{virtdDropIn}, Intent: enable}, append(enabling("libvirtd", virtd), finished), released},
+		{"enable after the last step", enabled(func(s *State) { s.Intent = enable }), append(enabling("libvirtd", virtd), finished), released},
+		{"disable before the first step", enabled(func(s *State) { s.Intent = disable }), released, nil},
+		{"disable while all is stopped", State{Active: dead, Intent: disable}, released, nil},
+		{"one that says nothing", enabled(func(s *State) { s.Intent = &Intent{} }), released, nil},
+		{"one that says nothing, on a node that is so already", State{Active: activeOf("libvirtd"), Intent: &Intent{}}, []string{finished}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := test.state.Finish()
+			if diff := cmp.Diff(test.want, steps(p.Steps), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("steps: -want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(test.rollback, steps(p.Rollback), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("rollback: -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAtBoot: files alone, since nothing runs yet.
+func TestAtBoot(t *testing.T) {
+	const reload = "systemctl daemon-reload"
+	writes := enabling("libvirtd", virtd)[:2]
+	enable := &Intent{Daemon: "libvirtd", Active: activeOf("libvirtd")}
+	disable := &Intent{Active: enabled(nil).Active, Files: enabled(nil).Files}
+	both := []string{virtdDropIn, gatewayDropIn}
+	for _, test := range []struct {
+		name  string
+		state State
+		want  []string
+	}{
+		{"disabled", State{}, nil},
+		{"enabled", State{Files: both}, nil},
+		{"a drop-in that is not whole", State{Files: both, Torn: []string{virtdDropIn}}, append(slices.Clone(writes), reload)},
+		{"libvirt's drop-in alone", State{Files: []string{virtdDropIn}}, append(slices.Clone(writes), reload)},
+		{"the gateway's drop-in alone", State{Files: []string{gatewayDropIn}}, []string{"rm -f " + gatewayDropIn, reload}},
+		{"enable, no drop-in", State{Intent: enable}, append(slices.Clone(writes), reload, finished)},
+		{"enable, one drop-in", State{Intent: enable, Files: []string{virtdDropIn}}, append(slices.Clone(writes), reload, finished)},
+		{"enable, both drop-ins", State{Intent: enable, Files: both}, []string{finished}},
+		{"disable, both drop-ins", State{Intent: disable, Files: both}, []string{"rm -f " + virtdDropIn, "rm -f " + gatewayDropIn, reload, finished}},
+		{"disable, one drop-in", State{Intent: disable, Files: []string{virtdDropIn}}, []string{"rm -f " + virtdDropIn, reload, finished}},
+		{"disable, no drop-in", State{Intent: disable}, []string{finished}},
+		{"an intent that says nothing", State{Intent: &Intent{}, Files: both, Torn: both}, []string{"rm -f " + virtdDropIn, "rm -f " + gatewayDropIn, reload, finished}},
+		{"a drop-in of another daemon", State{Intent: enable, Files: []string{qemudDropIn}}, slices.Concat([]string{"rm -f " + qemudDropIn}, writes, []string{reload, finished})},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, steps(test.state.AtBoot().Steps), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestIntent: what a plan writes down is what finishes it.
+func TestIntent(t *testing.T) {
+	s := State{Active: activeOf("libvirtd"), Files: []string{gatewayDropIn}}
+	p, err := s.Plan(Goal{InFront: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := parseIntent([]byte(p.Steps[0].Content))
+	if diff := cmp.Diff(Intent{Daemon: "libvirtd", Active: s.Active, Files: s.Files}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	s.Intent = &got
+	if diff := cmp.Diff(steps(p.Steps[1:]), steps(s.Finish().Steps)); diff != "" {
+		t.Errorf("-planned +finished:\n%s", diff)
+	}
+	content := p.Steps[0].Content
+	for n := range len(content) - 1 { // without its line feed it is whole
+		if got := parseIntent([]byte(content[:n])); got.Daemon != "" {
+			t.Errorf("of %q it makes %+v", content[:n], got)
+		}
 	}
 }
 
 // TestDropIns: a list of sockets in systemd adds up, so libvirt's has to be emptied
 // first, and the gateway's must not be.
 func TestDropIns(t *testing.T) {
-	p, err := Enable(State{Active: []string{"libvirtd.socket"}})
+	p, err := State{Active: []string{"libvirtd.socket"}}.Plan(Goal{InFront: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,8 +327,27 @@ func TestDropIns(t *testing.T) {
 		by + "[Socket]\nListenStream=\nListenStream=/run/libvirt/libvirt-sock-direct\n",
 		by + "[Socket]\nListenStream=/run/libvirt/libvirt-sock\n",
 	}
-	if diff := cmp.Diff(want, []string{p.Steps[0].Content, p.Steps[1].Content}); diff != "" {
+	if diff := cmp.Diff(want, []string{p.Steps[1].Content, p.Steps[2].Content}); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestUsual(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		state State
+		want  string
+	}{
+		{"no libvirt", State{}, virtd},
+		{"libvirtd", State{Active: activeOf("libvirtd")}, virtd},
+		{"virtqemud", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...)}, qemud},
+		{"enabled", enabled(nil), virtd},
+		{"enabled, with all stopped", State{Files: []string{qemudDropIn}}, qemud},
+		{"moved", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn}}, qemud},
+	} {
+		if got := test.state.Usual(); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
 	}
 }
 
