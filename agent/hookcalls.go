@@ -13,17 +13,17 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/unixsocket"
 )
 
-// hookCalls counts the calls of libvirt's hook, which reports each.
+// hookCalls counts the calls of libvirt's hook. The hook reports each.
 type hookCalls struct {
 	calls *prometheus.CounterVec
 	last  prometheus.Gauge
-	// resent reports whether the gateway has sent a domain as its client wrote it.
+	// resent reports whether the gateway has sent a domain's original.
 	resent func(domain string) bool
 	log    *logrus.Logger
 }
 
-// resultResent is what a call counts as that would be unprepared or denied, but for
-// a domain that did not come past the gateway: libvirt refused it as rewritten.
+// resultResent stands for unprepared or denied where the domain came through the
+// gateway, which sent the original because libvirt refused the rewritten document.
 const resultResent = "resent"
 
 func newHookCalls(registry *prometheus.Registry, resent func(domain string) bool, log *logrus.Logger) *hookCalls {
@@ -40,8 +40,8 @@ func newHookCalls(registry *prometheus.Registry, resent func(domain string) bool
 		log:    log,
 	}
 	registry.MustRegister(h.calls, h.last)
-	// From 0 on: a counter that appeared at 1 would have no increase that an alert
-	// could see.
+	// Every counter exists from 0 on: an alert sees no increase of one that appears
+	// at 1.
 	for _, operation := range hookreport.Operations() {
 		for _, result := range hookreport.Results() {
 			h.calls.WithLabelValues(operation, string(result))
@@ -56,12 +56,12 @@ func (a *Agent) countHookCalls(ctx context.Context) {
 	a.hook.run(ctx, filepath.Join(a.dir, filepath.Base(hookreport.Socket)))
 }
 
-// run receives reports on a socket until the context ends. Without it they are not
-// counted, and instances start all the same.
+// run counts reports on a socket until the context ends. Instances start without it,
+// too.
 func (h *hookCalls) run(ctx context.Context, socket string) {
 	conn, err := unixsocket.ListenPacket(socket)
 	if err != nil {
-		h.log.WithError(err).Error("the hook's calls are not counted")
+		h.log.WithError(err).Error("cannot count the hook's calls")
 		return
 	}
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
@@ -72,7 +72,7 @@ func (h *hookCalls) run(ctx context.Context, socket string) {
 			return
 		}
 		if err != nil {
-			h.log.WithError(err).Error("the hook's calls are not counted any more")
+			h.log.WithError(err).Error("cannot count the hook's calls any more")
 			return
 		}
 		h.count(b[:n])
@@ -82,7 +82,7 @@ func (h *hookCalls) run(ctx context.Context, socket string) {
 func (h *hookCalls) count(report []byte) {
 	r, err := hookreport.Parse(report)
 	if err != nil {
-		h.log.WithError(err).Debug("a report that is not counted")
+		h.log.WithError(err).Debug("unreadable report of the hook")
 		return
 	}
 	result := string(r.Result)

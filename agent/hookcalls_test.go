@@ -7,8 +7,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// TestHookCalls: a domain that the gateway has sent as its client wrote it has not
-// come past the gateway.
+// TestHookCalls: a domain whose original the gateway has sent counts as resent and not
+// as unprepared or denied.
 func TestHookCalls(t *testing.T) {
 	h := newHookCalls(prometheus.NewRegistry(), func(domain string) bool { return domain == "a b" }, quiet())
 	for _, report := range []string{

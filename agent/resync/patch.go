@@ -63,7 +63,7 @@ func patch(f config.File, p domainxml.Policy, dryRun bool) (outcome, error) {
 	if err != nil {
 		return outcome{stock: existing(target + stockSuffix)}, fmt.Errorf("%s is left alone: %w", f.Path, err)
 	}
-	out := outcome{Result: d.Result, state: StateInLine, identity: current.identity, stock: existing(target + stockSuffix)}
+	out := outcome{Result: d.Result, state: StateInSync, identity: current.identity, stock: existing(target + stockSuffix)}
 	switch {
 	case d.Write && dryRun:
 		out.state = StateWouldChange
