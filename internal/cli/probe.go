@@ -45,7 +45,7 @@ The verdicts:
   right             the tenant's server alone answers iPXE, OpenStack's others
   race              more than one server answers iPXE
   openstack-only    OpenStack's server alone answers iPXE
-  nobody            no server answers iPXE
+  no-answer         no server answers iPXE
   answers-ordinary  the tenant's server answers ordinary clients
   one-subnet        both servers give addresses of one subnet
   no-boot-file      the tenant's server answers iPXE, and names nothing to boot
