@@ -9,16 +9,16 @@ import (
 // Operation is what libvirt is doing with a domain.
 type Operation string
 
-// The operations at which the hook has something to do. libvirt has more
-// (virHookQemuOp in src/util/virhook.c) and will have others.
+// The operations that the hook handles. libvirt has more (virHookQemuOp in
+// src/util/virhook.c), and later versions may have others.
 const (
 	Prepare Operation = "prepare" // before a guest starts, also an incoming one
 	Migrate Operation = "migrate" // a guest comes in from another node
 	Restore Operation = "restore" // a guest is loaded from its saved image
 )
 
-// state says whether the operation's guest already runs; ok is false for an
-// operation at which there is nothing to do.
+// state says whether the operation's guest already runs. ok is false for an operation
+// that the hook does not handle.
 func (o Operation) state() (state domainxml.State, ok bool) {
 	switch o {
 	case Prepare:
@@ -34,10 +34,10 @@ type Call struct {
 	Domain       string // its name
 	Operation    Operation
 	SubOperation string // begin, end or -
-	Extra        string // - where libvirt has nothing more to say
+	Extra        string // - where libvirt gives none
 }
 
-// Handled reports whether there is something to do at the call's operation.
+// Handled reports whether the hook handles the call's operation.
 func (c Call) Handled() bool {
 	_, ok := c.Operation.state()
 	return ok
@@ -46,8 +46,8 @@ func (c Call) Handled() bool {
 // ErrArguments is what ParseCall returns for arguments that cannot be libvirt's.
 var ErrArguments = errors.New("libvirt calls its hook with four arguments: domain, operation, sub-operation, extra")
 
-// ParseCall reads the arguments after the program's name. Should libvirt add to its
-// four one day, more are ignored; should it leave some away, domain and operation do.
+// ParseCall reads the arguments after the program's name. The first two are required.
+// More than libvirt's four are ignored: a later libvirt may add some.
 func ParseCall(args []string) (Call, error) {
 	if len(args) < 2 {
 		return Call{}, ErrArguments
