@@ -35,12 +35,12 @@ type Agent struct {
 	only     Components
 	dir      string
 	started  time.Time
-	ready    chan struct{} // closed once the service manager knows that the agent is ready
+	ready    chan struct{} // closed once the service manager has been told that the agent is ready
 }
 
-// Options are what a command line says of the agent.
+// Options are the command line's.
 type Options struct {
-	// Only are the components that run; none named is all of them.
+	// Only are the components that run; empty means all of them.
 	Only Components
 	// Dir is the directory of the sockets that the hook and virt-netboot status use.
 	Dir string
@@ -67,6 +67,6 @@ func New(path string, c config.Config, log *logrus.Logger, o Options) *Agent {
 	a.files = &files{config: a.config, alone: slices.Equal(a.only.running(), Components{status.ComponentFiles}), log: log}
 	a.hook = newHookCalls(a.registry, a.gateway.OriginalSent, log)
 	registerConfig(a.registry, a.config)
-	a.registry.MustRegister(newDomainCollector(a.domains.Status), newFileCollector(a.novaFiles))
+	a.registry.MustRegister(newDomainCollector(a.domains.Status), newFileCollector(a.filesStatus))
 	return a
 }

@@ -28,9 +28,8 @@ func quiet() *logrus.Logger {
 	return log
 }
 
-// TestAgentNotifies: the service manager hears that the agent is ready only when
-// clients can connect, of each reload, and that the agent stops when it does
-// (sd_notify(3)).
+// TestAgentNotifies: the service manager is told that the agent is ready once clients
+// can connect, of each reload, and that the agent stops (sd_notify(3)).
 func TestAgentNotifies(t *testing.T) {
 	manager := newManager(t)
 	dir := t.TempDir()
@@ -78,7 +77,7 @@ func TestAgentNotifies(t *testing.T) {
 	}
 }
 
-// TestWatchdog: the service manager hears of it only as long as the check succeeds.
+// TestWatchdog: the service manager is notified only while the check succeeds.
 func TestWatchdog(t *testing.T) {
 	socket := newManager(t)
 	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
@@ -141,7 +140,7 @@ func expect(t *testing.T, manager *net.UnixConn, pattern string) {
 	}
 }
 
-// silence fails if the service manager has heard anything but what was on its way.
+// silence fails if the service manager receives more than what was on its way.
 func silence(t *testing.T, manager *net.UnixConn) {
 	t.Helper()
 	for range 2 {
@@ -149,7 +148,7 @@ func silence(t *testing.T, manager *net.UnixConn) {
 			return
 		}
 	}
-	t.Fatal("the service manager goes on hearing of a gateway that hangs")
+	t.Fatal("the service manager is still notified while the gateway hangs")
 }
 
 func hear(manager *net.UnixConn, patience time.Duration) (string, error) {
@@ -172,7 +171,8 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
-// TestAnswers: an agent without a gateway is alive as long as it says how it is.
+// TestAnswers: an agent without a gateway is alive while it answers on its control
+// socket.
 func TestAnswers(t *testing.T) {
 	a := New("", config.Default(), quiet(), Options{Dir: t.TempDir(), Only: Components{status.ComponentFiles}})
 	check := func() error {

@@ -11,7 +11,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
 
-// control is the path of the socket that virt-netboot status asks.
+// control is the path of the control socket, which virt-netboot status asks.
 func (a *Agent) control() string {
 	if a.only.has(status.ComponentGateway) || a.only.has(status.ComponentReconcile) {
 		return filepath.Join(a.dir, status.Socket)
@@ -19,8 +19,8 @@ func (a *Agent) control() string {
 	return filepath.Join(a.dir, status.FilesSocket)
 }
 
-// answers returns an error if the agent does not answer virt-netboot status, which
-// takes every component's lock. It is nil where there is no socket to ask.
+// answers returns an error if the agent does not answer on its control socket, which
+// takes every component's lock. It is nil where there is no control socket.
 func (a *Agent) answers(ctx context.Context) error {
 	_, err := status.Get(ctx, a.control())
 	if errors.Is(err, status.ErrNotRunning) {
@@ -29,7 +29,7 @@ func (a *Agent) answers(ctx context.Context) error {
 	return err
 }
 
-// serveControl answers virt-netboot status until the context ends.
+// serveControl serves the control socket until the context ends.
 func (a *Agent) serveControl(ctx context.Context) {
 	l, err := unixsocket.Listen(a.control())
 	if err == nil {
@@ -40,7 +40,7 @@ func (a *Agent) serveControl(ctx context.Context) {
 	}
 }
 
-// status is what all components know.
+// status collects the status of all components.
 func (a *Agent) status() status.Status {
 	s := status.Status{
 		Version:    version.Version,

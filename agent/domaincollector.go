@@ -11,8 +11,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// domainCollector tells Prometheus of the domains what virt-netboot status tells a
-// person.
+// domainCollector exports to Prometheus what virt-netboot status shows of domains.
 type domainCollector struct {
 	status func() reconcile.Status
 
@@ -23,15 +22,15 @@ func newDomainCollector(status func() reconcile.Status) *domainCollector {
 	return &domainCollector{
 		status: status,
 		domains: prometheus.NewDesc("virt_netboot_domains",
-			"Domains of libvirt by state: failed, left-alone, reverted, would-change, unmatched, pending, warned, in-line.",
+			"Domains of libvirt by state: failed, backing-off, reverted, would-change, unmatched, pending, warned, in-sync.",
 			[]string{"state"}, nil),
 		warnings: prometheus.NewDesc("virt_netboot_domain_warnings",
-			"Domains that cannot boot from the network, or may do so in vain, by why: "+kinds()+".",
+			"Domains that cannot boot from the network, or may find nothing to boot there, by reason: "+kinds()+".",
 			[]string{"warning"}, nil),
 		connected: prometheus.NewDesc("virt_netboot_libvirt_connected",
 			"Whether the agent is connected to libvirt.", nil, nil),
 		last: prometheus.NewDesc("virt_netboot_reconcile_last_success_timestamp_seconds",
-			"When all domains had been looked at last; 0 before the first time.", nil, nil),
+			"When the last pass over all domains ended; 0 before the first one.", nil, nil),
 		duration: prometheus.NewDesc("virt_netboot_reconcile_duration_seconds",
 			"How long that took.", nil, nil),
 	}
@@ -68,7 +67,7 @@ func (c *domainCollector) Collect(metrics chan<- prometheus.Metric) {
 	gauge(c.duration, s.Duration.Seconds())
 }
 
-// kinds are all that a warning can be.
+// kinds are all kinds of warnings, in a list.
 func kinds() string {
 	var names []string
 	for _, kind := range domainxml.WarningKinds() {

@@ -36,7 +36,7 @@ func TestDomainCollector(t *testing.T) {
 		}
 	}
 	want := map[string]float64{
-		"virt_netboot_domains warned": 2, "virt_netboot_domains failed": 1, "virt_netboot_domains in-line": 1,
+		"virt_netboot_domains warned": 2, "virt_netboot_domains failed": 1, "virt_netboot_domains in-sync": 1,
 		"virt_netboot_domain_warnings kernel": 3, "virt_netboot_domain_warnings option-rom-off": 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -11,22 +11,21 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/status"
 )
 
-// novaFiles returns what is known of Nova's files, and whether an agent has this
-// component. Where that is the one of virt-netboot-files.service, which has no network
-// to serve metrics on, that one is asked.
-func (a *Agent) novaFiles() (files []resync.Status, running bool) {
+// filesStatus is the status of Nova's files, and whether an agent keeps them patched:
+// this one or that of virt-netboot-files.service, which has no network to serve metrics
+// on and so is asked.
+func (a *Agent) filesStatus() (files []resync.Status, running bool) {
 	if a.only.has(status.ComponentFiles) {
 		return a.files.status(), true
 	}
-	const patience = 5 * time.Second // half of what Prometheus has with everything else
+	const patience = 5 * time.Second // half of what Prometheus waits for all metrics
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	s, err := status.Get(ctx, filepath.Join(a.dir, status.FilesSocket))
 	return s.Files, err == nil
 }
 
-// fileCollector tells Prometheus of Nova's files what virt-netboot status tells a
-// person.
+// fileCollector exports to Prometheus what virt-netboot status shows of Nova's files.
 type fileCollector struct {
 	files func() ([]resync.Status, bool)
 
@@ -42,13 +41,13 @@ func newFileCollector(files func() ([]resync.Status, bool)) *fileCollector {
 		running: desc("running",
 			"Whether an agent keeps Nova's files patched: this one, or the one of virt-netboot-files.service."),
 		state: desc("state",
-			"1 for the state that a file of Nova's has: in line, would change, missing, reverted, busy, failed.", "file", "state"),
+			"1 for the state of a file of Nova's: in sync, would change, missing, reverted, busy, failed.", "file", "state"),
 		writes: desc("writes_total",
 			"How often a file of Nova's was patched.", "file"),
 		failures: desc("failures_total",
-			"How often a file of Nova's could not be brought in line.", "file"),
+			"How often a file of Nova's could not be brought in sync.", "file"),
 		last: desc("last_success_timestamp_seconds",
-			"When a file of Nova's was last found or put in line; 0 before the first time.", "file"),
+			"When a file of Nova's was last in sync; 0 before the first time.", "file"),
 	}
 }
 
@@ -68,7 +67,7 @@ func (c *fileCollector) Collect(metrics chan<- prometheus.Metric) {
 	send(c.running, prometheus.GaugeValue, truth(running))
 	seen := map[string]bool{}
 	for _, f := range files {
-		if seen[f.Path] { // the configuration may name it twice, a metric may not
+		if seen[f.Path] { // the configuration may name a file twice
 			continue
 		}
 		seen[f.Path] = true
@@ -77,6 +76,6 @@ func (c *fileCollector) Collect(metrics chan<- prometheus.Metric) {
 		}
 		send(c.writes, prometheus.CounterValue, float64(f.Writes), f.Path)
 		send(c.failures, prometheus.CounterValue, float64(f.Failures), f.Path)
-		send(c.last, prometheus.GaugeValue, seconds(f.InLine), f.Path)
+		send(c.last, prometheus.GaugeValue, seconds(f.InSync), f.Path)
 	}
 }

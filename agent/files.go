@@ -13,19 +13,19 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
-// files keeps Nova's files patched, those that the configuration in force names.
+// files keeps those of Nova's files patched that the configuration in force names.
 type files struct {
 	config *reload.Configuration
-	alone  bool // nothing else ends when it does
+	alone  bool // the agent has no other component
 	log    *logrus.Logger
 
 	mu      sync.Mutex
-	watcher *resync.Watcher // at work
-	end     func()          // has it end
-	by      config.Config   // what it works by
+	watcher *resync.Watcher
+	end     func()        // ends the watcher
+	by      config.Config // the watcher's configuration
 }
 
-// run keeps them patched until the context ends.
+// run keeps the files patched until the context ends.
 func (f *files) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := f.watch(ctx); err != nil {
@@ -35,7 +35,7 @@ func (f *files) run(ctx context.Context) error {
 	return nil
 }
 
-// watch runs one watcher, until the configuration wants another one.
+// watch runs one watcher until the configuration needs another one.
 func (f *files) watch(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -57,13 +57,13 @@ func (f *files) newWatcher(end func()) *resync.Watcher {
 	return f.watcher
 }
 
-// configChanged has the files patched by the configuration in force.
+// configChanged applies the configuration in force to the files.
 func (f *files) configChanged() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.config.Current()
 	switch {
-	case f.watcher == nil: // the next one works by it
+	case f.watcher == nil: // the first one will have it
 	case c.Mode != f.by.Mode, !slices.Equal(c.Files, f.by.Files):
 		f.end()
 	default:

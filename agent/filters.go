@@ -17,21 +17,20 @@ import (
 )
 
 const (
-	// filtersAtStart is how long the agent's start may wait for libvirt's answer.
+	// filtersAtStart is how long the agent's start waits for libvirt's answer.
 	filtersAtStart = 3 * time.Second
-	// filtersRetry is when libvirt is asked again where it has not answered, or lacks
-	// one that may be defined any time.
+	// filtersRetry is when libvirt is asked again after it has not answered, or lacks
+	// an nwfilter that may be defined at any time.
 	filtersRetry = 10 * time.Second
 )
 
-// filters knows the nwfilters that the rules in force name, as far as libvirt has
-// answered.
+// filters has what libvirt last said of the nwfilters that the rules in force name.
 type filters struct {
 	config  *reload.Configuration
 	log     *logrus.Logger
-	changed func()        // called when it knows another set
+	changed func()        // called when libvirt's answer has changed
 	again   chan struct{} // holds a token when libvirt is to be asked at once
-	said    string        // the error in the log; asked again, libvirt often has the same
+	logged  string        // the last error in the log: the next one is often the same
 
 	mu    sync.Mutex
 	there nwfilter.Set
@@ -41,11 +40,12 @@ func newFilters(c *reload.Configuration, log *logrus.Logger) *filters {
 	return &filters{config: c, log: log, again: make(chan struct{}, 1)}
 }
 
-// askAgain has run ask libvirt at once for what the configuration in force names.
+// askAgain has run ask libvirt at once for the nwfilters that the configuration in
+// force names.
 func (f *filters) askAgain() {
 	select {
 	case f.again <- struct{}{}:
-	default: // it is about to
+	default: // it is about to already
 	}
 }
 
@@ -56,7 +56,7 @@ func (f *filters) get(name string) domainxml.NWFilter {
 	return f.there.Get(name)
 }
 
-// run asks libvirt again and again until the context ends. At first it has been asked.
+// run asks libvirt again and again until the context ends, the first time after wait.
 func (f *filters) run(ctx context.Context, wait time.Duration) {
 	for {
 		select {
@@ -69,7 +69,7 @@ func (f *filters) run(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// ask asks libvirt, and returns when to ask it again.
+// ask asks libvirt, and returns how long to wait before asking again.
 func (f *filters) ask(ctx context.Context) time.Duration {
 	c := f.config.Current()
 	there, err := findFilters(ctx, c)
@@ -80,7 +80,7 @@ func (f *filters) ask(ctx context.Context) time.Duration {
 		f.unanswered(err)
 		return filtersRetry
 	}
-	f.said = ""
+	f.logged = ""
 	f.mu.Lock()
 	same := reflect.DeepEqual(f.there, there)
 	f.there = there
@@ -96,21 +96,20 @@ func (f *filters) ask(ctx context.Context) time.Duration {
 	return reconcile.Interval
 }
 
-// unanswered logs, once, why libvirt does not say which nwfilters it has: a node whose
-// rules name one may have no virtnwfilterd.
+// unanswered logs once why libvirt does not say which nwfilters it has. The node may
+// have no virtnwfilterd.
 func (f *filters) unanswered(err error) {
 	level := logrus.WarnLevel
-	if f.said == err.Error() {
+	if f.logged == err.Error() {
 		level = logrus.DebugLevel
 	}
-	f.said = err.Error()
+	f.logged = err.Error()
 	f.log.WithError(err).Logf(level, "libvirt does not say which nwfilters it has; the next attempt is in %v", filtersRetry)
 }
 
-// askForFilters returns the job that keeps a.filters as libvirt has them. libvirt has
-// been asked once by then, so that the first client finds them if libvirt answers in
-// time.
-func (a *Agent) askForFilters(ctx context.Context) job {
+// watchFilters asks libvirt for the nwfilters once, so that they are known before the
+// first client if libvirt answers in time. The job that it returns keeps asking.
+func (a *Agent) watchFilters(ctx context.Context) job {
 	atStart, cancel := context.WithTimeout(ctx, filtersAtStart)
 	defer cancel()
 	wait := a.filters.ask(atStart)

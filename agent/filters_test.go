@@ -13,7 +13,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
-// TestFiltersUnanswered: what does not change is no news.
+// TestFiltersUnanswered: an error is logged again only when it changes.
 func TestFiltersUnanswered(t *testing.T) {
 	upstream := filepath.Join(t.TempDir(), "libvirt-sock")
 	c, err := config.Parse("config.yaml", []byte("gateway: {upstream: "+upstream+"}\nrules: [{filterref: 'replace:own'}]\n"))

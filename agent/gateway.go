@@ -10,7 +10,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
-// newGateway returns the component that stands in front of libvirt's socket.
+// newGateway returns the component in front of libvirt's socket.
 func (a *Agent) newGateway(c config.Config) *gateway.Server {
 	return &gateway.Server{
 		Upstream: func() string { return libvirt.Upstream(c.Gateway.Upstream) },
@@ -25,7 +25,7 @@ func (a *Agent) newGateway(c config.Config) *gateway.Server {
 	}
 }
 
-// listen takes the gateway's sockets.
+// listen opens the gateway's sockets.
 func (a *Agent) listen() (err error) {
 	a.gateway.Listeners, err = gateway.Listen(a.config.Current().Gateway.Listen)
 	return err
@@ -34,7 +34,7 @@ func (a *Agent) listen() (err error) {
 // serveGateway serves clients until the context ends.
 func (a *Agent) serveGateway(ctx context.Context) error {
 	a.gateway.Ready = func() {
-		a.tellReady(fmt.Sprintf("listens on %s in front of %s", a.gateway.Listeners[0].Addr(), a.gateway.Upstream()))
+		a.notifyReady(fmt.Sprintf("listens on %s in front of %s", a.gateway.Listeners[0].Addr(), a.gateway.Upstream()))
 	}
 	if err := a.gateway.Serve(ctx); err != nil {
 		return fmt.Errorf("gateway: %w", err)

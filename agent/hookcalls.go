@@ -13,7 +13,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/unixsocket"
 )
 
-// hookCalls counts the calls of libvirt's hook, which reports each.
+// hookCalls counts the calls of libvirt's hook. The hook reports each.
 type hookCalls struct {
 	calls *prometheus.CounterVec
 	last  prometheus.Gauge
@@ -40,8 +40,8 @@ func newHookCalls(registry *prometheus.Registry, originalSent func(domain string
 		log:          log,
 	}
 	registry.MustRegister(h.calls, h.last)
-	// From 0 on: a counter that appeared at 1 would have no increase that an alert
-	// could see.
+	// Every counter exists from 0 on: an alert sees no increase of one that appears
+	// at 1.
 	for _, operation := range hookreport.Operations() {
 		for _, result := range hookreport.Results() {
 			h.calls.WithLabelValues(operation, string(result))
@@ -56,12 +56,12 @@ func (a *Agent) countHookCalls(ctx context.Context) {
 	a.hook.run(ctx, filepath.Join(a.dir, filepath.Base(hookreport.Socket)))
 }
 
-// run receives reports on a socket until the context ends. Without it they are not
-// counted, and instances start all the same.
+// run counts reports on a socket until the context ends. Instances start without it,
+// too.
 func (h *hookCalls) run(ctx context.Context, socket string) {
 	conn, err := unixsocket.ListenPacket(socket)
 	if err != nil {
-		h.log.WithError(err).Error("the hook's calls are not counted")
+		h.log.WithError(err).Error("cannot count the hook's calls")
 		return
 	}
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
@@ -72,7 +72,7 @@ func (h *hookCalls) run(ctx context.Context, socket string) {
 			return
 		}
 		if err != nil {
-			h.log.WithError(err).Error("the hook's calls are not counted any more")
+			h.log.WithError(err).Error("cannot count the hook's calls any more")
 			return
 		}
 		h.count(b[:n])
@@ -82,7 +82,7 @@ func (h *hookCalls) run(ctx context.Context, socket string) {
 func (h *hookCalls) count(report []byte) {
 	r, err := hookreport.Parse(report)
 	if err != nil {
-		h.log.WithError(err).Debug("a report that is not counted")
+		h.log.WithError(err).Debug("unreadable report of the hook")
 		return
 	}
 	result := string(r.Result)

@@ -11,8 +11,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
-// NewLogger returns the agent's logger. Where standard error is the journal, it
-// speaks the journal's own protocol, or the fields would not arrive.
+// NewLogger returns the agent's logger. Where standard error is the journal, it uses
+// the journal's own protocol, which keeps the fields.
 func NewLogger(c config.Log, stderr io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(stderr)
@@ -20,7 +20,7 @@ func NewLogger(c config.Log, stderr io.Writer) *logrus.Logger {
 	if c.Format == config.FormatJSON {
 		log.SetFormatter(&logrus.JSONFormatter{})
 	}
-	// The error is that of a standard error that cannot be looked at: not the journal.
+	// An error means that standard error cannot be examined: it is not the journal.
 	if isJournal, _ := sdjournal.StderrIsJournalStream(); isJournal {
 		log = (&journal.Sink{Identifier: "virt-netboot", Fallback: stderr}).Logger()
 	}
@@ -28,7 +28,8 @@ func NewLogger(c config.Log, stderr io.Writer) *logrus.Logger {
 	return log
 }
 
-// forTerminal quotes what logrus does not on a terminal: the message.
+// forTerminal escapes what is not printable in a message, which logrus leaves as it is
+// on a terminal.
 type forTerminal struct{ logrus.Formatter }
 
 func (f forTerminal) Format(e *logrus.Entry) ([]byte, error) {
@@ -36,8 +37,8 @@ func (f forTerminal) Format(e *logrus.Entry) ([]byte, error) {
 	return f.Formatter.Format(e)
 }
 
-// setLevel sets the least important level that is logged, which the configuration
-// names as logrus does.
+// setLevel sets the least important level that is logged. The configuration has
+// logrus's names.
 func setLevel(log *logrus.Logger, level config.LogLevel) {
 	if l, err := logrus.ParseLevel(string(level)); err == nil {
 		log.SetLevel(l)

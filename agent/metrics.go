@@ -33,8 +33,8 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// serveMetrics answers Prometheus at metrics.listen until the context ends. What goes
-// wrong is logged: no instance depends on it.
+// serveMetrics serves Prometheus at metrics.listen until the context ends. An error is
+// only logged: no instance depends on metrics.
 func (a *Agent) serveMetrics(ctx context.Context) {
 	address := a.config.Current().Metrics.Listen
 	if address == "" {
@@ -49,12 +49,12 @@ func (a *Agent) serveMetrics(ctx context.Context) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{ErrorLog: a.log}))
 	if err := httpserver.Serve(ctx, l, mux); err != nil {
-		a.log.WithError(err).Error("no more metrics")
+		a.log.WithError(err).Error("the metrics have ended")
 	}
 }
 
-// registerConfig registers what is known of the configuration, with Prometheus's
-// own names for it.
+// registerConfig registers the configuration's metrics, named as Prometheus names its
+// own.
 func registerConfig(registry *prometheus.Registry, c *reload.Configuration) {
 	gauge := func(name, help string, value func(reload.Status) float64) {
 		registry.MustRegister(prometheus.NewGaugeFunc(
@@ -62,11 +62,11 @@ func registerConfig(registry *prometheus.Registry, c *reload.Configuration) {
 			func() float64 { return value(c.Status()) },
 		))
 	}
-	gauge("last_reload_successful", "Whether the configuration's file was last read without a mistake.",
+	gauge("last_reload_successful", "Whether the configuration's file had no error when it was last read.",
 		func(s reload.Status) float64 { return truth(s.Error == "") })
 	gauge("last_reload_success_timestamp_seconds", "When the configuration in force was read.",
 		func(s reload.Status) float64 { return seconds(s.Loaded) })
-	gauge("observe", "Whether the configuration in force has mode: observe, so that nothing is changed.",
+	gauge("observe", "Whether the configuration in force has mode: observe, which changes nothing.",
 		func(s reload.Status) float64 { return truth(s.Mode == config.ModeObserve) })
 }
 

@@ -13,33 +13,32 @@ import (
 // manager is the service manager, where there is one (sd_notify(3)).
 type manager struct{ log *logrus.Logger }
 
-func (m manager) tell(states ...string) {
+func (m manager) notify(states ...string) {
 	if _, err := daemon.SdNotify(false, strings.Join(states, "\n")); err != nil {
-		m.log.WithError(err).Warnf("telling systemd %s", states[0])
+		m.log.WithError(err).Warnf("notifying systemd of %s", states[0])
 	}
 }
 
-func (m manager) ready()    { m.tell(daemon.SdNotifyReady) }
-func (m manager) stopping() { m.tell(daemon.SdNotifyStopping) }
+func (m manager) ready()    { m.notify(daemon.SdNotifyReady) }
+func (m manager) stopping() { m.notify(daemon.SdNotifyStopping) }
 
-// reloading tells of a reload, and what came of it in a line for systemctl status.
+// reloading notifies of a reload, and of its result in a line for systemctl status.
 func (m manager) reloading(reload func() error) {
-	m.tell(daemon.SdNotifyReloading, strings.TrimSpace(daemon.SdNotifyMonotonicUsec()))
+	m.notify(daemon.SdNotifyReloading, strings.TrimSpace(daemon.SdNotifyMonotonicUsec()))
 	status := "STATUS="
 	if err := reload(); err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		status += "The changed configuration is refused: " + first
 	}
-	m.tell(daemon.SdNotifyReady, status)
+	m.notify(daemon.SdNotifyReady, status)
 }
 
-// watchdog tells, as often as the service manager wants it, that check succeeds.
-// Where it does not, nothing is told until it does again, and the service manager
-// restarts the agent.
+// watchdog notifies the service manager, as often as it wants to be, while check
+// succeeds. Where check fails for too long, the service manager restarts the agent.
 func (m manager) watchdog(ctx context.Context, check func(context.Context) error) error {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		return fmt.Errorf("reading what systemd wants of a watchdog: %w", err)
+		return fmt.Errorf("reading systemd's watchdog settings: %w", err)
 	}
 	if limit == 0 {
 		return nil
@@ -59,7 +58,7 @@ func (m manager) watchdog(ctx context.Context, check func(context.Context) error
 			m.log.WithError(err).Error("the agent does not serve; systemd restarts it unless it recovers")
 			next = limit / 10
 		} else {
-			m.tell(daemon.SdNotifyWatchdog)
+			m.notify(daemon.SdNotifyWatchdog)
 		}
 		wait.Reset(next)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
-// newReconciler returns the component that has libvirt's domains follow the rules.
+// newReconciler returns the component that brings libvirt's domains in sync.
 func (a *Agent) newReconciler(c config.Config) *reconcile.Reconciler {
 	return reconcile.New(reconcile.Options{
 		Connect: func(ctx context.Context) (reconcile.Connection, error) {

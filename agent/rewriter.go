@@ -16,8 +16,8 @@ func (a *Agent) rewriter() domainxml.Rewriter {
 	}
 }
 
-// storage reads what guests boot from, which may be on a file server that is gone:
-// all who ask for the same wait for one answer.
+// storage reads what guests boot from. Components share it: where a file server is
+// gone, all reads of one file wait as one.
 type storage struct {
 	disks   *bootsector.Reader
 	initrds *initrd.Reader

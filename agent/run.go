@@ -17,7 +17,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	jobs = append(jobs, endless(a.serveControl), a.onceReady(a.watchdog), a.onceReady(a.reloads(hangups)), a.tellStopping)
+	jobs = append(jobs, endless(a.serveControl), a.onceReady(a.watchdog), a.onceReady(a.reloads(hangups)), a.notifyStopping)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, do := range jobs {
 		group.Go(func() error { return do(ctx) })
@@ -25,11 +25,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// job is something that the agent does until the context ends. Its error ends the
-// agent.
+// job runs until the context ends. Its error ends the agent.
 type job func(ctx context.Context) error
 
-// endless is the job of what the agent can go on without.
+// endless is a job without an error: the agent goes on when it ends.
 func endless(do func(ctx context.Context)) job {
 	return func(ctx context.Context) error {
 		do(ctx)
@@ -37,11 +36,11 @@ func endless(do func(ctx context.Context)) job {
 	}
 }
 
-// jobs are those of the components that were asked for, ready to begin.
+// jobs are the jobs of the components that run.
 func (a *Agent) jobs(ctx context.Context) ([]job, error) {
 	var jobs []job
 	if a.only.has(status.ComponentGateway) || a.only.has(status.ComponentReconcile) {
-		jobs = append(jobs, a.askForFilters(ctx))
+		jobs = append(jobs, a.watchFilters(ctx))
 	}
 	if a.only.has(status.ComponentGateway) {
 		if err := a.listen(); err != nil {
@@ -49,7 +48,7 @@ func (a *Agent) jobs(ctx context.Context) ([]job, error) {
 		}
 		jobs = append(jobs, a.serveGateway)
 	} else {
-		a.tellReady("runs without the gateway: " + a.only.String())
+		a.notifyReady("runs without the gateway: " + a.only.String())
 	}
 	if a.only.has(status.ComponentReconcile) {
 		jobs = append(jobs, endless(a.domains.Run))
@@ -63,15 +62,16 @@ func (a *Agent) jobs(ctx context.Context) ([]job, error) {
 	return jobs, nil
 }
 
-// tellReady tells the log and the service manager, once.
-func (a *Agent) tellReady(what string) {
+// notifyReady tells the log and the service manager that the agent is ready. It is
+// called once.
+func (a *Agent) notifyReady(what string) {
 	a.log.Infof("virt-netboot %s %s", version.Version, what)
 	a.manager.ready()
 	close(a.ready)
 }
 
-// onceReady has a job wait until the service manager knows that the agent is ready,
-// which must be the first that it is told.
+// onceReady delays a job until the service manager has been told that the agent is
+// ready, which must come first.
 func (a *Agent) onceReady(do job) job {
 	return func(ctx context.Context) error {
 		select {
@@ -83,7 +83,7 @@ func (a *Agent) onceReady(do job) job {
 	}
 }
 
-// watchdog tells the service manager that the agent does its work.
+// watchdog tells the service manager that the agent works.
 func (a *Agent) watchdog(ctx context.Context) error {
 	alive := a.answers
 	if a.only.has(status.ComponentGateway) {
@@ -92,8 +92,8 @@ func (a *Agent) watchdog(ctx context.Context) error {
 	return a.manager.watchdog(ctx, alive)
 }
 
-// tellStopping tells the service manager of the end.
-func (a *Agent) tellStopping(ctx context.Context) error {
+// notifyStopping tells the service manager when the agent stops.
+func (a *Agent) notifyStopping(ctx context.Context) error {
 	<-ctx.Done()
 	a.manager.stopping()
 	return nil

@@ -139,7 +139,7 @@ func TestProbePort(t *testing.T) {
 			ip(t, l, "netns add apart")
 			ip(t, l, "-n apart link add brapart up type bridge")
 			enter := append([]string{"nsenter", "--net=/run/netns/apart"}, probeProgram("--bridge", "brapart", "--timeout", "100ms")...)
-			if status, stdout, stderr := runProbe(t, enter); status != 1 || !strings.Contains(stdout, "nobody answers iPXE") {
+			if status, stdout, stderr := runProbe(t, enter); status != 1 || !strings.Contains(stdout, "no server answers iPXE") {
 				t.Errorf("exit status %d: %s%s", status, stdout, stderr)
 			}
 		})
@@ -147,7 +147,7 @@ func TestProbePort(t *testing.T) {
 			ip(t, l, "link add brdown type bridge")
 			for bridge, want := range map[string]string{
 				"brnone":    "looking for the bridge brnone: Link not found",
-				"taptenant": "taptenant is no Linux bridge but of type veth",
+				"taptenant": "taptenant is of type veth and not a Linux bridge",
 				"brdown":    "the bridge brdown is down; set it up first: ip link set brdown up",
 			} {
 				status, _, stderr := runProbe(t, probeProgram("--bridge", bridge))

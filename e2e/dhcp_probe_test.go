@@ -104,7 +104,7 @@ func TestProbeVerdicts(t *testing.T) {
 				servers: []func(*testing.T){tenantRuns(startTenantDnsmasq, shipped(t, "tenant/dnsmasq.conf"))},
 				args:    []string{"--openstack-server", "none"},
 				findings: []string{
-					"right: only the tenant's server 10.77.0.1 answers iPXE, nobody answers ordinary clients",
+					"right: only the tenant's server 10.77.0.1 answers iPXE, no server answers ordinary clients",
 				},
 				answers: []string{"ipxe OWN 10.77.0.1 tenant 10.77.0.0/24 http://10.77.0.1/bios.ipxe"},
 			},
@@ -148,12 +148,12 @@ func TestProbeVerdicts(t *testing.T) {
 				answers: []string{"ipxe VM 10.1.0.1 OpenStack 10.1.0.0/24", "ordinary VM 10.1.0.1 OpenStack 10.1.0.0/24"},
 			},
 			{
-				name:    "nobody",
+				name:    "no answer",
 				servers: []func(*testing.T){openStackTo(shipped(t, novaConf))},
 				hosts:   hostsText,
 				status:  1,
 				findings: []string{
-					"nobody: nobody answers iPXE: an instance waits for an address in vain, and then boots from its disk",
+					"no-answer: no server answers iPXE: an instance waits for an address until iPXE gives up, and then boots from its disk",
 				},
 				answers: []string{"ordinary VM 10.1.0.1 OpenStack 10.1.0.0/24"},
 			},
@@ -195,7 +195,7 @@ func TestProbeVerdicts(t *testing.T) {
 				args:    []string{"--mac", vmMAC},
 				status:  1,
 				findings: []string{
-					"one-subnet: the tenant's server 10.1.0.200 and OpenStack's 10.1.0.1 both give addresses of 10.1.0.0/24: two instances may come to have the same",
+					"one-subnet: the tenant's server 10.1.0.200 and OpenStack's 10.1.0.1 both give addresses of 10.1.0.0/24: two instances may get the same",
 				},
 				answers: []string{
 					"ipxe OWN 10.1.0.200 tenant 10.1.0.0/24 http://10.1.0.1/bios.ipxe",

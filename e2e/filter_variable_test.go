@@ -24,7 +24,7 @@ func TestFilterVariables(t *testing.T) {
 		defer conn.Close()
 		refused := 0
 		for _, name := range []string{"allow-arp", "no-mac-spoofing", "no-ip-spoofing", "allow-dhcp-server", "clean-traffic-gateway"} {
-			filter, err := nwfilter.Look(t.Context(), conn, name)
+			filter, err := nwfilter.Inspect(t.Context(), conn, name)
 			must(t, err)
 			for _, params := range []filterParams{
 				{},

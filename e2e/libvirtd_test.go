@@ -46,8 +46,8 @@ func TestLibvirtdKilled(t *testing.T) {
 			var all []error
 			for i := range domains {
 				s, err := conn.Read(t.Context(), name(i))
-				if err == nil && !reconcile.Enforce(defaultRewriter(), s, false).InLine() {
-					err = fmt.Errorf("%s is not in line", s.Name)
+				if err == nil && !reconcile.Enforce(defaultRewriter(), s, false).InSync() {
+					err = fmt.Errorf("%s is not in sync", s.Name)
 				}
 				all = append(all, err)
 			}
@@ -72,7 +72,7 @@ func TestLibvirtdKilled(t *testing.T) {
 		if connected < 2 {
 			t.Errorf("connected %d times: the agent has not noticed", connected)
 		}
-		t.Logf("%d domains are in line after %d kills in %v; connected %d times, %d log entries",
+		t.Logf("%d domains are in sync after %d kills in %v; connected %d times, %d log entries",
 			domains, kills, time.Since(began).Round(time.Second), connected, len(entries))
 	})
 }

@@ -137,7 +137,7 @@ func checkDoor(t *testing.T, l *lab.Lab, row string, door virshFunc, bootIndexes
 }
 
 // checkReconcilerIdle fails where the agent's reconciler, and not its gateway, has
-// brought a domain in line.
+// brought a domain in sync.
 func checkReconcilerIdle(t *testing.T, l *lab.Lab, domain string) {
 	t.Helper()
 	entries, err := l.Journal(t.Context(), "-t", "virt-netboot", "DOMAIN="+domain)

@@ -12,9 +12,9 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// inLine returns nil when the definition of one of Nova's plain domains tries the
+// inSync returns nil when the definition of one of Nova's plain domains tries the
 // network first and has no filter.
-func inLine(t *testing.T, l *lab.Lab, domain string) error {
+func inSync(t *testing.T, l *lab.Lab, domain string) error {
 	t.Helper()
 	d := dumpxml(t, l, domain, "--inactive")
 	if f := filters(d); len(f) > 0 {
@@ -68,7 +68,7 @@ func TestReconcileStart(t *testing.T) {
 			t.Fatalf("ebtables has no rule for %s: this test proves nothing", tap)
 		}
 		startAgent(t, l)
-		await(t, func() error { return errors.Join(inLine(t, l, g.Name), noFilter(t, l, g.Name)) })
+		await(t, func() error { return errors.Join(inSync(t, l, g.Name), noFilter(t, l, g.Name)) })
 		if rules := bridgeRules(t, l, tap); len(rules) > 0 {
 			t.Errorf("ebtables still has %v", rules)
 		}
@@ -92,7 +92,7 @@ func TestReconcileEvent(t *testing.T) {
 		for range 5 {
 			virsh(t, l, "define", g.File)
 			began := time.Now()
-			await(t, func() error { return inLine(t, l, g.Name) })
+			await(t, func() error { return inSync(t, l, g.Name) })
 			fastest = min(fastest, time.Since(began))
 			virsh(t, l, "undefine", g.Name)
 		}
@@ -133,7 +133,7 @@ func TestReconcileAttach(t *testing.T) {
 		startAgent(t, l)
 		virsh(t, l, "define", g.File)
 		virsh(t, l, "start", "--paused", g.Name)
-		await(t, func() error { return inLine(t, l, g.Name) })
+		await(t, func() error { return inSync(t, l, g.Name) })
 		virsh(t, l, "attach-device", "--live", g.Name, writeFile(t, "interface.xml", filteredInterface("fa:16:3e:00:00:02", "tap2")))
 		await(t, func() error { return noFilter(t, l, g.Name) })
 		if n := len(dumpxml(t, l, g.Name).Devices.Interfaces); n != 2 {
@@ -154,8 +154,8 @@ func TestReconcileSnapshot(t *testing.T) {
 		virsh(t, l, "define", g.File)
 		virsh(t, l, "snapshot-create-as", g.Name, "before")
 		startAgent(t, l)
-		await(t, func() error { return inLine(t, l, g.Name) })
+		await(t, func() error { return inSync(t, l, g.Name) })
 		virsh(t, l, "snapshot-revert", g.Name, "before")
-		await(t, func() error { return inLine(t, l, g.Name) })
+		await(t, func() error { return inSync(t, l, g.Name) })
 	})
 }

@@ -179,7 +179,7 @@ func TestObserveMode(t *testing.T) {
 
 		must(t, l.WriteConfig(config))
 		await(t, func() error { return noFilter(t, l, g.Name) })
-		await(t, func() error { return inLine(t, l, g.Name) })
+		await(t, func() error { return inSync(t, l, g.Name) })
 		awaitPatched(t, dnsmasq)
 		awaitMetric(t, `virt_netboot_domains{state="pending"} 1`)
 	})

@@ -33,7 +33,7 @@ func TestRevertRunning(t *testing.T) {
 		definition := withoutRecord(virsh(t, l, "dumpxml", "--inactive", g.Name))
 		rules := bridgeRules(t, l, tap)
 		startAgent(t, l)
-		await(t, func() error { return errors.Join(inLine(t, l, g.Name), noFilter(t, l, g.Name)) })
+		await(t, func() error { return errors.Join(inSync(t, l, g.Name), noFilter(t, l, g.Name)) })
 
 		out := virtNetboot(t, l, "revert", g.Name)
 		for _, line := range []string{
@@ -73,14 +73,14 @@ func TestRevertRunning(t *testing.T) {
 		isReverted()
 
 		out = virtNetboot(t, l, "apply", g.UUID)
-		if err := errors.Join(inLine(t, l, g.Name), noFilter(t, l, g.Name)); err != nil {
+		if err := errors.Join(inSync(t, l, g.Name), noFilter(t, l, g.Name)); err != nil {
 			t.Errorf("after apply: %v", err)
 		}
 		if line := "instance-0000006c: at its next start: boot order network, hd instead of hd\n"; !strings.Contains(out, line) {
 			t.Errorf("apply does not say %q:\n%s", line, out)
 		}
 		virsh(t, l, "define", g.File) // and now the rules hold again
-		await(t, func() error { return inLine(t, l, g.Name) })
+		await(t, func() error { return inSync(t, l, g.Name) })
 
 		// A guest that has started without its filter gets it back too.
 		virsh(t, l, "destroy", g.Name)
@@ -167,7 +167,7 @@ func TestUnknownDomain(t *testing.T) {
 		if !strings.Contains(out, g.Name+": boot order network, hd instead of hd\n") {
 			t.Errorf("apply says only %q", out)
 		}
-		if err := inLine(t, l, g.Name); err != nil {
+		if err := inSync(t, l, g.Name); err != nil {
 			t.Error(err)
 		}
 	})
@@ -196,7 +196,7 @@ func TestPlan(t *testing.T) {
 			"instance-0000006c: at its next start: boot order network, hd instead of hd",
 			"         <secret type='passphrase' uuid='***'/>",
 			"-      <boot order='1'/>",
-			"3 domains: 3 to change, 0 in line, 0 reverted; 1 to wait for their next start, 1 with warnings",
+			"3 domains: 3 to change, 0 in sync, 0 reverted; 1 to wait for their next start, 1 with warnings",
 		} {
 			if !slices.Contains(strings.Split(text, "\n"), line) {
 				t.Errorf("plan does not say %q:\n%s", line, text)

@@ -17,7 +17,7 @@ import (
 )
 
 // TestRevertAll defines every document of the corpus, bypassing the agent. Each that
-// libvirt accepts is brought in line and reverted: libvirt must then have the
+// libvirt accepts is brought in sync and reverted: libvirt must then have the
 // definition that it had, but for the mark.
 func TestRevertAll(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
@@ -25,11 +25,11 @@ func TestRevertAll(t *testing.T) {
 		rule := domainxml.DefaultRule()
 		rule.Kernel = domainxml.KernelDrop
 		rewriter := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
-		rewrite := reconcile.Settler{
+		rewrite := reconcile.Syncer{
 			Libvirt: conn,
 			Decide:  func(s libvirt.State) reconcile.Decision { return reconcile.Enforce(rewriter, s, false) },
 		}
-		revert := reconcile.Settler{Libvirt: conn, Decide: reconcile.Revert}
+		revert := reconcile.Syncer{Libvirt: conn, Decide: reconcile.Revert}
 
 		docs, accepted, reordered, rewritten, compared := corpus.Documents(t), 0, 0, 0, 0
 		for _, doc := range docs {
@@ -42,13 +42,13 @@ func TestRevertAll(t *testing.T) {
 			if moved {
 				reordered++
 			}
-			if _, err := rewrite.Settle(t.Context(), d.Name); err != nil {
+			if _, err := rewrite.Sync(t.Context(), d.Name); err != nil {
 				t.Errorf("%s: rewriting: %v", doc.Name, err)
 			}
 			if definition(t, conn, d.Name) != before {
 				rewritten++
 			}
-			if _, err := revert.Settle(t.Context(), d.Name); err != nil {
+			if _, err := revert.Sync(t.Context(), d.Name); err != nil {
 				t.Errorf("%s: reverting: %v", doc.Name, err)
 			}
 			after := definition(t, conn, d.Name)

@@ -15,25 +15,25 @@ import (
 type answer struct {
 	status int    // exit status: 0, or 1 to refuse the start
 	stdout []byte // the new document; empty means unchanged
-	stderr string // a line that reaches who asked for the start, when it is refused
-	log    []record
+	stderr string // a line for the client that asked for the start, when it is refused
+	log    []logLine
 	result hookreport.Result // for the agent
 }
 
-// record is a line for the log.
-type record struct {
+// logLine is a line for the log.
+type logLine struct {
 	level   logrus.Level
 	message string
 	fields  logrus.Fields
 }
 
-// door is what an operator has to know to bring a domain in by the right door.
+// door is where an operator defines a domain so that it is prepared.
 type door struct {
 	gateway string // path of the gateway's socket
 	config  string // path of the configuration
 }
 
-// decide is the answer to a call whose document the rules could read.
+// decide is the answer to a call whose document could be read.
 func decide(call Call, res domainxml.Result, d door) answer {
 	a := answer{result: hookreport.Unchanged}
 	refused := call.Operation == Prepare && res.Changed() && deniable(res.Changes) && res.Rule.Unprepared == domainxml.UnpreparedDeny
@@ -51,20 +51,20 @@ func decide(call Call, res domainxml.Result, d door) answer {
 		a.result = hookreport.Observed
 	}
 	for _, c := range res.Changes {
-		a.log = append(a.log, changeRecord(call, res, c, refused))
+		a.log = append(a.log, changeLine(call, res, c, refused))
 	}
 	for _, w := range res.Warnings {
-		a.log = append(a.log, warningRecord(call, res, w))
+		a.log = append(a.log, warningLine(call, res, w))
 	}
 	return a
 }
 
-// deniable reports whether the policy may refuse the start over what differs. A
-// kernel is no reason, nor the boot order that counts once it is gone: prepare
-// is also called for a guest that arrives by migration or from a saved image,
-// with nothing to tell it from a fresh start, and such a guest has to keep the
-// kernel that it runs. Nor is a network that comes first although the disk is to,
-// which costs no more than time.
+// deniable reports whether the policy may refuse the start for these changes: for a
+// filterref, or for a boot order without the network first. A kernel is not a reason,
+// nor the boot order that counts once it is gone. libvirt also calls prepare for a guest
+// that arrives by migration or from a saved image, which looks like any other start, and
+// such a guest must keep the kernel that it runs. A boot order with the network first
+// where the disk should be is not a reason either: it only costs time.
 func deniable(changes []domainxml.Change) bool {
 	kinds := map[domainxml.ChangeKind]bool{}
 	for _, c := range changes {
@@ -74,11 +74,11 @@ func deniable(changes []domainxml.Change) bool {
 		kinds[domainxml.ChangeBootOrder] && !kinds[domainxml.ChangeKernelDropped]
 }
 
-// passed is the answer that leaves everything as it is, and says why.
+// passed is the answer that leaves the document unchanged, with the reason.
 func passed(call Call, format string, args ...any) answer {
 	message := fmt.Sprintf("%s goes on unchanged at %s: ", call.Domain, call.Operation) + fmt.Sprintf(format, args...)
 	return answer{
-		log:    []record{{logrus.ErrorLevel, message, fields(call, domainxml.Result{})}},
+		log:    []logLine{{logrus.ErrorLevel, message, fields(call, domainxml.Result{})}},
 		result: hookreport.Passed,
 	}
 }
@@ -92,25 +92,25 @@ func refusal(call Call, res domainxml.Result, d door) string {
 		call.Domain, res.Rule.Name, strings.Join(changes, ", "), d.gateway, d.config)
 }
 
-func changeRecord(call Call, res domainxml.Result, c domainxml.Change, refused bool) record {
+func changeLine(call Call, res domainxml.Result, c domainxml.Change, refused bool) logLine {
 	f := fields(call, res)
 	f["CHANGE"] = string(c.Kind)
 	wants := fmt.Sprintf("rule %q wants %s", res.Rule.Name, c)
 	switch {
 	case res.Observed:
-		return record{logrus.InfoLevel, fmt.Sprintf("%s goes on unchanged at %s (mode: observe): %s", call.Domain, call.Operation, wants), f}
+		return logLine{logrus.InfoLevel, fmt.Sprintf("%s goes on unchanged at %s (mode: observe): %s", call.Domain, call.Operation, wants), f}
 	case refused:
-		return record{logrus.WarnLevel, fmt.Sprintf("%s may not start unprepared: %s", call.Domain, wants), f}
+		return logLine{logrus.WarnLevel, fmt.Sprintf("%s may not start unprepared: %s", call.Domain, wants), f}
 	case call.Operation == Prepare:
-		return record{logrus.WarnLevel, fmt.Sprintf("%s starts unprepared: %s", call.Domain, wants), f}
+		return logLine{logrus.WarnLevel, fmt.Sprintf("%s starts unprepared: %s", call.Domain, wants), f}
 	}
-	return record{logrus.InfoLevel, fmt.Sprintf("%s at %s: %s", call.Domain, call.Operation, c), f}
+	return logLine{logrus.InfoLevel, fmt.Sprintf("%s at %s: %s", call.Domain, call.Operation, c), f}
 }
 
-func warningRecord(call Call, res domainxml.Result, w domainxml.Warning) record {
+func warningLine(call Call, res domainxml.Result, w domainxml.Warning) logLine {
 	f := fields(call, res)
 	f["WARNING"] = string(w.Kind)
-	return record{logrus.WarnLevel, fmt.Sprintf("%s: %s", call.Domain, w), f}
+	return logLine{logrus.WarnLevel, fmt.Sprintf("%s: %s", call.Domain, w), f}
 }
 
 func fields(call Call, res domainxml.Result) logrus.Fields {

@@ -28,8 +28,8 @@ func TestDecide(t *testing.T) {
 	field := func(o Operation, rule, key, value string) logrus.Fields {
 		return logrus.Fields{"DOMAIN": "vm", "UUID": "7e1b", "OPERATION": string(o), "RULE": rule, key: value}
 	}
-	kernelRecord := func(o Operation, rule string) record {
-		return record{logrus.WarnLevel, "vm: " + kernel.String(), field(o, rule, "WARNING", "kernel")}
+	kernelLine := func(o Operation, rule string) logLine {
+		return logLine{logrus.WarnLevel, "vm: " + kernel.String(), field(o, rule, "WARNING", "kernel")}
 	}
 
 	for _, c := range []struct {
@@ -44,7 +44,7 @@ func TestDecide(t *testing.T) {
 		{"prepare warns", Prepare, result(&warn, changed), answer{
 			result: hookreport.Unprepared,
 			stdout: []byte("<domain/>"),
-			log: []record{
+			log: []logLine{
 				{logrus.WarnLevel, `vm starts unprepared: rule "default" wants boot order network, hd instead of hd`, field(Prepare, "default", "CHANGE", "boot-order")},
 				{logrus.WarnLevel, "vm starts unprepared: rule \"default\" wants filterref nova\nbase\u202e removed from interface fa:16:3e:50:43:cd", field(Prepare, "default", "CHANGE", "filterref-removed")},
 			},
@@ -54,40 +54,40 @@ func TestDecide(t *testing.T) {
 			status: 1,
 			stderr: `virt-netboot: domain vm may not start: rule "strict" wants boot order network, hd instead of hd, filterref nova base\u202e removed from interface fa:16:3e:50:43:cd; ` +
 				`define the domain again through the gateway socket /run/gw, or set unprepared: warn in that rule in /etc/c.yaml` + "\n",
-			log: []record{
+			log: []logLine{
 				{logrus.WarnLevel, `vm may not start unprepared: rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
 				{logrus.WarnLevel, "vm may not start unprepared: rule \"strict\" wants filterref nova\nbase\u202e removed from interface fa:16:3e:50:43:cd", field(Prepare, "strict", "CHANGE", "filterref-removed")},
-				kernelRecord(Prepare, "strict"),
+				kernelLine(Prepare, "strict"),
 			},
 		}},
 		{"mode: observe denies nothing", Prepare, observed, answer{
 			result: hookreport.Observed,
-			log: []record{
+			log: []logLine{
 				{logrus.InfoLevel, `vm goes on unchanged at prepare (mode: observe): rule "strict" wants boot order network, hd instead of hd`, field(Prepare, "strict", "CHANGE", "boot-order")},
 			},
 		}},
 		{"mode: observe filters nothing", Restore, observed, answer{
 			result: hookreport.Observed,
-			log: []record{
+			log: []logLine{
 				{logrus.InfoLevel, `vm goes on unchanged at restore (mode: observe): rule "strict" wants boot order network, hd instead of hd`, field(Restore, "strict", "CHANGE", "boot-order")},
 			},
 		}},
 		{"a warning alone never denies", Prepare, result(&deny, nil, kernel), answer{
 			result: hookreport.Unchanged,
-			log:    []record{kernelRecord(Prepare, "strict")},
+			log:    []logLine{kernelLine(Prepare, "strict")},
 		}},
 		{"the filter never denies", Migrate, result(&deny, changed[:1], kernel), answer{
 			result: hookreport.Rewritten,
 			stdout: []byte("<domain/>"),
-			log: []record{
+			log: []logLine{
 				{logrus.InfoLevel, "vm at migrate: boot order network, hd instead of hd", field(Migrate, "strict", "CHANGE", "boot-order")},
-				kernelRecord(Migrate, "strict"),
+				kernelLine(Migrate, "strict"),
 			},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := decide(Call{Domain: "vm", Operation: c.op}, c.res, door{gateway: "/run/gw", config: "/etc/c.yaml"})
-			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(answer{}, record{})); diff != "" {
+			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(answer{}, logLine{})); diff != "" {
 				t.Error(diff)
 			}
 		})

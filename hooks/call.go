@@ -9,16 +9,16 @@ import (
 // Operation is what libvirt is doing with a domain.
 type Operation string
 
-// The operations at which the hook has something to do. libvirt has more
-// (virHookQemuOp in src/util/virhook.c) and will have others.
+// The operations that the hook handles. libvirt has more (virHookQemuOp in
+// src/util/virhook.c), and later versions may have others.
 const (
 	Prepare Operation = "prepare" // before a guest starts, also an incoming one
 	Migrate Operation = "migrate" // a guest comes in from another node
 	Restore Operation = "restore" // a guest is loaded from its saved image
 )
 
-// state says whether the operation's guest already runs; ok is false for an
-// operation at which there is nothing to do.
+// state says whether the operation's guest already runs. ok is false for an operation
+// that the hook does not handle.
 func (o Operation) state() (state domainxml.State, ok bool) {
 	switch o {
 	case Prepare:
@@ -35,7 +35,7 @@ type Call struct {
 	Operation Operation
 }
 
-// Handled reports whether there is something to do at the call's operation.
+// Handled reports whether the hook handles the call's operation.
 func (c Call) Handled() bool {
 	_, ok := c.Operation.state()
 	return ok

@@ -5,12 +5,10 @@
 //	…
 //	os.Exit(handler.Handle(call))
 //
-// At migrate and restore libvirt takes the document that the hook prints in
-// place of the one that it gave, so there the hook is a filter. At prepare it
-// throws that document away; all the hook can do about a domain that came in
-// past the gateway is to tell of it, or to refuse its start. At every other
-// operation there is nothing to do, and a failure would kill a running guest.
+// At migrate and restore libvirt takes the document that the hook prints in place of
+// its own: the hook is a filter. At prepare libvirt ignores that document; about a
+// domain that bypassed the gateway, the hook can only warn, or refuse its start. At
+// every other operation it does nothing, and a failure would kill a running guest.
 //
-// Whatever goes wrong, the guest starts as if there were no hook, and the log
-// says why.
+// After any error the guest starts as if there were no hook, and the log says why.
 package hooks

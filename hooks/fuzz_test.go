@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// No document makes the hook fail where the policy does not deny, and none
-// makes it print anything but a whole document.
+// With any document, the hook fails only where the policy denies, and prints a whole
+// document or nothing.
 func FuzzHandle(f *testing.F) {
 	for _, name := range []string{"unprepared.xml", "prepared.xml", "kernel.xml", "lxc.xml", "deny.yaml"} {
 		for _, o := range []Operation{Prepare, Migrate, Restore, "reconnect"} {

@@ -37,12 +37,12 @@ type Handler struct {
 	ReadDisk func(disk domainxml.DiskSource, n int) ([]byte, error)
 	// NWFilter is as in [domainxml.Rewriter].
 	NWFilter func(name string) domainxml.NWFilter
-	// Timeout is how long one call may take before the document goes on
-	// unchanged and Exit ends the program, in the midst of whatever it waits for.
+	// Timeout is how long one call may take. After that the document goes on
+	// unchanged, and Exit ends the program although it still waits.
 	Timeout time.Duration
 	Exit    func(status int)
 	Log     *logrus.Logger
-	// Report tells the agent of a call, once the answer is out.
+	// Report tells the agent of a call, after the answer is written.
 	Report func(hookreport.Report)
 
 	Stdin          io.Reader // the domain's document
@@ -62,12 +62,12 @@ func (h Handler) Handle(call Call) int {
 	})
 	a := h.work(call, state, &doing)
 	if !timer.Stop() {
-		select {} // it has given up, and ends the program
+		select {} // the timer's function is ending the program
 	}
 	return h.give(call, a)
 }
 
-// work finds the answer. It writes nothing, so it can be given up at any point.
+// work finds the answer. It writes nothing, so it may be abandoned at any point.
 func (h Handler) work(call Call, state domainxml.State, doing *step) (a answer) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -130,8 +130,8 @@ func readDocument(r io.Reader) ([]byte, error) {
 	return doc.Bytes(), nil
 }
 
-// give hands the answer out: the document and the refusal first, since a log
-// that hangs or fails must not cost them.
+// give writes the answer: the document and the refusal first, since they must not
+// depend on a log that may hang or fail.
 func (h Handler) give(call Call, a answer) int {
 	if len(a.stdout) > 0 {
 		if _, err := h.Stdout.Write(a.stdout); err != nil {
@@ -139,23 +139,23 @@ func (h Handler) give(call Call, a answer) int {
 		}
 	}
 	if a.stderr != "" {
-		// Without its line a refusal is still one.
+		// The exit status refuses the start, also without the line.
 		_, _ = io.WriteString(h.Stderr, a.stderr)
 	}
 	h.Report(hookreport.Report{Operation: string(call.Operation), Result: a.result, Domain: call.Domain})
-	h.record(a.log)
+	h.write(a.log)
 	return a.status
 }
 
-func (h Handler) record(records []record) {
-	// A fault in the log is not the guest's.
+func (h Handler) write(lines []logLine) {
+	// A fault of the log must not cost the guest its start.
 	defer func() { _ = recover() }()
-	for _, r := range records {
-		h.Log.WithFields(r.fields).Log(r.level, r.message)
+	for _, l := range lines {
+		h.Log.WithFields(l.fields).Log(l.level, l.message)
 	}
 }
 
-// step is what a call is busy with, for the reason of giving up.
+// step is what a call is doing, for the message when it takes too long.
 type step struct{ what atomic.Pointer[string] }
 
 func (s *step) set(what string) { s.what.Store(&what) }

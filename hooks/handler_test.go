@@ -125,7 +125,7 @@ func TestHandle(t *testing.T) {
 	}
 }
 
-// At every other operation nothing is read, loaded or said.
+// At every other operation nothing is read, loaded or written.
 func TestHandleOtherOperations(t *testing.T) {
 	for _, o := range []Operation{"start", "started", "stopped", "release", "reconnect", "attach", "", "of-a-later-libvirt"} {
 		stdin := strings.NewReader(read(t, "unprepared.xml"))
@@ -149,8 +149,7 @@ func (panics) Read([]byte) (int, error) { panic("in Read") }
 func (panics) Levels() []logrus.Level   { return logrus.AllLevels }
 func (panics) Fire(*logrus.Entry) error { panic("in the log") }
 
-// Whatever goes wrong with what libvirt gives, the document goes on unchanged
-// and the log says why.
+// With any bad input the document goes on unchanged, and the log says why.
 func TestHandleBadInput(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -193,7 +192,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// A refusal stays one, and a document gets out whole, with a log that faults.
+// A log that panics costs neither the refusal nor the document.
 func TestHandleFaultingLog(t *testing.T) {
 	h, out := handler(t, "testdata/deny.yaml", strings.NewReader(read(t, "unprepared.xml")))
 	h.Log.AddHook(panics{})
@@ -273,7 +272,7 @@ func TestHandleDisk(t *testing.T) {
 	}
 }
 
-// What hangs is given up, and named.
+// After the timeout the log names what hangs.
 func TestHandleTimeout(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -7,17 +7,17 @@ import (
 	"fmt"
 )
 
-// behind is added to the boot index of a device that is to come behind all others:
-// more than a guest has devices.
+// behind is added to the boot index of a device that is to come after all others. It
+// is more than a guest has devices.
 const behind = 1000
 
-// BootLast has the firmware of a running guest try a device behind all others, from
-// its next reset on. The device is named as libvirt names it: net0. One without a
+// BootLast has the firmware of a running guest try a device after all others, from
+// its next reset on. The device is named by its alias, such as net0. One without a
 // boot index, or that comes last already, stays as it is.
 //
-// libvirt has no call for it, so it is QEMU that is asked, with
-// virDomainQemuMonitorCommand: libvirt marks the guest's log with "custom-monitor".
-// QEMU makes the list that the firmware reads anew at every reset
+// libvirt has no call for this, so BootLast asks QEMU, with
+// virDomainQemuMonitorCommand; libvirt then marks the guest's log with
+// "custom-monitor". At every reset, QEMU makes the list again that the firmware reads
 // (fw_cfg_machine_reset in its hw/nvram/fw_cfg.c).
 func (c *Conn) BootLast(ctx context.Context, d Domain, device string) error {
 	property := map[string]any{"path": "/machine/peripheral/" + device, "property": "bootindex"}
@@ -35,7 +35,7 @@ func (c *Conn) BootLast(ctx context.Context, d Domain, device string) error {
 	return nil
 }
 
-// monitor has QEMU carry out a command of QMP.
+// monitor runs a QMP command.
 func (c *Conn) monitor(ctx context.Context, d Domain, execute string, arguments map[string]any, result any) error {
 	command, err := json.Marshal(map[string]any{"execute": execute, "arguments": arguments})
 	if err != nil {

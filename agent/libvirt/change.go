@@ -10,7 +10,7 @@ import (
 )
 
 // Define makes the document the domain's definition (virDomainDefineXMLFlags). A
-// running guest goes on as it is.
+// running guest does not change.
 func (c *Conn) Define(ctx context.Context, d Domain, document []byte) error {
 	return c.call(ctx, "redefining domain "+d.Name, func() error {
 		_, err := c.rpc.DomainDefineXMLFlags(string(document), 0)
@@ -28,8 +28,8 @@ func (c *Conn) UpdateDevice(ctx context.Context, d Domain, device string) error 
 }
 
 // SetMetadata sets the element that a namespace has in a running guest's metadata
-// (virDomainSetMetadata with VIR_DOMAIN_AFFECT_LIVE), "" to take it away. The
-// element is without a namespace; libvirt puts it in with the key as its prefix.
+// (virDomainSetMetadata with VIR_DOMAIN_AFFECT_LIVE); "" removes it. The element is
+// without a namespace; libvirt adds it, with the key as its prefix.
 func (c *Conn) SetMetadata(ctx context.Context, d Domain, namespace, key, element string) error {
 	var metadata golibvirt.OptString
 	if element != "" {
@@ -41,7 +41,7 @@ func (c *Conn) SetMetadata(ctx context.Context, d Domain, namespace, key, elemen
 	})
 }
 
-// redacted is an error of libvirt's about a document, without its secrets.
+// redacted is libvirt's error about a document, without the document's secrets.
 func redacted(err error, document []byte) error {
 	var answer golibvirt.Error
 	if !errors.As(err, &answer) {

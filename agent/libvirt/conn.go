@@ -30,17 +30,17 @@ import (
 // src/qemu/qemu_domainjob.c).
 const CallTimeout = 60 * time.Second
 
-// grace is how long libvirt may still take over what is under way when nobody
-// waits for it any more. libvirtd 9.0 can crash where a connection with events ends
-// in the middle of a call (e2e's TestLeave).
+// grace is how long a cancelled call may still take before the connection is closed.
+// libvirtd 9.0 can crash when a connection with events ends in the middle of a call
+// (e2e's TestLeave).
 const grace = 2 * time.Second
 
-// ErrClosed is in the error of a call that libvirt did not answer: the connection
-// is closed, and the call may or may not have been carried out.
+// ErrClosed is wrapped in the error of a call that libvirt did not answer: the
+// connection is closed, and the call may or may not have been carried out.
 var ErrClosed = errors.New("the connection to libvirt is closed")
 
-// ErrNoAnswer is in the error of a call that took longer than CallTimeout, beside
-// ErrClosed.
+// ErrNoAnswer is wrapped, beside ErrClosed, in the error of a call that took longer
+// than CallTimeout.
 var ErrNoAnswer = fmt.Errorf("no answer within %v", CallTimeout)
 
 // Conn is a connection to qemu:///system. It is safe for concurrent use.
@@ -83,14 +83,14 @@ func (c *Conn) open(ctx context.Context) error {
 	})
 }
 
-// Version is the daemon's, such as 9.0.0.
+// Version is the version of libvirt's daemon, such as 9.0.0.
 func (c *Conn) Version() string { return c.version }
 
 // Closed returns a channel that is closed when the connection has ended.
 func (c *Conn) Closed() <-chan struct{} { return c.socket.closed }
 
-// Close ends the connection, once the calls under way have their answers or have
-// waited for a while.
+// Close ends the connection after the calls under way, which it waits for up to two
+// seconds.
 func (c *Conn) Close() {
 	idle := make(chan struct{})
 	go func() {
@@ -106,8 +106,8 @@ func (c *Conn) Close() {
 	c.socket.Close()
 }
 
-// call runs one call of go-libvirt. One that does not end in time takes the
-// connection with it: the protocol has no way to take a call back.
+// call runs one call of go-libvirt. Where it does not end in time, call closes the
+// connection: the protocol cannot cancel a call.
 func (c *Conn) call(ctx context.Context, what string, fn func() error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w: %w", what, ErrClosed, context.Cause(ctx))
@@ -143,7 +143,7 @@ func (c *Conn) call(ctx context.Context, what string, fn func() error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrClosed, err)
 }
 
-// answered reports whether an error is libvirt's own answer.
+// answered reports whether an error is libvirt's answer.
 func answered(err error) bool {
 	var answer golibvirt.Error
 	return errors.As(err, &answer) || errors.Is(err, golibvirt.ErrUnsupported)
@@ -155,7 +155,7 @@ func IsNotFound(err error) bool {
 	return errors.As(err, &answer) && answer.Code == uint32(golibvirt.ErrNoDomain)
 }
 
-// watchedConn says when it has ended.
+// watchedConn closes a channel when it has ended.
 type watchedConn struct {
 	net.Conn
 	once   sync.Once

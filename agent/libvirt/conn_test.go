@@ -14,15 +14,16 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 )
 
-func TestDialNobody(t *testing.T) {
+func TestDialNoSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libvirt-sock")
 	_, err := Dial(t.Context(), path)
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
-		t.Errorf("the error is %v, want that nobody is at %s", err, path)
+		t.Errorf("the error is %v, want that there is no %s", err, path)
 	}
 }
 
-// TestDialHung: a daemon that accepts and never answers ends with the context.
+// TestDialHung: with a daemon that accepts and never answers, Dial ends with its
+// context.
 func TestDialHung(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libvirt-sock")
 	l, err := net.Listen("unix", path)
@@ -78,8 +79,7 @@ func TestUUID(t *testing.T) {
 	}
 }
 
-// TestRedacted: libvirt's answer keeps its code, and what is no answer is left as it
-// is.
+// TestRedacted: libvirt's error keeps its code, and other errors stay as they are.
 func TestRedacted(t *testing.T) {
 	const document = `<domain><devices><graphics type='vnc' passwd='S3cret'/></devices></domain>`
 	err := redacted(golibvirt.Error{Code: uint32(golibvirt.ErrNoDomain), Message: "bad password S3cret"}, []byte(document))

@@ -8,21 +8,21 @@ import (
 	golibvirt "github.com/digitalocean/go-libvirt"
 )
 
-// Domain is a domain as virConnectListAllDomains has it.
+// Domain is a domain as virConnectListAllDomains returns it.
 type Domain struct {
 	Name, UUID string
 	Active     bool // the guest runs or is paused
-	Persistent bool // it has a definition; one that has none is transient
+	Persistent bool // it has a definition; without one it is transient
 }
 
-// State is a domain with its documents, secrets included
-// (VIR_DOMAIN_XML_SECURE), so that they can be written back.
+// State is a domain with its documents. They include secrets (VIR_DOMAIN_XML_SECURE),
+// so that they can be written back.
 type State struct {
 	Domain
-	// Inactive is the definition, what the next start is made from
-	// (VIR_DOMAIN_XML_INACTIVE); nil for a transient domain.
+	// Inactive is the definition (VIR_DOMAIN_XML_INACTIVE); nil for a transient
+	// domain.
 	Inactive []byte
-	// Live is the running guest's; nil for one that does not run.
+	// Live is the running guest's document; nil where no guest runs.
 	Live []byte
 }
 
@@ -54,8 +54,8 @@ func newDomain(d golibvirt.Domain, persistent bool) Domain {
 	return Domain{Name: d.Name, UUID: formatUUID(d.UUID), Active: d.ID >= 0, Persistent: persistent}
 }
 
-// Lookup finds a domain by its UUID or its name. One that is not there is an
-// error that IsNotFound knows.
+// Lookup finds a domain by its UUID or its name. IsNotFound recognises the error where
+// there is none.
 func (c *Conn) Lookup(ctx context.Context, nameOrUUID string) (Domain, error) {
 	found, err := c.lookup(ctx, nameOrUUID)
 	if err != nil {
@@ -86,9 +86,9 @@ func (c *Conn) describe(ctx context.Context, d golibvirt.Domain) (Domain, error)
 	return newDomain(d, persistent != 0), err
 }
 
-// Read returns a domain with its documents. They are read one after the other,
-// the definition last, so that it is as fresh as can be: a domain that starts or
-// stops meanwhile has documents from both sides of it.
+// Read returns a domain with its documents. It reads one after the other, and the
+// definition last, so that it is as fresh as can be. Where the domain starts or stops
+// meanwhile, one is from before and one from after.
 func (c *Conn) Read(ctx context.Context, nameOrUUID string) (State, error) {
 	found, err := c.lookup(ctx, nameOrUUID)
 	if err != nil {
@@ -108,8 +108,8 @@ func (c *Conn) Read(ctx context.Context, nameOrUUID string) (State, error) {
 	return State{Domain: d, Inactive: inactive, Live: live}, err
 }
 
-// ReadListed is Read for a domain as Domains has just listed it, at a third of the
-// calls. One that has started, stopped or lost its definition since has an event.
+// ReadListed is Read for a domain as Domains has just listed it, with a third of the
+// calls. Where it has started, stopped or lost its definition since, there is an event.
 func (c *Conn) ReadListed(ctx context.Context, d Domain) (s State, err error) {
 	s.Domain = d
 	if d.Active {

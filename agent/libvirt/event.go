@@ -10,13 +10,13 @@ import (
 // that was added.
 type Event struct{ UUID string }
 
-// Events asks libvirt for its events and passes them on, until the context or the
-// connection ends: then the channel is closed. It must be read up to there.
+// Events asks libvirt for its events and passes them on until the context or the
+// connection ends, which closes the channel. The caller must read until then.
 func (c *Conn) Events(ctx context.Context) (<-chan Event, error) {
 	var lifecycle <-chan golibvirt.DomainEventLifecycleMsg
 	var added <-chan any
-	// With a context that ends, go-libvirt would call libvirt once more, to deregister,
-	// while the connection is closed: that is what grace is about.
+	// When its context ends, go-libvirt calls libvirt once more, to deregister, while
+	// the connection is being closed. grace says why that must not happen.
 	lasting := context.WithoutCancel(ctx)
 	err := c.call(ctx, "asking for events", func() (err error) {
 		if lifecycle, err = c.rpc.LifecycleEvents(lasting); err != nil {
@@ -62,7 +62,7 @@ func pass(ctx context.Context, events chan<- Event, lifecycle <-chan golibvirt.D
 	}
 }
 
-// drain reads what nobody wants any more, up to the end of the connection.
+// drain discards events until the connection ends.
 func drain[T any](events <-chan T) {
 	for range events {
 	}

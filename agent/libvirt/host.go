@@ -9,7 +9,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
-// Hostname is what libvirt calls its machine (virConnectGetHostname).
+// Hostname is the machine's name as libvirt has it (virConnectGetHostname).
 func (c *Conn) Hostname(ctx context.Context) (name string, err error) {
 	err = c.call(ctx, "asking for the host name", func() error {
 		name, err = c.rpc.ConnectGetHostname()
@@ -35,7 +35,7 @@ func (c *Conn) Capabilities(ctx context.Context) (libvirtxml.Caps, error) {
 	return caps, nil
 }
 
-// FilterXML returns the document of the nwfilter of that name, "" where there is none
+// FilterXML returns the document of an nwfilter by its name, "" where there is none
 // (virNWFilterLookupByName, virNWFilterGetXMLDesc).
 func (c *Conn) FilterXML(ctx context.Context, name string) (document string, err error) {
 	err = c.call(ctx, "looking up nwfilter "+name, func() error {

@@ -9,19 +9,18 @@ import (
 // (virt-netboot takeover).
 func Direct(usual string) string { return usual + "-direct" }
 
-// Usual is where clients look for the daemon that listens at path.
+// Usual is the path that clients use for the daemon that listens at path.
 func Usual(path string) string { return strings.TrimSuffix(path, Direct("")) }
 
 // The sockets of libvirt's daemons with the QEMU driver. Where virtqemud runs,
-// virtproxyd has libvirtd's, and leads from there to virtqemud's.
+// virtproxyd listens on libvirtd's and connects its clients to virtqemud.
 const (
 	VirtqemudSocket = "/run/libvirt/virtqemud-sock"
 	LibvirtdSocket  = "/run/libvirt/libvirt-sock"
 )
 
-// DefaultUpstream is where libvirt's QEMU driver listens: virtqemud's socket if
-// it is there, else libvirtd's. One that was moved aside for the gateway comes
-// first.
+// DefaultUpstream is the socket of libvirt's QEMU driver: virtqemud's if it is there,
+// else libvirtd's. One that a takeover has moved aside comes first.
 func DefaultUpstream() string {
 	for _, path := range []string{Direct(VirtqemudSocket), Direct(LibvirtdSocket), VirtqemudSocket} {
 		if _, err := os.Stat(path); err == nil {
@@ -31,8 +30,8 @@ func DefaultUpstream() string {
 	return LibvirtdSocket
 }
 
-// Upstream is where libvirt's own socket is: at the configured path, or where that
-// is "", at DefaultUpstream.
+// Upstream is the path of libvirt's own socket: the configured one, or DefaultUpstream
+// where that is "".
 func Upstream(configured string) string {
 	if configured != "" {
 		return configured

@@ -5,8 +5,8 @@
 //	…
 //	rewriter.NWFilter = there.Get
 //
-// A guest with an interface that refers to an nwfilter which libvirt lacks does not
-// start, nor one whose interface lacks a variable of its nwfilter.
+// A guest does not start with an interface that refers to an nwfilter which libvirt
+// lacks, or that lacks a variable of its nwfilter.
 package nwfilter
 
 import (
@@ -19,7 +19,7 @@ import (
 	shipped "github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
-// Reader looks nwfilters up: a *libvirt.Conn.
+// Reader looks up nwfilters: a *libvirt.Conn.
 type Reader interface {
 	// FilterXML returns the document of an nwfilter, "" where there is none of that
 	// name.
@@ -32,19 +32,19 @@ type Libvirt interface {
 	DefineFilter(ctx context.Context, xml string) error
 }
 
-// Set is what libvirt said of nwfilters, by their names.
+// Set is what libvirt said of nwfilters, by name.
 type Set map[string]domainxml.NWFilter
 
-// Get returns what libvirt said of an nwfilter; of one that is not in the set it has
-// said nothing.
+// Get returns what libvirt said of an nwfilter: for one that is not in the set,
+// NWFilterUnknown.
 func (s Set) Get(name string) domainxml.NWFilter { return s[name] }
 
-// errMissing: libvirt has no nwfilter of a name.
+// errMissing says that libvirt has no nwfilter of that name.
 var errMissing = errors.New("libvirt has no such nwfilter")
 
-// Find asks for nwfilters. One that virt-netboot ships is defined where libvirt lacks
-// it; with observe it is not, and counts as one that libvirt has. One that is there is
-// never changed: it may be the operator's own.
+// Find asks for nwfilters. Where libvirt lacks one that virt-netboot ships, Find defines
+// it; with observe it only takes it for defined. It never changes one that is there: it
+// may be the operator's own.
 func Find(ctx context.Context, lv Libvirt, names []string, observe bool) (Set, error) {
 	there := Set{}
 	for _, name := range names {
@@ -58,15 +58,15 @@ func Find(ctx context.Context, lv Libvirt, names []string, observe bool) (Set, e
 		} else if err := define(ctx, lv, ours); err != nil {
 			return nil, err
 		}
-		if there[name], err = Look(ctx, reader, name); err != nil {
+		if there[name], err = Inspect(ctx, reader, name); err != nil {
 			return nil, err
 		}
 	}
 	return there, nil
 }
 
-// Look looks up an nwfilter and those that it refers to.
-func Look(ctx context.Context, lv Reader, name string) (domainxml.NWFilter, error) {
+// Inspect looks up an nwfilter and those that it refers to.
+func Inspect(ctx context.Context, lv Reader, name string) (domainxml.NWFilter, error) {
 	variables, err := filtervar.Of(name, func(name string) ([]byte, error) {
 		document, err := lv.FilterXML(ctx, name)
 		if err == nil && document == "" {
@@ -83,7 +83,7 @@ func Look(ctx context.Context, lv Reader, name string) (domainxml.NWFilter, erro
 	return domainxml.NWFilter{State: domainxml.NWFilterDefined, Variables: variables}, nil
 }
 
-// withOurs is libvirt as it will be with nwfilters of ours.
+// withOurs is libvirt as if it had the nwfilters of ours.
 type withOurs struct {
 	Reader
 	ours []shipped.Filter
@@ -102,7 +102,7 @@ func (w withOurs) FilterXML(ctx context.Context, name string) (string, error) {
 	return "", nil
 }
 
-// define defines those that libvirt lacks.
+// define defines the nwfilters that libvirt lacks.
 func define(ctx context.Context, lv Libvirt, filters []shipped.Filter) error {
 	for _, f := range filters {
 		document, err := lv.FilterXML(ctx, f.Name)

@@ -22,18 +22,18 @@ type Decision struct {
 	Updates []domainxml.InterfaceUpdate
 	// LiveChanges say what Updates change.
 	LiveChanges []domainxml.Change
-	// Record replaces the element of ours in the running guest's metadata, so
-	// that it can be reverted; nil leaves it, "" takes it away.
+	// Record replaces the undo record in the running guest's metadata; nil leaves it,
+	// "" takes it away.
 	Record *string
-	// BootLast are devices of the running guest, by their aliases, that its firmware
-	// is to try behind all others from its next reset on.
+	// BootLast are devices of the running guest, by their aliases. From its next reset
+	// on, its firmware tries all others first.
 	BootLast []string
 
 	// Refused is why nothing can be done for what was asked.
 	Refused error
 }
 
-// Facts are what there is to see of a domain.
+// Facts are what a domain's documents show.
 type Facts struct {
 	Domain domainxml.Domain
 	// Boots and Filters are the running guest's; those of the definition where
@@ -42,9 +42,9 @@ type Facts struct {
 	Filters []string
 	// Rule is the name of the rule that decides, "" for none.
 	Rule string
-	// Reverted: the domain is left alone until it is applied again.
+	// Reverted says that the domain is left alone until it is applied again.
 	Reverted bool
-	// Once is how far the domain is that virt-netboot once was called for.
+	// Once is the domain's mark of virt-netboot once.
 	Once domainxml.Once
 	// Pending are the changes that a running guest gets at its next start.
 	Pending []domainxml.Change
@@ -54,12 +54,12 @@ type Facts struct {
 	Unreadable error
 }
 
-// InLine reports whether there is nothing to do.
-func (d Decision) InLine() bool {
+// InSync reports whether there is nothing to do.
+func (d Decision) InSync() bool {
 	return d.Define == nil && len(d.Updates) == 0 && d.Record == nil
 }
 
-// withoutDocuments is what Status tells of a decision, at a hundredth of the memory.
+// withoutDocuments is what Status needs of a decision, at a hundredth of the memory.
 func (d Decision) withoutDocuments() Decision {
 	d.Live, d.Inactive, d.Updates, d.Record = nil, nil, nil, nil
 	if d.Define != nil {
@@ -107,7 +107,7 @@ func Enforce(r domainxml.Rewriter, s libvirt.State, reverted bool) Decision {
 		}
 		if reverted && !d.Facts.Reverted && d.Define != nil {
 			d.define(d.definition.Revert(true, domainxml.Inactive))
-			d.left()
+			d.noRule()
 		}
 	}
 	if !d.Facts.Reverted && d.canUpdate() {
@@ -118,7 +118,7 @@ func Enforce(r domainxml.Rewriter, s libvirt.State, reverted bool) Decision {
 		}
 		if reverted && !s.Persistent && !d.Facts.Reverted && d.Record != nil {
 			d.update(d.live.Revert(true, domainxml.Running))
-			d.left()
+			d.noRule()
 		}
 	}
 	return d.decision()
@@ -134,7 +134,7 @@ func Revert(s libvirt.State) Decision {
 	if d.canUpdate() {
 		d.update(d.live.Revert(true, domainxml.Running))
 	}
-	d.left()
+	d.noRule()
 	return d.decision()
 }
 
@@ -195,7 +195,7 @@ func (d *decider) define(res domainxml.Result, err error) {
 		d.unreadable(err)
 		return
 	}
-	d.take(res)
+	d.setFacts(res)
 	d.next = res.Start
 	d.Define, d.Changes = nil, res.Changes
 	if res.Changed() {
@@ -210,7 +210,7 @@ func (d *decider) update(res domainxml.Result, err error) {
 		return
 	}
 	if !d.Persistent {
-		d.take(res)
+		d.setFacts(res)
 	}
 	d.Updates, d.LiveChanges, d.Record = res.Updates, nil, res.Record
 	for _, c := range res.Changes {
@@ -220,19 +220,19 @@ func (d *decider) update(res domainxml.Result, err error) {
 	}
 }
 
-func (d *decider) take(res domainxml.Result) {
+func (d *decider) setFacts(res domainxml.Result) {
 	d.Facts.Reverted, d.Facts.Once, d.Facts.Warnings = res.Reverted, res.Once, res.Warnings
 	if res.Rule != nil {
 		d.Facts.Rule = res.Rule.Name
 	}
 }
 
-// left is a domain that no rule applies to, as it is marked.
-func (d *decider) left() {
+// noRule is for a domain that is marked as reverted: no rule applies to it.
+func (d *decider) noRule() {
 	d.Facts.Reverted, d.Facts.Rule, d.Facts.Warnings = true, "", nil
 }
 
-// decision adds the facts that the documents show.
+// decision completes the facts from the documents.
 func (d *decider) decision() Decision {
 	d.Facts.Domain = domainxml.Domain{Name: d.Name, UUID: d.UUID}
 	shown, err := d.live, d.liveErr

@@ -80,11 +80,11 @@ func TestEnforce(t *testing.T) {
 		reverted bool
 		want     summary
 	}{
-		"in line": {
+		"in sync": {
 			state: state(doc("", net, ""), nil),
 			want:  summary{Boots: "network", Rule: "default"},
 		},
-		"defined past the gateway": {
+		"defined bypassing the gateway": {
 			state: state(doc("", disk, nova), nil),
 			want:  summary{Boots: "disk", Rule: "default", Define: []string{bootChange, offChange}},
 		},
@@ -115,11 +115,11 @@ func TestEnforce(t *testing.T) {
 			state: state(nil, doc(mark, disk, nova)),
 			want:  summary{Boots: "disk", Reverted: true},
 		},
-		"reverted, defined anew without the mark": {
+		"reverted, defined again without the mark": {
 			state: state(doc("", disk, nova), doc("", disk, nova)), reverted: true,
 			want: summary{Boots: "disk", Reverted: true, Define: []string{"marked as reverted: no rule applies until it is applied again"}},
 		},
-		"reverted, transient, created anew without the mark": {
+		"reverted, transient, created again without the mark": {
 			state: state(nil, doc("", disk, nova)), reverted: true,
 			want: summary{Boots: "disk", Reverted: true, Record: []string{marked}},
 		},
@@ -160,8 +160,8 @@ func TestEnforce(t *testing.T) {
 			if diff := cmp.Diff(c.want, summarise(got)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			if inLine := c.want.Define == nil && c.want.Update == nil && c.want.Record == nil; got.InLine() != inLine {
-				t.Errorf("InLine is %t", got.InLine())
+			if inSync := c.want.Define == nil && c.want.Update == nil && c.want.Record == nil; got.InSync() != inSync {
+				t.Errorf("InSync is %t", got.InSync())
 			}
 		})
 	}

@@ -20,42 +20,42 @@ func (r *Reconciler) entry(uuid string) *entry {
 	return e
 }
 
-// skips reports whether a domain is not even looked at.
+// skips reports whether a domain is not inspected for now.
 func (r *Reconciler) skips(uuid string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.Clock.Now().Before(r.entry(uuid).skip) {
+	if !r.Clock.Now().Before(r.entry(uuid).skipUntil) {
 		return false
 	}
 	r.tick(uuid)
 	return true
 }
 
-// unanswered leaves a domain for a while that libvirt does not answer about: each
-// call that waits takes one of its threads.
+// unanswered skips a domain for a while that libvirt does not answer about: each call
+// that waits takes one of libvirt's threads.
 func (r *Reconciler) unanswered(uuid string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entry(uuid).skip = r.Clock.Now().Add(truce)
-	r.Log.WithField("UUID", uuid).Errorf("libvirt does not answer about domain %s; it is left alone for %v", uuid, truce)
+	r.entry(uuid).skipUntil = r.Clock.Now().Add(backOffFor)
+	r.Log.WithField("UUID", uuid).Errorf("libvirt does not answer about domain %s; it is not inspected again for %v", uuid, backOffFor)
 }
 
-// may reports whether a domain that is not in line may be changed.
+// may reports whether a domain that is not in sync may be changed now.
 func (r *Reconciler) may(uuid string) bool {
 	if r.Observe() {
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.entry(uuid).fight.may(r.Clock.Now())
+	return r.entry(uuid).backingOff.may(r.Clock.Now())
 }
 
-// changedDomain notes and logs what was changed.
+// changedDomain records and logs what was changed.
 func (r *Reconciler) changedDomain(uuid string, d Decision) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(uuid)
-	e.fight.changed = true
+	e.backingOff.changed = true
 	log := r.Log.WithFields(fields(d))
 	if d.Define != nil {
 		log.WithField("CHANGE", joined(d.Changes)).Infof("domain %s redefined: %s", d.Name, joined(d.Changes))
@@ -68,22 +68,22 @@ func (r *Reconciler) changedDomain(uuid string, d Decision) {
 	}
 }
 
-// gone forgets a domain that is not there any more, save that it is reverted,
-// marked for once or left alone: Nova may define it anew.
+// gone forgets a domain that libvirt does not have any more, but not that it is
+// reverted, marked for once or backed off from: Nova may define it again.
 func (r *Reconciler) gone(uuid string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tick(uuid)
 	e := r.entry(uuid)
-	if e.reverted || e.once != domainxml.OnceNone || r.Clock.Now().Before(e.fight.until) {
+	if e.reverted || e.once != domainxml.OnceNone || r.Clock.Now().Before(e.backingOff.until) {
 		e.seen, e.decision, e.err = false, Decision{}, nil
 		return
 	}
 	delete(r.domains, uuid)
 }
 
-// looked keeps what was seen of a domain, and logs what is new.
-func (r *Reconciler) looked(uuid string, d Decision, err error) {
+// inspected records what was found about a domain, and logs what is new.
+func (r *Reconciler) inspected(uuid string, d Decision, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tick(uuid)
@@ -99,12 +99,12 @@ func (r *Reconciler) looked(uuid string, d Decision, err error) {
 	if d.Facts.Unreadable == nil {
 		e.reverted, e.once = d.Facts.Reverted, d.Facts.Once
 	}
-	r.say(e)
+	r.logNew(e)
 }
 
-// say logs what keeps a domain from being in line or from booting from the
-// network, unless it said the same last time.
-func (r *Reconciler) say(e *entry) {
+// logNew logs what keeps a domain from being in sync or from booting from the
+// network, unless it logged the same last time.
+func (r *Reconciler) logNew(e *entry) {
 	type line struct {
 		level logrus.Level
 		text  string
@@ -112,10 +112,10 @@ func (r *Reconciler) say(e *entry) {
 	var lines []line
 	s := e.status(r.Clock.Now())
 	if s.Error != "" {
-		lines = append(lines, line{logrus.ErrorLevel, "domain " + s.Name + " is not in line: " + s.Error})
+		lines = append(lines, line{logrus.ErrorLevel, "domain " + s.Name + " is not in sync: " + s.Error})
 	}
-	if !s.LeftAloneUntil.IsZero() {
-		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " was changed back again and again; it is left alone until " + s.LeftAloneUntil.Format(time.RFC3339)})
+	if !s.BackingOffUntil.IsZero() {
+		lines = append(lines, line{logrus.WarnLevel, "another program keeps changing domain " + s.Name + " back; backing off until " + s.BackingOffUntil.Format(time.RFC3339)})
 	}
 	for _, w := range s.Warnings {
 		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w.String()})
@@ -131,10 +131,10 @@ func (r *Reconciler) say(e *entry) {
 	for _, l := range lines {
 		all.WriteString(l.text + "\n")
 	}
-	if e.said == all.String() {
+	if e.logged == all.String() {
 		return
 	}
-	e.said = all.String()
+	e.logged = all.String()
 	for _, l := range lines {
 		r.Log.WithFields(fields(e.decision)).Log(l.level, l.text)
 	}

@@ -15,8 +15,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// fakeLibvirt is a libvirt that keeps documents as they are given. It notes what it
-// is asked.
+// fakeLibvirt keeps documents as they are given to it, and notes its calls.
 type fakeLibvirt struct {
 	note func(format string, args ...any)
 
@@ -48,7 +47,7 @@ func (l *fakeLibvirt) connect(context.Context) (Connection, error) {
 	return c, nil
 }
 
-// tell sends an event about a domain; the lock is held.
+// tell sends an event about a domain. The caller holds the lock.
 func (l *fakeLibvirt) tell(uuid string) {
 	if l.conn != nil {
 		l.conn.events <- libvirt.Event{UUID: uuid}
@@ -158,7 +157,7 @@ func (c *fakeConn) changeLive(d libvirt.Domain, old *regexp.Regexp, by string) {
 }
 
 func (c *fakeConn) BootLast(context.Context, libvirt.Domain, string) error {
-	return errors.New("no test has it called")
+	return errors.New("no test calls it")
 }
 
 // describe is what the tests want to know of a document.

@@ -13,7 +13,7 @@ func Once(r domainxml.Rewriter, s libvirt.State, to domainxml.Once) Decision {
 	d := newDecider(s)
 	if !s.Persistent {
 		d.Facts.Domain = domainxml.Domain{Name: s.Name, UUID: s.UUID}
-		d.Refused = errors.New("it is transient: there is no definition that it could start from again")
+		d.Refused = errors.New("it is transient: it has no definition to start from again")
 		return d.Decision
 	}
 	if d.canDefine() {
@@ -26,9 +26,9 @@ func (d *decider) once(r domainxml.Rewriter, to domainxml.Once) {
 	d.next = d.definition.Facts().Start
 	switch {
 	case to != domainxml.OnceNone && !d.definition.Domain().QEMU():
-		d.Refused = errors.New("it is none of libvirt's QEMU driver")
+		d.Refused = errors.New("it does not belong to libvirt's QEMU driver")
 	case to != domainxml.OnceNone && d.definition.Reverted():
-		d.Refused = errors.New("it is reverted, and so left alone; virt-netboot apply takes that mark away")
+		d.Refused = errors.New("it is reverted, and so left alone; virt-netboot apply takes this mark away")
 	default:
 		d.define(r.Rewrite(d.definition.WithOnce(to), domainxml.Inactive))
 	}

@@ -120,7 +120,7 @@ func TestOnce(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if got.Define != nil {
-				if again := Once(r, state(got.Define, nil), c.to); !again.InLine() {
+				if again := Once(r, state(got.Define, nil), c.to); !again.InSync() {
 					t.Errorf("asked for again, it changes %v", again.Changes)
 				}
 			}

@@ -7,14 +7,14 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 )
 
-// pass is one look at all domains.
+// pass is one inspection of all domains.
 type pass struct {
 	began  time.Time
-	left   map[string]bool
-	listed map[string]libvirt.Domain // as libvirt had them when it began
+	left   map[string]bool           // not inspected yet, by UUID
+	listed map[string]libvirt.Domain // as libvirt listed them when it began
 }
 
-// passes has all domains looked at, again and again.
+// passes inspects all domains, again and again.
 func (r *Reconciler) passes(ctx context.Context, conn Connection, q *queue) error {
 	for {
 		if err := r.all(ctx, conn, q); err != nil {
@@ -29,7 +29,7 @@ func (r *Reconciler) passes(ctx context.Context, conn Connection, q *queue) erro
 	}
 }
 
-// all queues the domains that there are, and those that there were.
+// all queues the domains that libvirt lists, and those that it listed before.
 func (r *Reconciler) all(ctx context.Context, conn Connection, q *queue) error {
 	began := r.Clock.Now()
 	domains, err := conn.Domains(ctx)
@@ -55,7 +55,7 @@ func (r *Reconciler) all(ctx context.Context, conn Connection, q *queue) error {
 	return nil
 }
 
-// tick takes a domain off the current pass, and notes when that was the last.
+// tick takes a domain off the current pass. After the last one the pass has ended.
 func (r *Reconciler) tick(uuid string) {
 	if r.pass.left == nil {
 		return

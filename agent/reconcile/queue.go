@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// queue holds what to look at, each domain once however often it was added. One
-// that is added while it is being looked at comes again afterwards, never to two
-// workers at once. Urgent ones come first.
+// queue holds the domains to inspect, each once however often it was added. One that
+// is added while a worker has it comes again afterwards, never to two workers at once.
+// Urgent ones come first.
 type queue struct {
 	mu      sync.Mutex
 	ready   chan struct{} // holds one token when there may be something to take
 	urgent  []string
 	routine []string
-	state   map[string]place
+	state   map[string]queued
 }
 
-type place struct{ waiting, urgent, working, again bool }
+type queued struct{ waiting, urgent, working, again bool }
 
 func newQueue() *queue {
-	return &queue{ready: make(chan struct{}, 1), state: make(map[string]place)}
+	return &queue{ready: make(chan struct{}, 1), state: make(map[string]queued)}
 }
 
 func (q *queue) add(uuid string, urgent bool) {
@@ -50,7 +50,7 @@ func (q *queue) signal() {
 	}
 }
 
-// take waits for something to look at. It returns false when the context ends.
+// take waits for a domain. It returns false when the context ends.
 func (q *queue) take(ctx context.Context) (uuid string, urgent, ok bool) {
 	for {
 		if uuid, urgent, ok = q.pop(); ok {
@@ -75,7 +75,7 @@ func (q *queue) pop() (uuid string, urgent, ok bool) {
 			if !p.waiting {
 				continue
 			}
-			q.state[uuid] = place{working: true}
+			q.state[uuid] = queued{working: true}
 			if len(q.urgent)+len(q.routine) > 0 {
 				q.signal() // for the next worker
 			}
@@ -85,14 +85,14 @@ func (q *queue) pop() (uuid string, urgent, ok bool) {
 	return "", false, false
 }
 
-// done says that a domain was looked at.
+// done says that a worker has inspected the domain.
 func (q *queue) done(uuid string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	again := q.state[uuid].again
 	delete(q.state, uuid)
 	if again {
-		q.state[uuid] = place{waiting: true, urgent: true}
+		q.state[uuid] = queued{waiting: true, urgent: true}
 		q.urgent = append(q.urgent, uuid)
 		q.signal()
 	}

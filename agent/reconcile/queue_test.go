@@ -9,19 +9,19 @@ import (
 )
 
 // TestQueue: a script of a step each: +a adds a routine, +a! an urgent domain, a
-// takes one and expects it, -a says it was looked at, . expects that there is none.
+// takes one and expects it, -a says it is done, . expects that there is none.
 func TestQueue(t *testing.T) {
 	for name, script := range map[string]string{
-		"in order":                      "+a +b a b -a -b .",
-		"each once":                     "+a +a +a a -a .",
-		"urgent first":                  "+a +b +c! c a b -a -b -c .",
-		"urgent though it waits":        "+a +b +b! b a -a -b .",
-		"each urgent one once":          "+a! +a! +a a -a .",
-		"again while it is worked on":   "+a a +a +a! . -a a -a .",
-		"never twice at once":           "+a +a! a . -a .",
-		"an old place does not count":   "+a +b +b! b -b +b a b -a -b .",
-		"nothing comes twice at done":   "+a a -a +a a -a .",
-		"others while one is worked on": "+a a +b! b +a -b a? -a a -a .",
+		"in order":                        "+a +b a b -a -b .",
+		"each once":                       "+a +a +a a -a .",
+		"urgent first":                    "+a +b +c! c a b -a -b -c .",
+		"urgent though it waits":          "+a +b +b! b a -a -b .",
+		"each urgent one once":            "+a! +a! +a a -a .",
+		"again while it is worked on":     "+a a +a +a! . -a a -a .",
+		"never twice at once":             "+a +a! a . -a .",
+		"a stale position does not count": "+a +b +b! b -b +b a b -a -b .",
+		"nothing comes twice at done":     "+a a -a +a a -a .",
+		"others while one is worked on":   "+a a +b! b +a -b a? -a a -a .",
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := newQueue()
@@ -46,8 +46,8 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestQueueWorkers: every domain is looked at after it was last added, and by one
-// worker at a time.
+// TestQueueWorkers: every domain is taken after it was last added, and by one worker
+// at a time.
 func TestQueueWorkers(t *testing.T) {
 	const domains, rounds = 50, 200
 	q := newQueue()

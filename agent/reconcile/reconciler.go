@@ -1,5 +1,5 @@
-// Package reconcile keeps libvirt's domains as the policy wants them, whatever
-// door they came in by:
+// Package reconcile keeps libvirt's domains in sync with the policy, whether or not
+// they came through the gateway:
 //
 //	r := reconcile.New(reconcile.Options{
 //		Connect:  func(ctx context.Context) (reconcile.Connection, error) { return libvirt.Dial(ctx, path) },
@@ -8,9 +8,9 @@
 //	})
 //	r.Run(ctx)
 //
-// It looks at every domain when it has connected, when the policy has changed and
-// every five minutes, and at one domain when libvirt has an event of it. What it
-// sees decides, not what happened: an event that is lost costs time only.
+// It inspects every domain when it has connected, when the policy has changed and
+// every five minutes, and one domain when libvirt sends an event about it. The
+// domain's state decides and not the event, so a lost event costs only time.
 package reconcile
 
 import (
@@ -29,10 +29,10 @@ import (
 )
 
 const (
-	// Interval is how often all domains are looked at without an event.
+	// Interval is how often all domains are inspected without an event.
 	Interval = 5 * time.Minute
-	// workers look at domains at once; libvirt serves five calls of a client at
-	// once (max_client_requests in libvirtd.conf).
+	// workers is how many domains are inspected at once. libvirt serves five calls of
+	// a client at once (max_client_requests in libvirtd.conf).
 	workers = 4
 )
 
@@ -46,16 +46,17 @@ type Connection interface {
 	Close()
 }
 
-// Options are what a Reconciler works with.
+// Options are what a Reconciler needs.
 type Options struct {
 	// Connect connects to libvirt.
 	Connect func(ctx context.Context) (Connection, error)
 	// Rewriter returns the policy in force.
 	Rewriter func() domainxml.Rewriter
-	// Observe reports whether nothing is to be changed; nil means false.
+	// Observe reports whether domains are inspected and not changed. It may be nil,
+	// which means false.
 	Observe func() bool
 	Log     *logrus.Logger
-	// Clock is the time; the zero Clock is the real one.
+	// Clock is for tests; the zero Clock is the real one.
 	Clock Clock
 }
 
@@ -65,7 +66,7 @@ type Clock struct {
 	After func(time.Duration) <-chan time.Time
 }
 
-// Reconciler is made by New.
+// Reconciler keeps domains in sync. New makes one.
 type Reconciler struct {
 	Options
 	changed chan struct{} // holds a token when the policy has changed
@@ -78,14 +79,14 @@ type Reconciler struct {
 
 // entry is one domain, by its UUID.
 type entry struct {
-	seen     bool // it was there when it was last looked at
-	decision Decision
-	err      error
-	fight    fight
-	reverted bool
-	once     domainxml.Once
-	skip     time.Time // not looked at up to then
-	said     string    // what the log said last
+	seen       bool // it was there when it was last inspected
+	decision   Decision
+	err        error
+	backingOff backingOff
+	reverted   bool
+	once       domainxml.Once
+	skipUntil  time.Time // not inspected before then
+	logged     string    // what was logged last
 }
 
 // New returns a reconciler that does nothing before it is Run.
@@ -99,12 +100,12 @@ func New(o Options) *Reconciler {
 	return &Reconciler{Options: o, changed: make(chan struct{}, 1), domains: make(map[string]*entry)}
 }
 
-// PolicyChanged has all domains looked at, those included that are left alone
-// because somebody changed them back.
+// PolicyChanged has all domains inspected, and changed again where the reconciler was
+// backing off.
 func (r *Reconciler) PolicyChanged() {
 	r.mu.Lock()
 	for _, e := range r.domains {
-		e.fight, e.skip = fight{}, time.Time{}
+		e.backingOff, e.skipUntil = backingOff{}, time.Time{}
 	}
 	r.mu.Unlock()
 	select {
@@ -113,9 +114,9 @@ func (r *Reconciler) PolicyChanged() {
 	}
 }
 
-// Reverted reports whether a domain was marked as reverted when it was last seen,
-// even where it has been undefined since: Nova undefines a domain and defines it
-// anew for a hard reboot.
+// Reverted reports whether a domain was marked as reverted when it was last inspected,
+// even where it has been undefined since: for a hard reboot, Nova undefines a domain
+// and defines it again.
 func (r *Reconciler) Reverted(uuid string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,7 +124,7 @@ func (r *Reconciler) Reverted(uuid string) bool {
 	return e != nil && e.reverted
 }
 
-// Once is as Reverted for the mark of virt-netboot once.
+// Once is the mark of virt-netboot once, remembered as for Reverted.
 func (r *Reconciler) Once(uuid string) domainxml.Once {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -133,10 +134,10 @@ func (r *Reconciler) Once(uuid string) domainxml.Once {
 	return domainxml.OnceNone
 }
 
-// serve looks at domains until the connection or the context ends.
+// serve inspects domains until the connection or the context ends.
 func (r *Reconciler) serve(ctx context.Context, conn Connection) error {
 	group, ctx := errgroup.WithContext(ctx)
-	// Events first: what happens during the first look at all is not missed.
+	// Events first, so that what happens during the first pass is not missed.
 	events, err := conn.Events(ctx)
 	if err != nil {
 		return err
@@ -163,7 +164,7 @@ func (r *Reconciler) serve(ctx context.Context, conn Connection) error {
 	return group.Wait()
 }
 
-// work looks at what is queued until the connection or the context ends.
+// work takes domains from the queue until the connection or the context ends.
 func (r *Reconciler) work(ctx context.Context, conn Connection, q *queue) error {
 	for {
 		uuid, urgent, ok := q.take(ctx)
@@ -178,22 +179,22 @@ func (r *Reconciler) work(ctx context.Context, conn Connection, q *queue) error 
 	}
 }
 
-// visit looks at one domain. Its error is that of the connection; the domain's own
-// is kept for Status.
+// visit brings one domain in sync. Its error is the connection's; Status shows the
+// domain's own.
 func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string, urgent bool) error {
 	if r.skips(uuid) {
 		return nil
 	}
-	settler := Settler{
+	syncer := Syncer{
 		Libvirt: conn,
 		Decide:  func(s libvirt.State) Decision { return Enforce(r.Rewriter(), s, r.Reverted(uuid)) },
 		May:     func(Decision) bool { return r.may(uuid) },
 		Changed: func(d Decision) { r.changedDomain(uuid, d) },
 	}
 	if !urgent {
-		settler.Listed = r.listed(uuid)
+		syncer.Listed = r.listed(uuid)
 	}
-	d, err := settler.Settle(ctx, uuid)
+	d, err := syncer.Sync(ctx, uuid)
 	switch {
 	case errors.Is(err, libvirt.ErrNoAnswer):
 		r.unanswered(uuid)
@@ -203,12 +204,12 @@ func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string, ur
 	case libvirt.IsNotFound(err):
 		r.gone(uuid)
 	default:
-		r.looked(uuid, d, err)
+		r.inspected(uuid, d, err)
 	}
 	return nil
 }
 
-// listed is a domain as the current pass has listed it, nil where it has not.
+// listed is a domain as the current pass has listed it; nil otherwise.
 func (r *Reconciler) listed(uuid string) *libvirt.Domain {
 	r.mu.Lock()
 	defer r.mu.Unlock()

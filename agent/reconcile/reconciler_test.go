@@ -15,7 +15,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-func TestBackoff(t *testing.T) {
+func TestReconnectWait(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for failed, most := range map[int]time.Duration{
 		0: 100 * time.Millisecond, 1: 200 * time.Millisecond, 5: 3200 * time.Millisecond,
@@ -23,7 +23,7 @@ func TestBackoff(t *testing.T) {
 	} {
 		low, high := most, time.Duration(0)
 		for range 1000 {
-			wait := backoff(failed, rng)
+			wait := reconnectWait(failed, rng)
 			low, high = min(low, wait), max(high, wait)
 		}
 		if high > most || low < most/2 || high-low < most/3 {
@@ -32,8 +32,8 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestLibvirtDown: a libvirt that is not there is asked for rarely, logged once,
-// and shown.
+// TestLibvirtDown: while libvirt is down, attempts are rare, the log has it once and
+// the status shows it.
 func TestLibvirtDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := logrus.New()

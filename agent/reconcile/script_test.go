@@ -24,11 +24,11 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out into testdata")
 
-// TestScripts runs testdata/*.script, one behaviour a file: what happens is behind a
-// $, and below it is what the reconciler then calls and logs. One read after the other
-// of the same domain is one line. What can happen:
+// TestScripts runs testdata/*.script, one behaviour a file. A line with a $ is what
+// happens, and below it is what the reconciler then calls and logs. Repeated reads of
+// the same domain are one line. What can happen:
 //
-//	define DOMAIN [WORD...]   somebody defines it; the words, see document, say how
+//	define DOMAIN [WORD...]   a client defines it; the words, see document, say how
 //	start DOMAIN, stop DOMAIN
 //	undefine DOMAIN
 //	unseen ...                any of these, and no event says so
@@ -39,7 +39,7 @@ var update = flag.Bool("update", false, "write what comes out into testdata")
 //	break                     the connection ends at the next definition
 //	policy [observe]          the policy has changed, to that mode
 //	wait DURATION             time passes
-//	status                    prints when all were looked at last, what is shown of each
+//	status                    prints when the last pass ended, what is shown of each
 //	                          domain, and what is remembered
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.script")
@@ -112,7 +112,7 @@ func newStage(t *testing.T) *stage {
 	})
 	go s.reconciler.Run(t.Context())
 	synctest.Wait()
-	s.noted() // that it connects
+	s.noted() // forgets that it connects
 	return s
 }
 
@@ -177,7 +177,7 @@ func (s *stage) run(args []string) {
 	}
 }
 
-// change does to a domain what somebody else may do.
+// change does to a domain what another program may do.
 func (s *stage) change(args []string, seen bool) {
 	s.fakeLibvirt.mu.Lock()
 	defer s.fakeLibvirt.mu.Unlock()
@@ -229,14 +229,14 @@ func document(words []string) []byte {
 // status notes what virt-netboot status shows, and what only the reconciler knows.
 func (s *stage) status() {
 	shown := s.reconciler.Status()
-	s.add("all looked at: %s", shown.LastReconcile.Format(time.TimeOnly))
+	s.add("last pass: %s", shown.LastReconcile.Format(time.TimeOnly))
 	for _, d := range shown.Domains {
 		line := d.Name + " boots from " + string(d.BootsFrom)
 		if d.Error != "" {
 			line += "; error: " + d.Error
 		}
-		if !d.LeftAloneUntil.IsZero() {
-			line += "; left alone until " + d.LeftAloneUntil.Format(time.TimeOnly)
+		if !d.BackingOffUntil.IsZero() {
+			line += "; backing off until " + d.BackingOffUntil.Format(time.TimeOnly)
 		}
 		s.add("shown: %s", line)
 	}

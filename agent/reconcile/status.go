@@ -11,11 +11,11 @@ import (
 // Status is what the reconciler knows.
 type Status struct {
 	Libvirt LibvirtStatus  `json:"libvirt"`
-	Observe bool           `json:"observe"` // nothing is changed
+	Observe bool           `json:"observe"` // domains are inspected and not changed
 	Domains []DomainStatus `json:"domains"` // by name
 
-	// LastReconcile is when all domains had been looked at last, and how long it
-	// took; zero before the first time.
+	// LastReconcile is when the last pass over all domains ended, and Duration how
+	// long it took; zero before the first one.
 	LastReconcile time.Time     `json:"last_reconcile"`
 	Duration      time.Duration `json:"duration_ns"`
 }
@@ -49,19 +49,20 @@ type DomainStatus struct {
 
 	// Pending waits for the guest's next start.
 	Pending []domainxml.Change `json:"pending"`
-	// Wanted is what the rule wants and has not been done: in observe mode, or
-	// where the domain is left alone, or after an error.
+	// Wanted is what the rule wants and has not been done: in observe mode, while
+	// backing off, or after an error.
 	Wanted   []domainxml.Change  `json:"wanted"`
 	Warnings []domainxml.Warning `json:"warnings"`
-	// Error is why the domain could not be brought in line.
+	// Error is why the domain could not be brought in sync.
 	Error string `json:"error,omitempty"`
-	// Unreadable: the error is that its document cannot be read.
+	// Unreadable says that the error is that its document cannot be read.
 	Unreadable bool `json:"unreadable"`
-	// LeftAloneUntil is set after somebody has changed it back again and again.
-	LeftAloneUntil time.Time `json:"left_alone_until,omitzero"`
+	// BackingOffUntil is set while the domain is left alone because another program
+	// keeps changing it back.
+	BackingOffUntil time.Time `json:"backing_off_until,omitzero"`
 }
 
-// Status returns what is known now. It is the caller's to keep.
+// Status returns what is known now. The caller may change it.
 func (r *Reconciler) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,7 +78,7 @@ func (r *Reconciler) Status() Status {
 	return s
 }
 
-// status is what a domain's last decision and what came of it say.
+// status is a domain by its last decision and what came of it.
 func (e *entry) status(now time.Time) DomainStatus {
 	d, f := e.decision, e.decision.Facts
 	s := DomainStatus{
@@ -94,8 +95,8 @@ func (e *entry) status(now time.Time) DomainStatus {
 		Once:        f.Once,
 		Unreadable:  f.Unreadable != nil,
 	}
-	if now.Before(e.fight.until) {
-		s.LeftAloneUntil = e.fight.until
+	if now.Before(e.backingOff.until) {
+		s.BackingOffUntil = e.backingOff.until
 	}
 	if e.err != nil {
 		s.Error = e.err.Error()
@@ -103,13 +104,13 @@ func (e *entry) status(now time.Time) DomainStatus {
 	s.Warnings = append([]domainxml.Warning{}, f.Warnings...)
 	s.Wanted = distinct(slices.Concat(d.Changes, d.LiveChanges))
 	s.Pending = []domainxml.Change{}
-	if d.Define == nil { // what was not done does not wait for the next start either
+	if d.Define == nil { // otherwise it waits for Define first
 		s.Pending = distinct(f.Pending)
 	}
 	return s
 }
 
-// distinct are changes, each once.
+// distinct drops repeated changes.
 func distinct(changes []domainxml.Change) []domainxml.Change {
 	all := make([]domainxml.Change, 0, len(changes))
 	for _, c := range changes {

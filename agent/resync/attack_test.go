@@ -331,7 +331,7 @@ func TestAgentInOwnersDirectory(t *testing.T) {
 	}
 	cancel()
 	must(t, <-done)
-	if diff := cmp.Diff([]State{StateFailed, StateInLine}, states); diff != "" {
+	if diff := cmp.Diff([]State{StateFailed, StateInSync}, states); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	h.has("root/job", cronJob)

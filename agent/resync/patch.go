@@ -77,7 +77,7 @@ func patchIn(dir *directory, name string, e *editor, rule domainxml.Rule, dryRun
 	if err != nil {
 		return out, err
 	}
-	out.Result, out.state, out.identity = d.Result, StateInLine, current.identity
+	out.Result, out.state, out.identity = d.Result, StateInSync, current.identity
 	switch {
 	case d.Write && dryRun:
 		out.state = StateWouldChange

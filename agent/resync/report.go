@@ -27,8 +27,8 @@ func (r *run) report(t *target, before Status, out outcome) {
 		log.Debug(now.Error)
 	case now.State == StateFailed:
 		r.reportFailure(log, t, before)
-	case now.State == StateInLine && before.State == StateFailed:
-		log.Infof("%s: in line again", t.Path)
+	case now.State == StateInSync && before.State == StateFailed:
+		log.Infof("%s: in sync again", t.Path)
 	}
 	// A file that cannot be read for a moment has no notes, and then the same ones.
 	if len(now.Notes) > 0 && !slices.Equal(t.told, now.Notes) {

@@ -12,7 +12,7 @@ type State string
 
 // The states of a file.
 const (
-	StateInLine      State = "in line"      // as the policy wants it, patched or not
+	StateInSync      State = "in sync"      // as the policy wants it, patched or not
 	StateWouldChange State = "would change" // the same once it is patched: a dry run
 	StateMissing     State = "missing"      // not there; patched when it appears
 	StateReverted    State = "reverted"     // left alone until it is applied
@@ -22,7 +22,7 @@ const (
 
 // States are all of them.
 func States() []State {
-	return []State{StateInLine, StateWouldChange, StateMissing, StateReverted, StateBusy, StateFailed}
+	return []State{StateInSync, StateWouldChange, StateMissing, StateReverted, StateBusy, StateFailed}
 }
 
 // Status is one file as `virt-netboot status` shows it.
@@ -44,22 +44,22 @@ type Status struct {
 	Todo string `json:"todo,omitempty"`
 
 	// Writes and Failures count how often this process has patched the file and
-	// could not; InLine is when it last found or put it in line, zero before.
+	// could not; InSync is when it last found or put it in sync, zero before.
 	Writes   int       `json:"writes"`
 	Failures int       `json:"failures"`
-	InLine   time.Time `json:"in_line,omitzero"`
+	InSync   time.Time `json:"in_sync,omitzero"`
 }
 
 // count adds what came of a look to what came of those before.
 func (s *Status) count(before Status, out outcome, now time.Time) {
-	s.Writes, s.Failures, s.InLine = before.Writes, before.Failures, before.InLine
+	s.Writes, s.Failures, s.InSync = before.Writes, before.Failures, before.InSync
 	if out.wrote {
 		s.Writes++
 	}
 	switch s.State {
 	case StateFailed:
 		s.Failures++
-	case StateInLine:
-		s.InLine = now
+	case StateInSync:
+		s.InSync = now
 	}
 }

@@ -43,7 +43,7 @@ func (t *target) watched() filewatch.File {
 // reading it. So the watcher's own writes cost no second look.
 func (t *target) unchanged() bool {
 	info, err := os.Stat(t.Path)
-	return err == nil && t.status.State == StateInLine && identityOf(info) == t.settled && !exists(t.Path+markerSuffix)
+	return err == nil && t.status.State == StateInSync && identityOf(info) == t.settled && !exists(t.Path+markerSuffix)
 }
 
 // learn takes in what came of a look at the file.

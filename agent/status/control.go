@@ -14,26 +14,26 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/httpserver"
 )
 
-// Dir is where the sockets are on a node: Socket, and FilesSocket of an agent that
-// only keeps files patched.
+// Dir is where the control sockets are on a node: Socket, and FilesSocket of an agent
+// that only keeps Nova's files patched.
 const (
 	Dir         = "/run/virt-netboot"
 	Socket      = "control.sock"
 	FilesSocket = "control-files.sock"
 )
 
-// Serve answers at GET /status until the context ends. It closes the listener.
+// Serve answers GET /status until the context ends. It closes the listener.
 func Serve(ctx context.Context, l net.Listener, status func() Status) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(status()) // fails only where the client has gone
+		_ = json.NewEncoder(w).Encode(status()) // fails only when the client has gone
 	})
 	return httpserver.Serve(ctx, l, mux)
 }
 
-// Node asks the agent of a node, whose sockets are in dir, and, where another agent
-// has the files, that one for them.
+// Node asks the agent of a node, whose sockets are in dir. Where another agent keeps
+// Nova's files patched, it asks that one for them.
 func Node(ctx context.Context, dir string) (Status, error) {
 	s, err := Get(ctx, filepath.Join(dir, Socket))
 	if err != nil || s.Has(ComponentFiles) {

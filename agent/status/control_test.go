@@ -62,7 +62,7 @@ func expectNode(t *testing.T, dir string, want Status) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-told +heard:\n%s", diff)
+		t.Errorf("-sent +received:\n%s", diff)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestGetErrors(t *testing.T) {
 	}
 
 	if os.Geteuid() == 0 {
-		return // whom nothing is denied
+		return // root may connect to any socket
 	}
 	if err := os.Chmod(other, 0); err != nil {
 		t.Fatal(err)

@@ -2,24 +2,24 @@ package status
 
 import "github.com/virt-netboot/virt-netboot/agent/reconcile"
 
-// State is the one word for how a domain is, for counting.
+// State is one word for a domain's status, for counting.
 type State string
 
-// The states, a domain having the first that fits.
+// The states. A domain has the first that fits.
 const (
-	Failed      State = "failed"       // it could not be read, or not be brought in line
-	LeftAlone   State = "left-alone"   // another program changes it back again and again
+	Failed      State = "failed"       // it could not be read, or not be brought in sync
+	BackingOff  State = "backing-off"  // another program keeps changing it back
 	Reverted    State = "reverted"     // no rule applies until it is applied again
-	WouldChange State = "would-change" // not in line: mode observe
+	WouldChange State = "would-change" // not in sync: mode observe
 	Unmatched   State = "unmatched"    // no rule is for it
-	Pending     State = "pending"      // in line from its next start on
-	Warned      State = "warned"       // in line, but it cannot boot from the network
-	InLine      State = "in-line"
+	Pending     State = "pending"      // in sync from its next start on
+	Warned      State = "warned"       // in sync, but it cannot boot from the network
+	InSync      State = "in-sync"
 )
 
 // States are all of them.
 func States() []State {
-	return []State{Failed, LeftAlone, Reverted, WouldChange, Unmatched, Pending, Warned, InLine}
+	return []State{Failed, BackingOff, Reverted, WouldChange, Unmatched, Pending, Warned, InSync}
 }
 
 // StateOf returns the state of a domain.
@@ -27,8 +27,8 @@ func StateOf(d reconcile.DomainStatus) State {
 	switch {
 	case d.Error != "":
 		return Failed
-	case !d.LeftAloneUntil.IsZero():
-		return LeftAlone
+	case !d.BackingOffUntil.IsZero():
+		return BackingOff
 	case d.Reverted:
 		return Reverted
 	case len(d.Wanted) > 0:
@@ -40,5 +40,5 @@ func StateOf(d reconcile.DomainStatus) State {
 	case len(d.Warnings) > 0:
 		return Warned
 	}
-	return InLine
+	return InSync
 }

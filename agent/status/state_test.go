@@ -21,7 +21,7 @@ func TestStateOf(t *testing.T) {
 		func() { d.Rule = "" },
 		func() { d.Wanted = changes },
 		func() { d.Reverted = true },
-		func() { d.LeftAloneUntil = noon() },
+		func() { d.BackingOffUntil = noon() },
 		func() { d.Error = "x" },
 	} {
 		add()

@@ -1,7 +1,7 @@
-// Package status is what an agent tells about its node, and how:
+// Package status is an agent's status, and the control socket that it is served on:
 //
-//	go status.Serve(ctx, listener, func() status.Status { … }) // the agent
-//	s, err := status.Node(ctx, status.Dir)                     // who asks it
+//	go status.Serve(ctx, listener, func() status.Status { … }) // in the agent
+//	s, err := status.Node(ctx, status.Dir)                     // in another process
 //
 // The answer is JSON over HTTP on a unix socket that only root may use:
 //
@@ -24,7 +24,7 @@ type Status struct {
 	Version string    `json:"version"` // of the agent
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
-	// Components are those of the agent that run. What the others would know is zero.
+	// Components are those of the agent that run. The fields of the others are zero.
 	Components []string `json:"components"`
 
 	Config  reload.Status   `json:"config"`
@@ -33,14 +33,14 @@ type Status struct {
 	reconcile.Status
 }
 
-// Gateway is where the gateway stands, and what it did.
+// Gateway is where the gateway listens, and what it has done.
 type Gateway struct {
 	Listen   []string `json:"listen"`   // paths of its sockets
 	Upstream string   `json:"upstream"` // path of libvirt's own
 	gateway.Stats
 }
 
-// The components of an agent.
+// The names of an agent's components.
 const (
 	ComponentGateway   = "gateway"
 	ComponentReconcile = "reconcile"
@@ -51,9 +51,9 @@ const (
 // Has reports whether a component of the agent runs.
 func (s Status) Has(component string) bool { return slices.Contains(s.Components, component) }
 
-// Problems are what the agent cannot do although it should, each in a line. A
-// guest that cannot boot from the network for a reason of its own is none: that is
-// a warning of its domain.
+// Problems are what the agent should do and cannot, a line each. A guest that cannot
+// boot from the network for a reason of its own is not a problem of the agent: its
+// domain has a warning.
 func (s Status) Problems() []string {
 	var all []string
 	if s.Config.Error != "" {
@@ -69,10 +69,10 @@ func (s Status) Problems() []string {
 	}
 	for _, d := range s.Domains {
 		switch {
-		case !d.LeftAloneUntil.IsZero():
-			all = append(all, fmt.Sprintf("domain %s is left alone: another program changes it back", d.Name))
+		case !d.BackingOffUntil.IsZero():
+			all = append(all, fmt.Sprintf("backing off from domain %s: another program changes it back", d.Name))
 		case d.Error != "":
-			all = append(all, fmt.Sprintf("domain %s could not be brought in line", d.Name))
+			all = append(all, fmt.Sprintf("domain %s could not be brought in sync", d.Name))
 		}
 	}
 	return all

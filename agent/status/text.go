@@ -19,8 +19,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
-// Text is a status for a person: a row a domain, what there is to say of them,
-// then the files and the agent itself. now is for what lasts.
+// Text is the status for an operator: a row for each domain, what does not fit into
+// the rows, then the files and the agent itself. Durations are up to now.
 func (s Status) Text(now time.Time, colors bool) string {
 	t := text{now: now, colors: colors}
 	if s.Has(ComponentReconcile) {
@@ -37,7 +37,7 @@ type text struct {
 	colors bool
 }
 
-// The attributes of lines: of a header, of what is worth a look, of what is wrong.
+// The attributes of lines: plain, a header, a warning, an error.
 const (
 	plain  = color.Reset
 	header = color.Bold
@@ -51,8 +51,8 @@ type row struct {
 	cells     []string
 }
 
-// table writes rows with their columns aligned. A row is coloured as a whole once
-// it is, since the escape sequences would count for the width.
+// table writes rows with their columns aligned. It colours a row afterwards, since
+// escape sequences would count for the width.
 func (t *text) table(rows []row) {
 	var aligned bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
@@ -79,8 +79,7 @@ func (t *text) line(attribute color.Attribute, line string) {
 	t.WriteString(line + "\n")
 }
 
-// short keeps what a tenant called an instance from pushing the rest of its row out
-// of sight.
+// short limits the length of a name that a tenant chose.
 func short(s string) string {
 	const widest = 32
 	if runes := []rune(printable.Line(s)); len(runes) > widest {
@@ -131,7 +130,7 @@ func domainRow(d reconcile.DomainStatus) row {
 	}
 	attribute := plain
 	switch {
-	case d.Error != "", !d.LeftAloneUntil.IsZero():
+	case d.Error != "", !d.BackingOffUntil.IsZero():
 		attribute = wrong
 	case len(d.Warnings) > 0:
 		attribute = notice
@@ -142,7 +141,7 @@ func domainRow(d reconcile.DomainStatus) row {
 	}}
 }
 
-// kinds are what changes or warnings are about, each kind once.
+// kinds lists the kinds of changes or warnings, each once.
 func kinds[T any](of []T, kind func(T) string) string {
 	var all []string
 	for _, v := range of {
@@ -165,8 +164,8 @@ func (t *text) details(d reconcile.DomainStatus, observe bool) []row {
 	if d.Error != "" {
 		add(wrong, "error", d.Error)
 	}
-	if !d.LeftAloneUntil.IsZero() {
-		add(wrong, "left alone", "until "+t.clock(d.LeftAloneUntil)+", since another program changes it back again and again")
+	if !d.BackingOffUntil.IsZero() {
+		add(wrong, "backing off", "until "+t.clock(d.BackingOffUntil)+", since another program changes it back")
 	}
 	switch d.Once {
 	case domainxml.OncePending:
@@ -208,22 +207,22 @@ func (t *text) files(files []resync.Status) {
 	}
 	t.table(rows)
 	t.WriteByte('\n')
-	said := false
+	written := false
 	for _, f := range files {
 		for _, note := range f.Notes {
 			t.line(plain, f.Path+": "+note.String())
-			said = true
+			written = true
 		}
 		if f.Todo != "" {
 			t.line(notice, f.Path+": to do: "+f.Todo)
-			said = true
+			written = true
 		}
 		if f.Error != "" {
 			t.line(wrong, f.Path+": error: "+f.Error)
-			said = true
+			written = true
 		}
 	}
-	if said {
+	if written {
 		t.WriteByte('\n')
 	}
 }
@@ -252,7 +251,7 @@ func (t *text) libvirt(s Status) {
 		t.fact("Libvirt", wrong, "not connected since %s: %s", t.clock(l.Since), l.Error)
 	}
 	if !s.LastReconcile.IsZero() {
-		t.fact("", plain, "all domains looked at %v ago, in %v", lasting(t.now.Sub(s.LastReconcile)), s.Duration.Round(time.Millisecond))
+		t.fact("", plain, "all domains inspected %v ago, in %v", lasting(t.now.Sub(s.LastReconcile)), s.Duration.Round(time.Millisecond))
 	}
 }
 
@@ -269,7 +268,7 @@ func (t *text) config(c reload.Status) {
 	}
 }
 
-// fact is a line with what it is about in front.
+// fact writes a line that begins with what it is about.
 func (t *text) fact(about string, attribute color.Attribute, format string, args ...any) {
 	fmt.Fprintf(t, "%-9s", about)
 	t.line(attribute, fmt.Sprintf(format, args...))
@@ -279,7 +278,7 @@ func (t *text) clock(at time.Time) string {
 	return at.In(t.now.Location()).Format(time.DateTime)
 }
 
-// lasting is a duration as exact as a person wants it.
+// lasting rounds a duration for a person.
 func lasting(d time.Duration) string {
 	switch {
 	case d < 0:

@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write what comes out into testdata")
 
-// noon is when the node of these tests is looked at.
+// noon is when these tests show the node.
 func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
 func before(d time.Duration) time.Time { return noon().Add(-d) }
@@ -45,7 +45,7 @@ func node() Status {
 		Files: []resync.Status{
 			{Path: "/etc/nova/libvirt.xml.template", Kind: config.KindNovaTemplate, State: resync.StateMissing},
 			{
-				Path: "/etc/nova/dnsmasq.conf", Kind: config.KindDnsmasq, State: resync.StateInLine, Changed: before(2 * time.Hour),
+				Path: "/etc/nova/dnsmasq.conf", Kind: config.KindDnsmasq, State: resync.StateInSync, Changed: before(2 * time.Hour),
 				Notes: []edit.Note{{Line: 3, Text: "an operator's tag"}}, Todo: "restart dnsmasq",
 			},
 		},
@@ -60,7 +60,7 @@ func node() Status {
 					Warnings: []domainxml.Warning{{Kind: domainxml.WarningKernel, Kernel: "/k"}}, Wanted: []domainxml.Change{filter, boot, other},
 				},
 				{Name: "instance-00000004\u202e", Active: true, BootsFrom: "disk", Reverted: true},
-				{Name: "instance-00000005", Error: "libvirt refuses\nit", LeftAloneUntil: noon().Add(time.Hour)},
+				{Name: "instance-00000005", Error: "libvirt refuses\nit", BackingOffUntil: noon().Add(time.Hour)},
 			},
 			LastReconcile: before(12 * time.Second), Duration: 35123 * time.Microsecond,
 		},
@@ -109,8 +109,8 @@ func TestProblems(t *testing.T) {
 		edit func(*Status)
 		want int
 	}{
-		{"a domain is left alone", func(*Status) {}, 1},
-		{"a domain failed", func(s *Status) { s.Domains[4].LeftAloneUntil = time.Time{} }, 1},
+		{"backing off from a domain", func(*Status) {}, 1},
+		{"a domain failed", func(s *Status) { s.Domains[4].BackingOffUntil = time.Time{} }, 1},
 		{"warnings are the domain's own", func(s *Status) { s.Domains = s.Domains[:4] }, 0},
 		{"a refused configuration", func(s *Status) { s.Domains, s.Config.Error = nil, "x" }, 1},
 		{"no libvirt", func(s *Status) { s.Domains, s.Libvirt.Connected = nil, false }, 1},

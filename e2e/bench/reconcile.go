@@ -22,7 +22,7 @@ const idle = 10 * time.Second
 
 // reconcile measures how the agent grows with the domains of its node, on a real
 // libvirtd: a pass that redefines those that came in past the gateway, a pass
-// that finds everything in line, and what the agent takes while it waits.
+// that finds everything in sync, and what the agent takes while it waits.
 func (b bench) reconcile(ctx context.Context) error {
 	fmt.Println("\nthe reconciler, about a minute …")
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)

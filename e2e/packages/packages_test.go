@@ -72,7 +72,7 @@ func testNode(t *testing.T, older, newer string) {
 	step("metrics of both units", func(t *testing.T) {
 		await(t, "the file's metrics", func() error {
 			text, err := n.try("python3", "-c", `import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:9178/metrics").read().decode())`)
-			if want := `virt_netboot_resync_state{file="/etc/nova/dnsmasq.conf",state="in line"} 1`; err == nil && !strings.Contains(text, want) {
+			if want := `virt_netboot_resync_state{file="/etc/nova/dnsmasq.conf",state="in sync"} 1`; err == nil && !strings.Contains(text, want) {
 				err = fmt.Errorf("no %s in\n%s", want, text)
 			}
 			return err

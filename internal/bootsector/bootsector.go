@@ -5,9 +5,8 @@
 //	head, err := sectors.Read(domainxml.DiskSource{Path: path, Format: "qcow2"}, 512)
 //
 // The format of a disk is the one that the domain's document names, and that of a
-// backing file the one that the file on top of it names: neither is ever guessed
-// from what is in it, since a guest could then write a header that leads to any
-// file of the host.
+// backing file the one that the file on top of it names. It is never guessed from the
+// content: a guest could then write a header that leads to any file of the host.
 package bootsector
 
 import (
@@ -22,8 +21,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/bounded"
 )
 
-// Timeout is how long a look at a disk may take: the hook has 1.5 seconds for
-// everything.
+// Timeout is how long reading a disk may take: the hook has 1.5 seconds for everything.
 const Timeout = time.Second
 
 // Reader reads disks. It is safe for concurrent use. New makes one.
@@ -52,7 +50,7 @@ func read(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, error)
 	return copyHead(ctx, disk, n)
 }
 
-// checkFile refuses what would block or act when it is opened, such as a FIFO or a
+// checkFile refuses files that would block or act when opened, such as a FIFO or a
 // terminal.
 func checkFile(path string) error {
 	info, err := os.Stat(path)

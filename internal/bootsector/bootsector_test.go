@@ -37,7 +37,7 @@ func file(t *testing.T, dir, name, head string) string {
 
 // withoutBackingFormat makes an image one of those that qemu-img created up to
 // version 6.0: without the header extension that names the format of its backing
-// file, of which an extension takes the place that nobody knows.
+// file, whose place an unknown extension takes.
 func withoutBackingFormat(t *testing.T, path string) {
 	t.Helper()
 	content, err := os.ReadFile(path)

@@ -25,10 +25,10 @@ const (
 	qcow2 = "qcow2"
 )
 
-// maxChain is how many files a disk may consist of, one backing the other.
+// maxChain is how many files a chain of backing files may have.
 const maxChain = 16
 
-// image is what qemu-img info says of one (ImageInfo in QEMU's
+// image is what qemu-img info says of an image (ImageInfo in QEMU's
 // qapi/block-core.json).
 type image struct {
 	Backing       string `json:"backing-filename"`
@@ -36,9 +36,8 @@ type image struct {
 	BackingFormat string `json:"backing-filename-format"`
 }
 
-// checkChain looks at a disk and the files that back it, one after the other, so
-// that QEMU opens nothing that it would have to guess the format of or that is not
-// on this machine.
+// checkChain inspects a disk and the files that back it, one after the other, so that
+// QEMU opens no file of another machine and none whose format it would have to guess.
 func checkChain(ctx context.Context, disk domainxml.DiskSource) error {
 	for range maxChain {
 		if !strings.HasPrefix(disk.Path, "/") {
@@ -71,7 +70,7 @@ func checkChain(ctx context.Context, disk domainxml.DiskSource) error {
 	return fmt.Errorf("more than %d files back one another", maxChain)
 }
 
-// inspect reads the header of a qcow2 file, but no file that backs it.
+// inspect reads the header of a qcow2 file, and no file that backs it.
 func inspect(ctx context.Context, path string) (info image, err error) {
 	out, err := run(ctx, path, nil, "info", "-U", "-f", qcow2, "--output=json", path)
 	if err != nil {
@@ -101,8 +100,8 @@ func copyHead(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, er
 	return io.ReadAll(io.NewSectionReader(memory, 0, int64(n)))
 }
 
-// run runs qemu-img on the disk until it ends or the context does. One that cannot
-// be killed, because the kernel waits for a server that is gone, is left behind.
+// run runs qemu-img on the disk until it ends or the context does. A process that
+// cannot be killed, because the kernel waits for a server that is gone, is left behind.
 func run(ctx context.Context, disk string, extra *os.File, args ...string) ([]byte, error) {
 	owner, err := ownerOf(disk)
 	if err != nil {
@@ -122,7 +121,7 @@ func run(ctx context.Context, disk string, extra *os.File, args ...string) ([]by
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.Is(err, exec.ErrNotFound):
-		return nil, errors.New("qemu-img is not there: install qemu-utils (Debian) or qemu-img (RHEL)")
+		return nil, errors.New("qemu-img is missing: install qemu-utils (Debian) or qemu-img (RHEL)")
 	case err != nil && stderr.Len() > 0:
 		return nil, errors.New(strings.TrimSpace(strings.TrimPrefix(stderr.String(), "qemu-img: ")))
 	case err != nil:
@@ -131,9 +130,9 @@ func run(ctx context.Context, disk string, extra *os.File, args ...string) ([]by
 	return stdout.Bytes(), nil
 }
 
-// ownerOf is whom root becomes to read a file: its owner may, whatever its mode and
-// whatever rights root has kept, and a disk that leads qemu-img astray gets no
-// further than its own QEMU. It is nil for others than root.
+// ownerOf is the user that root becomes to read a file. The file's owner may read it,
+// whatever its mode and whatever rights root has kept. A malicious disk then gets
+// qemu-img no further than its own QEMU. It is nil for users other than root.
 func ownerOf(path string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

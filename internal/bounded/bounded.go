@@ -1,5 +1,5 @@
-// Package bounded reads what may never answer: a server of a network file system
-// that is gone holds whoever asks for one of its files, whatever deadline there is.
+// Package bounded limits the time of reads that may never end: where the server of a
+// network file system is gone, reading one of its files blocks without end.
 //
 //	reads := bounded.New(time.Second)
 //	head, err := reads.Do(path, func(ctx context.Context) ([]byte, error) { return readHead(ctx, path) })
@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Reads are safe for concurrent use. New makes them.
+// Reads limits reads. It is safe for concurrent use. New makes it.
 type Reads struct {
 	timeout time.Duration
 	group   singleflight.Group
 }
 
-// New returns reads that are given up after a time.
+// New returns reads that end after the timeout.
 func New(timeout time.Duration) *Reads { return &Reads{timeout: timeout} }
 
-// Do returns what read returns, and leaves it behind where it takes too long. While
-// one of a key is under way, who asks for the same waits for its answer, so that no
-// more than one is held. What comes must not be changed.
+// Do returns what read returns. Where read takes too long, Do returns an error and
+// leaves it behind. While a read of a key is under way, others of the same key wait for
+// its answer, so that at most one is blocked. The caller must not change the answer.
 func (r *Reads) Do(key string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	timer := time.NewTimer(r.timeout)
 	defer timer.Stop()

@@ -21,7 +21,8 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// TestNeverAnswers: one is held, however many ask, and another is not.
+// TestNeverAnswers: one read of a key is blocked, however many ask, and another key's
+// is not.
 func TestNeverAnswers(t *testing.T) {
 	r := New(500 * time.Millisecond)
 	never := make(chan struct{})
@@ -42,7 +43,7 @@ func TestNeverAnswers(t *testing.T) {
 	}
 }
 
-// TestDeadline: a read that heeds its context is told when its time is over.
+// TestDeadline: a read's context ends with the timeout.
 func TestDeadline(t *testing.T) {
 	told := make(chan struct{})
 	_, err := New(50*time.Millisecond).Do("a", func(ctx context.Context) ([]byte, error) {

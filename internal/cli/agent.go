@@ -27,21 +27,23 @@ another URI:
 
   virsh -c 'qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock'
 
-It also looks at the domains that libvirt has, at its start, when libvirt says
-that one has changed, and every five minutes. One that came in past the agent is
-redefined, and filters are taken off the interfaces of running guests; their
-boot order waits for the next start. No guest is started or stopped. A domain
-that somebody changes back three times within a minute is left alone for an
-hour; one that virt-netboot revert has marked, until virt-netboot apply.
+It also inspects the domains that libvirt has: at its start, when libvirt says
+that one has changed, and every five minutes. It redefines those that bypassed
+the gateway, and takes filters off the interfaces of running guests; their boot
+order waits for the next start. No guest is started or stopped. After another
+program has changed a domain back three times within a minute, the agent backs
+off: it leaves the domain alone for an hour. A domain that virt-netboot revert
+has marked is left alone until virt-netboot apply.
 
 Nova's files that the configuration names are patched, and patched again when
 something puts the stock ones back.
 
 Metrics for Prometheus are at http://HOST:PORT/metrics, where metrics.listen is
-not empty. An address that is taken is logged; the agent runs on without them.
+not empty. Where the address is taken, the log says so, and the agent runs
+without metrics.
 
-The configuration is read again when its file changes, and at SIGHUP. One with a
-mistake is refused, the log says where it is, and the one before stays. Rules,
+The configuration is read again when its file changes, and at SIGHUP. One with
+an error is refused: the log says where it is, and the one before stays. Rules,
 mode, files, gateway.on_refusal and log.level take effect at once, also on
 connections that are open; the rest waits for a restart, and the log says so.
 
@@ -50,12 +52,12 @@ systemd service: journalctl -t virt-netboot. Elsewhere it goes to standard
 error. The service manager is told when the agent is ready, reloads and stops,
 and with WatchdogSec= that clients are still served (sd_notify, Type=notify).
 
-With --only it does part of this: gateway is the socket, reconcile the domains
-that libvirt has, files those of Nova's, metrics the address for Prometheus. So
-that each has the rights it needs and no more, virt-netboot.service runs all but
-the files, and virt-netboot-files.service the files. One that does only the
-files ends when it can no longer write to their directory: in a unit of systemd
-that is so after the directory was made anew, and lasts until the restart.
+With --only it runs some of its components: gateway is the socket, reconcile the
+domains that libvirt has, files Nova's files, metrics the address for
+Prometheus. So that each has only the rights it needs, virt-netboot.service runs
+all but the files, and virt-netboot-files.service the files. An agent with only
+the files ends when it can no longer write to their directory: in a systemd unit
+that is so after the directory was made again, and until a restart.
 
 Exit status:
   0  ended by a signal

@@ -16,17 +16,17 @@ func newApply() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply [--config FILE] [--files] [DOMAIN...|--all]",
 		Short: "Apply the rules to domains and files at once",
-		Long: `Apply the rules to each DOMAIN, a name or a UUID, at once, and take the mark
-away that virt-netboot revert has left. Filters come off a running guest at
-once; its boot order waits for its next start, and is said so. No guest is
-started or stopped.
+		Long: `Apply the rules to each DOMAIN, a name or a UUID, at once, and take away the
+mark of virt-netboot revert. Filters come off a running guest at once; its boot
+order waits for its next start, and the output says so. No guest is started or
+stopped.
 
-The agent does the same by itself, but for the domains that are marked. With
-mode: observe only the mark is taken away.
+The agent does the same by itself for domains without the mark. With mode:
+observe only the mark is taken away.
 
-With --files, the files that the configuration names are patched, those
-included that virt-netboot revert --files has left alone. One that another
-program has open for writing is waited for, eleven seconds at most.
+With --files, the files that the configuration names are patched, also those
+that virt-netboot revert --files has marked. Where another program has a file
+open for writing, the command waits up to eleven seconds.
 
 This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 
@@ -72,12 +72,12 @@ func applyDomains(cmd *cobra.Command, c config.Config, domains []string) error {
 	return applying(c, r).command(cmd, conn, domains)
 }
 
-func applying(c config.Config, r domainxml.Rewriter) settling {
+func applying(c config.Config, r domainxml.Rewriter) syncCommand {
 	none := "nothing to change"
 	if c.Mode == config.ModeObserve {
 		none += ", as the mode is observe"
 	}
-	return settling{
+	return syncCommand{
 		decide: func(s libvirt.State) reconcile.Decision { return reconcile.Apply(r, s) },
 		none:   none,
 	}

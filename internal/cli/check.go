@@ -18,13 +18,13 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [--config FILE]",
 		Short: "Validate the configuration",
-		Long: `Validate the configuration and say in a line a rule what it means.
+		Long: `Validate the configuration and say in one line for each rule what it means.
 
-A key that is unknown or there twice, a bad glob, a value or a type that is not
-allowed there: each is shown with its line, a caret under the spot and what is
-allowed. All of them are shown, unless the file is not even YAML.
+Each error is shown with its line, a caret under the spot and what is allowed: a
+key that is unknown or there twice, a bad glob, a wrong value or type. All
+errors are shown, unless the file is not YAML.
 
-A rule that is never reached, because one before it is for every domain, is a
+A rule that is never reached, because one before it matches every domain, is a
 warning.
 
 Exit status:
@@ -79,7 +79,7 @@ func describeRule(r domainxml.Rule) string {
 		where, describeBoot(r), filterref, r.Kernel, r.IPXEKernel, r.Unprepared)
 }
 
-// describeBoot adds to a rule's boot what restricts it.
+// describeBoot is a rule's boot with its boot_nic and only_if.
 func describeBoot(r domainxml.Rule) string {
 	boot := string(r.Boot)
 	if r.BootNIC != (domainxml.BootNIC{}) {
@@ -91,7 +91,7 @@ func describeBoot(r domainxml.Rule) string {
 	return boot
 }
 
-// conditions are what must all be so for a rule to match; none matches always.
+// conditions are all of a match's conditions. A match without any matches every domain.
 func conditions(m domainxml.Match) []string {
 	var all []string
 	for _, c := range []struct {
@@ -124,7 +124,7 @@ func conditions(m domainxml.Match) []string {
 	return all
 }
 
-// unreached says which rules never decide, because one before them is for every
+// unreached warns of rules that never decide because one before them matches every
 // domain.
 func unreached(rules []domainxml.Rule) []string {
 	i := slices.IndexFunc(rules, func(r domainxml.Rule) bool { return len(conditions(r.Match)) == 0 })
@@ -133,7 +133,7 @@ func unreached(rules []domainxml.Rule) []string {
 	}
 	var warnings []string
 	for _, r := range rules[i+1:] {
-		warnings = append(warnings, fmt.Sprintf("rule %q is never reached: %q before it is for every domain", r.Name, rules[i].Name))
+		warnings = append(warnings, fmt.Sprintf("rule %q is never reached: %q before it matches every domain", r.Name, rules[i].Name))
 	}
 	return warnings
 }

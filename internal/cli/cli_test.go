@@ -51,8 +51,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestCheckSaysThatTheFileIsMissing: who checks a file at the usual place that
-// is not there must not read that it is valid.
+// TestCheckSaysThatTheFileIsMissing: check does not call a missing file valid.
 func TestCheckSaysThatTheFileIsMissing(t *testing.T) {
 	cmd := newCheck()
 	var out strings.Builder

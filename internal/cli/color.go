@@ -47,8 +47,8 @@ func (m colorMode) on(w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }
 
-// diff makes a unified diff one that a person reads on w, and colours its lines. To
-// a program it goes as it is.
+// diff escapes and colours a unified diff where a person reads it on w. For a program
+// it stays as it is.
 func (m colorMode) diff(w io.Writer, unified []byte) []byte {
 	if isTerminal(w) || m.on(w) {
 		unified = []byte(printable.Lines(string(unified)))

@@ -22,7 +22,7 @@ func newCompletion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|fish|zsh",
 		Short: "Write the script that completes command lines in a shell",
-		Long: `Write the script with which a shell completes command lines of virt-netboot:
+		Long: `Write the script that completes virt-netboot's command lines in a shell:
 commands, options, domains that libvirt has, bridges of this node. The packages
 have installed it where bash (with the package bash-completion), fish and zsh
 look for it.
@@ -62,11 +62,11 @@ func completeDirs(*cobra.Command, []string, string) ([]cobra.Completion, cobra.S
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// completionTimeout is how long somebody who presses the tab key waits at most.
+// completionTimeout is how long the tab key may take.
 const completionTimeout = 2 * time.Second
 
 // completeDomains completes the names of libvirt's domains that a command line does
-// not name yet. A libvirt that cannot be asked has none.
+// not name yet. Without an answer of libvirt there are none.
 func completeDomains(source *configSource) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)

@@ -10,8 +10,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// mistakesOfCommands looks at each command line of virt-netboot's in a text. With
-// prompted, what has no prompt is output.
+// mistakesOfCommands checks each of virt-netboot's command lines in a text. With
+// prompted, lines without a prompt are output.
 func mistakesOfCommands(text string, prompted bool) []string {
 	var all []string
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", "")) {
@@ -23,7 +23,7 @@ func mistakesOfCommands(text string, prompted bool) []string {
 	return all
 }
 
-// mistakesOfSpan looks at a command in running text, which need not be whole.
+// mistakesOfSpan checks a command in running text, which may be a part of one.
 func mistakesOfSpan(span string) []string {
 	if !strings.HasPrefix(span, "virt-netboot ") {
 		return nil
@@ -56,8 +56,7 @@ func mistakesOfShell(line string, whole bool) []string {
 	return all
 }
 
-// words are a simple command's without their quotation marks; what a shell would put
-// in the place of a variable is left out.
+// words are a simple command's words without quotation marks and variables.
 func words(call *syntax.CallExpr) []string {
 	var all []string
 	for _, arg := range call.Args {
@@ -76,7 +75,7 @@ func words(call *syntax.CallExpr) []string {
 	return all
 }
 
-// mistakesOfCall looks at a simple command, and at what it runs in turn.
+// mistakesOfCall checks a simple command, and what it runs in turn.
 func mistakesOfCall(words []string, whole bool) []string {
 	if len(words) == 0 || !slices.Contains([]string{"virt-netboot", "ssh", "sh", "sudo", "watch", "xargs"}, words[0]) {
 		return nil

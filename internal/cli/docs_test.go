@@ -20,9 +20,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
-// TestDocs holds every page of the project against the programs and the tree: its
-// command lines of virt-netboot are ones that virt-netboot takes, its links lead
-// somewhere, its configurations are valid.
+// TestDocs checks every page of the project: virt-netboot takes its command lines, its
+// links lead somewhere, its configurations are valid.
 func TestDocs(t *testing.T) {
 	pages := pagesBelow(t, "../..")
 	for _, path := range []string{"../../README.md", "../../docs/how-it-works.md", "../../docs/upgrades.md"} {
@@ -46,17 +45,17 @@ func TestDocsMistakes(t *testing.T) {
 		`4: a link to drawing.svg: stat testdata/docs/drawing.svg: no such file or directory`,
 		`8: virt-netboot apply --sure: unknown flag: --sure`,
 		`8: virt-netboot revet --all: unknown command "revet" for "virt-netboot"`,
-		`8: virt-netboot revert --all NAME: --all goes without a DOMAIN`,
+		`8: virt-netboot revert --all NAME: --all does not take a DOMAIN`,
 		`11: virt-netboot rewrite --dif: unknown flag: --dif`,
 		`11: virt-netboot takeover on: say which of its commands`,
-		`11: virt-netboot revert: name a DOMAIN, or say --all or --files`,
+		`11: virt-netboot revert: name a DOMAIN, or use --all or --files`,
 		`11: virt-netboot takeover: say which of its commands`,
 		`19: virt-netboot revert --some: unknown flag: --some`,
 		`19: virt-netboot doctor node: unknown command "node" for "virt-netboot doctor"`,
 		`19: virt-netboot status --interval soon: invalid argument "soon" for "--interval" flag: time: invalid duration "soon"`,
 		"19: virt-netboot check \": 1:20: reached EOF without closing quote `\"`",
 		`32: the configuration:1:16: boot: "first" is not one of network-first, keep`,
-		`36: rule "none" is never reached: "all" before it is for every domain`,
+		`36: rule "none" is never reached: "all" before it matches every domain`,
 	}
 	var got []string
 	for _, mistake := range readPage(t, "testdata/docs/mistakes.md").mistakes() {
@@ -210,9 +209,9 @@ func (p page) hasHeading(id string) bool {
 	return false
 }
 
-// mistakesOfFence looks at configurations, and at commands where a fence is for a
-// shell or for nothing in particular. What is YAML but no configuration has a second
-// word behind its language.
+// mistakesOfFence checks configurations, and commands where a fence is for a shell or
+// has no language. YAML that is not a configuration has a second word behind its
+// language.
 func mistakesOfFence(language, content string) []string {
 	switch language {
 	case "yaml":

@@ -22,8 +22,8 @@ func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [--json] [--config FILE]",
 		Short: "Find what keeps instances from booting from the network",
-		Long: `Examine this node: whether everything is in place for its instances to boot from
-the network, and for each thing that is not, the one thing to do about it.
+		Long: `Examine whether everything on this node is in place for its instances to boot
+from the network. For each thing that is not, say the one thing to do about it.
 Nothing is changed.
 
   config               the configuration is valid
@@ -39,7 +39,7 @@ Nothing is changed.
   dnsmasq              OpenStack's running DHCP servers ignore iPXE
   nwfilter             libvirt has the nwfilters that rules name
   files                Nova's files are patched
-  reconcile            the agent looks at all domains every few minutes
+  reconcile            the agent inspects all domains every few minutes
 
 What only root can see is a warning for others.
 
@@ -98,7 +98,7 @@ func formatResults(results []doctor.Result, colored bool) []byte {
 	for _, r := range results {
 		width = max(width, len(r.Check))
 	}
-	// Further lines, of mistakes in the configuration, begin below the first.
+	// Further lines, of errors in the configuration, begin below the first.
 	indent := strings.Repeat(" ", len("failure  ")+width+2)
 	var b bytes.Buffer
 	for _, r := range results {

@@ -10,17 +10,17 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
 )
 
-// TestFormatResults: what a person reads.
+// TestFormatResults: the output for a person.
 func TestFormatResults(t *testing.T) {
 	results := []doctor.Result{
-		{Check: "config", Level: doctor.Failure, Found: "config.yaml:2:1: mistake\n    2 | x\n      | ^", Remedy: "mend it"},
+		{Check: "config", Level: doctor.Failure, Found: "config.yaml:2:1: mistake\n    2 | x\n      | ^", Remedy: "fix it"},
 		{Check: "nova", Level: doctor.OK, Found: "no Nova here"},
 		{Check: "gateway", Level: doctor.Warning, Found: "not checked", Remedy: "run it as root"},
 	}
 	const plain = `failure  config   config.yaml:2:1: mistake
                       2 | x
                         | ^
-                  → mend it
+                  → fix it
 ok       nova     no Nova here
 warning  gateway  not checked
                   → run it as root

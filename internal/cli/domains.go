@@ -19,8 +19,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/initrd"
 )
 
-// connect connects to libvirt's own socket, which the rules do not change what
-// goes through.
+// connect connects to libvirt's own socket, bypassing the gateway.
 func connect(ctx context.Context, c config.Config) (*libvirt.Conn, error) {
 	conn, err := libvirt.Dial(ctx, libvirt.Upstream(c.Gateway.Upstream))
 	if err != nil {
@@ -29,8 +28,8 @@ func connect(ctx context.Context, c config.Config) (*libvirt.Conn, error) {
 	return conn, nil
 }
 
-// rewriter applies the configuration's rules to the domains of a libvirt, which it
-// asks once for the nwfilters that they name. With observe it defines none there.
+// rewriter applies the configuration's rules to the domains of a libvirt. It asks that
+// libvirt once for the nwfilters that the rules name; with observe it defines none.
 func rewriter(ctx context.Context, conn *libvirt.Conn, c config.Config, observe bool) (domainxml.Rewriter, error) {
 	filters, err := nwfilter.Find(ctx, conn, c.Policy().Filters(), observe)
 	if err != nil {
@@ -41,12 +40,12 @@ func rewriter(ctx context.Context, conn *libvirt.Conn, c config.Config, observe 
 	return r, nil
 }
 
-// documentRewriter applies the rules to documents without a libvirt to ask.
+// documentRewriter applies the configuration's rules without a libvirt.
 func documentRewriter(c config.Config) domainxml.Rewriter {
 	return domainxml.Rewriter{Policy: c.Policy(), ReadInitrd: initrd.New().ReadHead, ReadDisk: bootsector.New().Read}
 }
 
-// targets are what a command line of revert or apply names.
+// targets are what a revert or apply command line names.
 type targets struct {
 	all, files bool
 }
@@ -60,9 +59,9 @@ func (sel *targets) addFlags(cmd *cobra.Command) {
 func (sel *targets) check(_ *cobra.Command, args []string) error {
 	switch {
 	case sel.all && len(args) > 0:
-		return errors.New("--all goes without a DOMAIN")
+		return errors.New("--all does not take a DOMAIN")
 	case !sel.all && !sel.files && len(args) == 0:
-		return errors.New("name a DOMAIN, or say --all or --files")
+		return errors.New("name a DOMAIN, or use --all or --files")
 	}
 	return nil
 }
@@ -84,20 +83,20 @@ func allDomains(ctx context.Context, conn *libvirt.Conn) ([]string, error) {
 	return uuids, nil
 }
 
-// settling is a command that changes domains: revert, apply or once.
-type settling struct {
+// syncCommand is a command that changes domains: revert, apply or once.
+type syncCommand struct {
 	decide func(libvirt.State) reconcile.Decision
-	// none is what to say of a domain that needs nothing.
+	// none is the text for a domain that needs nothing.
 	none string
-	// whole: all domains there are, so that one that disappears is no fault.
-	whole bool
-	// then returns what else to say of a domain at the end; nil for nothing.
+	// all says that no domain was named: one that disappears is not an error.
+	all bool
+	// then returns more text about a domain. It may be nil.
 	then func(reconcile.Decision) string
 }
 
-// command changes the domains that a command line names, all where it names none.
-func (s settling) command(cmd *cobra.Command, conn *libvirt.Conn, domains []string) error {
-	if s.whole = len(domains) == 0; s.whole {
+// command changes the domains that a command line names, or all where it names none.
+func (s syncCommand) command(cmd *cobra.Command, conn *libvirt.Conn, domains []string) error {
+	if s.all = len(domains) == 0; s.all {
 		var err error
 		if domains, err = allDomains(cmd.Context(), conn); err != nil {
 			return &failure{error: err}
@@ -106,15 +105,15 @@ func (s settling) command(cmd *cobra.Command, conn *libvirt.Conn, domains []stri
 	return s.run(cmd.Context(), conn, domains, cmd.OutOrStdout(), cmd.ErrOrStderr())
 }
 
-// run changes the domains, each by its name or UUID. It goes on after one that
-// fails; its error says how many did.
-func (s settling) run(ctx context.Context, conn *libvirt.Conn, domains []string, stdout, stderr io.Writer) error {
+// run changes the domains, each by its name or UUID. It goes on after one that fails;
+// its error has the number of those.
+func (s syncCommand) run(ctx context.Context, conn *libvirt.Conn, domains []string, stdout, stderr io.Writer) error {
 	failed := 0
 	for _, name := range domains {
 		text, err := s.one(ctx, conn, name)
 		if err == nil {
 			err = write(stdout, []byte(text))
-		} else if s.whole && libvirt.IsNotFound(err) {
+		} else if s.all && libvirt.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
@@ -128,15 +127,15 @@ func (s settling) run(ctx context.Context, conn *libvirt.Conn, domains []string,
 	return nil
 }
 
-// one changes one domain and returns what to say about it.
-func (s settling) one(ctx context.Context, conn *libvirt.Conn, name string) (string, error) {
+// one changes one domain and returns the text about it.
+func (s syncCommand) one(ctx context.Context, conn *libvirt.Conn, name string) (string, error) {
 	var done []reconcile.Decision
-	settler := reconcile.Settler{
+	syncer := reconcile.Syncer{
 		Libvirt: conn,
 		Decide:  s.decide,
 		Changed: func(d reconcile.Decision) { done = append(done, d) },
 	}
-	d, err := settler.Settle(ctx, name)
+	d, err := syncer.Sync(ctx, name)
 	switch {
 	case libvirt.IsNotFound(err):
 		return "", fmt.Errorf("libvirt has no domain of this name or UUID: %w", err)
@@ -150,7 +149,7 @@ func (s settling) one(ctx context.Context, conn *libvirt.Conn, name string) (str
 	return s.describe(d, done), nil
 }
 
-func (s settling) describe(last reconcile.Decision, done []reconcile.Decision) string {
+func (s syncCommand) describe(last reconcile.Decision, done []reconcile.Decision) string {
 	if len(done) == 0 {
 		return line("%s: %s", last.Name, s.none)
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
-// TestExamples: what the examples set, the services can read, and it leads where the
-// package and the agent have it.
+// TestExamples: the services can read what the examples set, and it names the files and
+// sockets of the package and the agent.
 func TestExamples(t *testing.T) {
 	const shipped = "/usr/share/virt-netboot/"
 	rule := active(packaged(t, "dhcp/openstack/neutron-dnsmasq.conf"))

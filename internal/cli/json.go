@@ -9,7 +9,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// writeJSON writes v for programs that may also be read by a person.
+// writeJSON writes v for programs, indented so that a person can read it.
 func writeJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -17,28 +17,28 @@ func newOnce() *cobra.Command {
 		Use:   "once [--cancel] [--config FILE] DOMAIN...",
 		Short: "Boot domains from the network at their next start only",
 		Long: `Have each DOMAIN, a name or a UUID, try the network first at its next start,
-whatever its rule says, and boot as it would without virt-netboot from then on:
+whatever its rule says. From then on it boots as it would without virt-netboot:
 from its disk, so that an installer does not start over. No guest is started or
 stopped.
 
-The mark is in the domain's own <metadata>, and its definition has the network
-first until it has started. Then the agent puts the boot order back. It needs
-not have watched the start, only to run before the guest is shut off: a guest
-that starts and stops while no agent runs tries the network at its next start
-again. Where the domain is defined anew meanwhile, as Nova does for a hard
-reboot, the mark is kept if the new document comes through the agent's gateway.
+The mark is in the domain's own <metadata>. The definition has the network first
+until the domain has started; then the agent puts the boot order back. For this
+the agent must run before the guest is shut off, and need not see the start: a
+guest that starts and stops while no agent runs tries the network at its next
+start again. Where the domain is defined again meanwhile, as Nova does for a
+hard reboot, the mark stays if the new document comes through the gateway.
 
-A reboot from inside the guest, as at the end of an installation, is no start
-for libvirt: QEMU goes on as it is. The agent tells QEMU as soon as the guest
-runs that the network comes last, so that such a reboot finds the disk. libvirt
+For libvirt, a reboot from inside the guest, as at the end of an installation,
+is not a start: QEMU goes on as it is. So as soon as the guest runs, the agent
+tells QEMU to try the network last, and such a reboot finds the disk. libvirt
 then marks the guest as tainted by "custom-monitor" in its log. Where no agent
 runs, a reboot from inside tries the network again.
 
 --cancel takes the mark away, before the start or after it: the rules decide
 about the boot order again.
 
-Under mode: observe the agent would not put the boot order back, so nothing is
-marked.
+With mode: observe nothing is marked: the agent would not put the boot order
+back.
 
 Exit status:
   0  every domain is marked, or with --cancel none is
@@ -75,19 +75,19 @@ Exit status:
 	return cmd
 }
 
-func marking(r domainxml.Rewriter, cancel bool) settling {
+func marking(r domainxml.Rewriter, cancel bool) syncCommand {
 	to, none, then := domainxml.OncePending, "marked already", afterwards
 	if cancel {
 		to, none, then = domainxml.OnceNone, "not marked", nil
 	}
-	return settling{
+	return syncCommand{
 		decide: func(s libvirt.State) reconcile.Decision { return reconcile.Once(r, s, to) },
 		none:   none,
 		then:   then,
 	}
 }
 
-// afterwards says what a marked domain boots from when it has started once.
+// afterwards says what a marked domain boots from after its next start.
 func afterwards(d reconcile.Decision) string {
 	definition, err := domainxml.Parse(d.Inactive)
 	if err != nil {
@@ -98,7 +98,7 @@ func afterwards(d reconcile.Decision) string {
 	case err != nil:
 		return ""
 	case without.Start.BootsFrom == domainxml.BootsFromNetwork:
-		return line("%s: warning: its own document has the network first, so that it stays so after that start", d.Name)
+		return line("%s: warning: its own document has the network first, and so it boots from the network after that start, too", d.Name)
 	}
 	return line("%s: after that start it boots from: %s", d.Name, without.Start.BootsFrom)
 }

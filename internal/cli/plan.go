@@ -20,11 +20,11 @@ func newPlan() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan [--json] [--config FILE]",
 		Short: "Show what the rules would change on this node",
-		Long: `Show what the agent would change on this node with this configuration: a diff a
-domain of its definition, and one of the interfaces of its running guest; then
-what waits for the next start, and what still keeps a domain from booting from
-the network. Nothing is changed. With mode: observe it shows what mode: enforce
-would do.
+		Long: `Show what the agent would change on this node with this configuration. For each
+domain, one diff is of its definition and one of its running guest's interfaces.
+Then come what waits for the next start, and what still keeps a domain from
+booting from the network. Nothing is changed. With mode: observe it shows what
+mode: enforce would do.
 
 Passwords and other secrets are shown as ***.
 
@@ -77,10 +77,10 @@ type planned struct {
 type planSummary struct {
 	Domains    int `json:"domains"`
 	Change     int `json:"change"`
-	InLine     int `json:"in_line"` // or no rule is for them
+	InSync     int `json:"in_sync"` // also where no rule matches
 	Reverted   int `json:"reverted"`
 	Unreadable int `json:"unreadable"`
-	Pending    int `json:"pending"` // that wait for their next start
+	Pending    int `json:"pending"` // those that wait for their next start
 	Warnings   int `json:"warnings"`
 }
 
@@ -181,7 +181,7 @@ func (s *planSummary) add(d plannedDomain) {
 	case len(d.Changes)+len(d.LiveChanges) > 0:
 		s.Change++
 	default:
-		s.InLine++
+		s.InSync++
 	}
 	if len(d.Pending) > 0 {
 		s.Pending++
@@ -219,7 +219,7 @@ func (d plannedDomain) notes() string {
 }
 
 func (s planSummary) String() string {
-	text := fmt.Sprintf("%d domains: %d to change, %d in line, %d reverted", s.Domains, s.Change, s.InLine, s.Reverted)
+	text := fmt.Sprintf("%d domains: %d to change, %d in sync, %d reverted", s.Domains, s.Change, s.InSync, s.Reverted)
 	if s.Unreadable > 0 {
 		text += fmt.Sprintf(", %d unreadable", s.Unreadable)
 	}

@@ -12,8 +12,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
 )
 
-// TestPrintable: names and paths that others chose do not talk to the terminal,
-// whichever command shows them.
+// TestPrintable: every command escapes names and paths that others chose.
 func TestPrintable(t *testing.T) {
 	const name, shown = "vm\x1b[2J\nok", `vm\x1b[2J ok`
 	changes := []domainxml.Change{{Kind: domainxml.ChangeKernelDropped, From: name}}
@@ -24,13 +23,13 @@ func TestPrintable(t *testing.T) {
 	}
 	for _, tc := range []struct{ what, text, want string }{
 		{
-			"revert, apply, once", settling{}.describe(settled, []reconcile.Decision{settled}),
+			"revert, apply, once", syncCommand{}.describe(settled, []reconcile.Decision{settled}),
 			shown + ": kernel " + shown + " removed\n" +
 				shown + ": in the running guest: kernel " + shown + " removed\n" +
 				shown + ": at its next start: kernel " + shown + " removed\n" +
 				shown + ": warning: has no network interface to boot from\n",
 		},
-		{"revert of nothing", settling{none: "nothing"}.describe(settled, nil), shown + ": nothing\n"},
+		{"revert of nothing", syncCommand{none: "nothing"}.describe(settled, nil), shown + ": nothing\n"},
 		{
 			"plan", plannedDomain{Name: name, Pending: list(changes), Warnings: list(warnings), Error: errors.New(name).Error()}.notes(),
 			shown + ": at its next start: kernel " + shown + " removed\n" +

@@ -20,7 +20,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
 
-// probeFlags are the flags of probe that are not options as they stand.
+// probeFlags are the flags of probe that options() makes options of.
 type probeFlags struct {
 	opts      probe.Options
 	mac       string
@@ -35,33 +35,33 @@ func newProbe() *cobra.Command {
 		Use:   "probe --bridge BR [--vlan N] [--json]",
 		Short: "Find out which DHCP servers answer iPXE on a bridge",
 		Long: `Send a DHCPDISCOVER as iPXE and one as an ordinary client, where an instance
-sends them, and say who answered which and whether that is right: OpenStack's
-server must leave iPXE alone, and the tenant's server everybody else.
+sends them. Say which servers answered and whether that is right: OpenStack's
+server must not answer iPXE, and the tenant's must answer only iPXE.
 
-For this a port is put into the bridge, and taken away again. Nothing but
-DHCPDISCOVER is sent, so nobody gives out a lease.
+For this a port is put into the bridge, and taken away again. Only DHCPDISCOVER
+is sent, so no server gives out a lease.
 
 The verdicts:
   right             the tenant's server alone answers iPXE, OpenStack's others
   race              more than one server answers iPXE
-  openstack-only    OpenStack's server answers iPXE, and nobody else does
-  nobody            no server answers iPXE
+  openstack-only    OpenStack's server alone answers iPXE
+  no-answer         no server answers iPXE
   answers-ordinary  the tenant's server answers ordinary clients
   one-subnet        both servers give addresses of one subnet
   no-boot-file      the tenant's server answers iPXE, and names nothing to boot
-  unknown           no fault is found, but OpenStack's server was not heard
-Several may be true at once, but for the first and the last.
+  unknown           no fault is found, but OpenStack's server did not answer
+There may be several verdicts at once, except for the first and the last.
 
 Which server is OpenStack's: one with an address of this node or of one of
 Neutron's namespaces on it (qdhcp-*), and one that offers to a MAC address what
 the hosts file says. Where it runs elsewhere, name it with --openstack-server.
 
 The dnsmasq of Nova and Neutron answers only MAC addresses that it knows, so
-the probe asks also as an instance of the hosts file. Where the file is not
-found by itself, name it with --hostsfile, or a MAC address with --mac; such an
-instance is not disturbed.
+the probe asks also as an instance of the hosts file. Where the probe
+does not find the file, name it with --hostsfile, or a MAC address with --mac.
+The instance that has this address is not disturbed.
 
-It needs CAP_NET_ADMIN and CAP_NET_RAW, and no other right.
+It needs CAP_NET_ADMIN and CAP_NET_RAW only.
 
 Exit status:
   0  right
@@ -169,7 +169,7 @@ func outcome(v probe.Verdict) error {
 	return &failure{error: fmt.Errorf("the verdict is %s", v), logged: true}
 }
 
-// describeProbe is a report for a person: a line an offer, then what it means.
+// describeProbe is a report for an operator: a line for each offer, then the findings.
 func describeProbe(r probe.Report) []byte {
 	var table, b bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -207,7 +207,7 @@ func describeOffers(w io.Writer, offers []probe.Offer, client probe.Client, mac 
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", client, mac, o.Server, whose, offered(o), printable.Line(bootFile(o)))
 	}
 	if silent {
-		fmt.Fprintf(w, "%s\t%s\tnobody\t\t\t\n", client, mac)
+		fmt.Fprintf(w, "%s\t%s\tno server\t\t\t\n", client, mac)
 	}
 }
 

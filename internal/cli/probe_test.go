@@ -32,7 +32,7 @@ func TestDescribeProbe(t *testing.T) {
 	}
 	want := `REQUEST   AS                 ANSWERED BY               OFFERS          BOOT FILE
 ipxe      02:76:6e:00:00:01  10.77.0.1    tenant's     10.77.0.100/24  http://10.77.0.1/bios.ipxe
-ordinary  02:76:6e:00:00:01  nobody
+ordinary  02:76:6e:00:00:01  no server
 ipxe      fa:16:3e:50:43:cd  10.77.0.1    tenant's     10.77.0.101     tftp://10.77.0.1/boot.ipxe
 ipxe      fa:16:3e:50:43:cd  10.77.0.7    tenant's     10.77.0.103     iscsi:10.77.0.7::::iqn.2026-01.test:a
 ipxe      fa:16:3e:50:43:cd  10.77.0.8    tenant's     10.77.0.104     PXE's menu

@@ -16,18 +16,18 @@ func newRevert() *cobra.Command {
 		Short: "Put back what was taken from domains and files",
 		Long: `Put back what the rules have taken from each DOMAIN, a name or a UUID: its boot
 order, its kernel with its command line, the filters of its interfaces. Filters
-come back on a running guest at once; the rest waits for its next start, and is
-said so. No guest is started or stopped.
+come back on a running guest at once; the output says what waits for its next
+start. No guest is started or stopped.
 
-What was taken is kept in the domain's own <metadata>. The domain is marked
-there: the agent and the hook leave it alone from then on, until virt-netboot
-apply. What somebody has set since stays, and is said.
+The undo record in the domain's own <metadata> has what was taken. The domain is
+marked there: the agent and the hook leave it alone until virt-netboot apply.
+What another program has set since stays, and the output says so.
 
-With --files, the stock files come back that the agent has patched, and a marker
-beside each has them left alone until virt-netboot apply --files. --unmarked
-goes without the marker, for when virt-netboot is removed: an agent that runs
-would patch them again. A file that another program has open for writing is
-waited for, eleven seconds at most.
+With --files, the stock files come back that the agent has patched. A marker
+beside each has the agent leave it alone until virt-netboot apply --files.
+--unmarked leaves no marker, for when virt-netboot is removed: an agent that
+runs would patch the files again. Where another program has a file open for
+writing, the command waits up to eleven seconds.
 
 This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 
@@ -67,5 +67,5 @@ func revertDomains(cmd *cobra.Command, c config.Config, domains []string) error 
 		return err
 	}
 	defer conn.Close()
-	return settling{decide: reconcile.Revert, none: "left alone already"}.command(cmd, conn, domains)
+	return syncCommand{decide: reconcile.Revert, none: "left alone already"}.command(cmd, conn, domains)
 }

@@ -27,15 +27,14 @@ func newRewrite() *cobra.Command {
 		Use:   "rewrite [--diff|--json] [--domain FILE] [--config FILE] [FILE|-]",
 		Short: "Apply the rules to a domain document",
 		Long: `Read a domain document from FILE, or from standard input, and write it to
-standard output as the rules want it. Nothing outside the changes differs by a
-byte, and libvirt is not asked: the agent does to this document what this
-command does.
+standard output as the rules want it. The agent changes a document in the same
+way. Outside the changes no byte differs, and libvirt is not asked.
 
 Standard error says which rule decided, what was changed, and what still keeps
 the domain from booting from the network.
 
 With --domain, the document is a single device, such as the <interface> that
-virsh attach-device takes; the rules look at the domain that it is for.
+virsh attach-device takes; the rules are matched against the domain in FILE.
 
 Exit status:
   0  the document was read, whether or not something changed
@@ -65,7 +64,7 @@ Exit status:
 		if err != nil {
 			return err
 		}
-		c.Mode = config.ModeEnforce // who asks for the result wants to see it
+		c.Mode = config.ModeEnforce // the command only prints the result
 		r := documentRewriter(c)
 		res, err := opts.apply(r, in)
 		if err != nil {
@@ -116,7 +115,7 @@ func (o rewriteOptions) apply(r domainxml.Rewriter, in input) (domainxml.Result,
 	if err != nil {
 		return domainxml.Result{}, err
 	}
-	// Of the two documents, an error of Device is then about the device.
+	// Checked first, so that an error of Device is about the device.
 	if _, err := (domainxml.Rewriter{}).Domain(domain.doc, domainxml.Inactive); err != nil {
 		return domainxml.Result{}, domain.locate(err)
 	}

@@ -40,8 +40,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition knows "without:root", since in CI nothing may be left out, and
-// "file:PATH".
+// condition knows "without:root", since CI may skip nothing, and "file:PATH".
 func condition(cond string) (bool, error) {
 	if path, ok := strings.CutPrefix(cond, "file:"); ok {
 		_, err := os.Stat(path)
@@ -73,7 +72,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// within FILE REGEXP: the file comes to have it within ten seconds.
+// within FILE REGEXP: the file has a match within ten seconds.
 func within(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: within FILE REGEXP")
@@ -139,8 +138,8 @@ func hookReports(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// metrics FILE REGEXP: the metrics, at the address that the log in the file
-// tells, come to have it, or with ! not to have it, within ten seconds.
+// metrics FILE REGEXP: the metrics, at the address in the log FILE, have a match within
+// ten seconds, or with ! none.
 func metrics(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: [!] metrics FILE REGEXP")

@@ -33,14 +33,14 @@ func newStatus() *cobra.Command {
   configuration  when it was loaded, and why a changed one was refused
 
 A running domain is shown as it runs, others as they are defined. With --watch
-all is shown anew every two seconds until Ctrl-C; with --json too, a line each.
+the output is repeated every two seconds until Ctrl-C, with --json in one line.
 
 Only root may ask the agent.
 
 Exit status:
   0  all is well
   1  the agent could not do something that it should: the configuration was
-     refused, libvirt is not connected, a file or a domain is not in line
+     refused, libvirt is not connected, a file or a domain is not in sync
   2  the agent does not run or does not answer, or the command line cannot be
      read`,
 		Example: `  virt-netboot status
@@ -51,13 +51,13 @@ Exit status:
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.json, "json", false, "write JSON")
-	flags.BoolVarP(&o.watch, "watch", "w", false, "show it again and again")
+	flags.BoolVarP(&o.watch, "watch", "w", false, "repeat the output until Ctrl-C")
 	flags.DurationVar(&o.interval, "interval", 2*time.Second, "how `LONG` --watch waits")
 	colorFlag(cmd, &o.colors, "text")
 	o.dir = runDirFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.interval <= 0 {
-			return &usageError{cmd, fmt.Errorf("--interval %v is no time to wait", o.interval)}
+			return &usageError{cmd, fmt.Errorf("--interval %v: want more than 0", o.interval)}
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
@@ -76,7 +76,7 @@ type statusOptions struct {
 	dir         *string
 }
 
-// answerTimeout is far more than an agent needs that is not stuck.
+// answerTimeout is far more than an agent needs unless it hangs.
 const answerTimeout = 10 * time.Second
 
 func (o statusOptions) once(ctx context.Context, out io.Writer) error {
@@ -105,7 +105,7 @@ func (o statusOptions) ask(ctx context.Context) (status.Status, error) {
 	return s, err
 }
 
-// follow shows the status again and again. An agent that does not run may be
+// follow repeats the status. It goes on while the agent does not run, which may be
 // started meanwhile.
 func (o statusOptions) follow(ctx context.Context, out io.Writer) error {
 	tick := time.NewTicker(o.interval)
@@ -129,7 +129,7 @@ func (o statusOptions) follow(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// frame is what follow shows at a time.
+// frame is one output of follow.
 func (o statusOptions) frame(ctx context.Context, out io.Writer) ([]byte, error) {
 	s, err := o.ask(ctx)
 	if o.json {

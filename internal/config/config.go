@@ -1,6 +1,6 @@
 // Package config reads /etc/virt-netboot/config.yaml, the file that says which
-// domains virt-netboot touches and how. Every mistake in it is an [Error] with
-// its line, its column and what would be right there.
+// domains virt-netboot changes and how. Every mistake in it is an [Error] with its line,
+// its column and what is allowed there.
 //
 // qemu-hook reads this file each time libvirt calls it, so the package imports
 // little and decodes without reflection.
@@ -16,18 +16,18 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// DefaultPath is where every program looks for the file unless told otherwise.
+// DefaultPath is the file that every program reads unless told otherwise.
 const DefaultPath = "/etc/virt-netboot/config.yaml"
 
-// maxSize keeps a path that is no configuration, such as /dev/zero, from being
-// read for ever: 1 MiB is about 20,000 rules.
+// maxSize limits how much is read of a path that is not a configuration, such as
+// /dev/zero: 1 MiB is about 20,000 rules.
 const maxSize = 1 << 20
 
 // Config is the whole file.
 type Config struct {
 	Mode    Mode
 	Gateway Gateway
-	// Rules decide in their order; none means that no domain is touched.
+	// Rules decide in their order; without any, no domain is changed.
 	Rules   []domainxml.Rule
 	Files   []File
 	Metrics Metrics
@@ -43,7 +43,7 @@ const (
 	ModeObserve Mode = "observe" // nothing is changed; what would be is logged
 )
 
-// Gateway says where the gateway listens and what it stands in front of.
+// Gateway says where the gateway listens and which socket of libvirt's it is in front of.
 type Gateway struct {
 	// Listen is the path of the gateway's unix socket.
 	Listen string
@@ -59,10 +59,10 @@ type Gateway struct {
 // OnRefusal is the value of the gateway's on_refusal key.
 type OnRefusal string
 
-// What a client can get when libvirt refuses a rewritten call.
+// What a client gets when libvirt refuses a rewritten call.
 const (
-	RefusalOriginal OnRefusal = "original" // libvirt's answer to the call as the client wrote it
-	RefusalError    OnRefusal = "error"    // the refusal
+	RefusalOriginal OnRefusal = "original" // libvirt's answer to the original
+	RefusalError    OnRefusal = "error"    // libvirt's refusal
 )
 
 // File is a file of Nova's that the agent keeps patched.
@@ -113,7 +113,8 @@ const (
 	FormatJSON LogFormat = "json"
 )
 
-// Default is what holds without a file, and for every key a file omits.
+// Default is the configuration without a file, and the value of every key that a file
+// omits.
 func Default() Config {
 	return Config{
 		Mode:    ModeEnforce,
@@ -133,7 +134,7 @@ func (c Config) Policy() domainxml.Policy {
 	return domainxml.Policy{Rules: c.Rules, Observe: c.Mode == ModeObserve}
 }
 
-// Load reads the file at path; a missing one is Default. Mistakes in it come as
+// Load reads the file at path; a missing one is Default. Mistakes in it are returned as
 // Errors.
 func Load(path string) (Config, error) {
 	c, err := Read(path)
@@ -156,7 +157,7 @@ func Read(path string) (Config, error) {
 		return Config{}, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if len(b) > maxSize {
-		return Config{}, fmt.Errorf("reading the configuration: %s is larger than %d KiB, so it is none", path, maxSize>>10)
+		return Config{}, fmt.Errorf("reading the configuration: %s is larger than %d KiB, so it is not a configuration", path, maxSize>>10)
 	}
 	return Parse(path, b)
 }

@@ -195,7 +195,7 @@ func TestParseNotYAML(t *testing.T) {
 		{"carriage returns", "log:\r  level: x\r", "is not one of", 2, 10},
 		{"Windows line ends", "log:\r\n  level: x\r\n", "is not one of", 2, 10},
 		{"two documents", "rules: []\n---\nfiles: []\n", "second document", 2, 1},
-		{"a text", "hello", "must be keys with values", 1, 1},
+		{"a string", "hello", "must be keys with values", 1, 1},
 		{"brackets", strings.Repeat("[", 1000), "nested more than", 1, maxDepth + 1},
 		{"dashes", strings.Repeat("- ", 1000), "nested more than", 1, 2*maxDepth + 1},
 		{"alias of itself", "rules: &r *r", "not YAML", 1, 11},
@@ -303,7 +303,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestPackagedFile shows that the file an operator starts from changes nothing.
+// TestPackagedFile: the packaged file has the defaults.
 func TestPackagedFile(t *testing.T) {
 	got, err := Read("../../packaging/config.yaml")
 	if err != nil {
@@ -315,7 +315,7 @@ func TestPackagedFile(t *testing.T) {
 	}
 }
 
-// TestPolicyObserves: the mode reaches everybody who applies the rules.
+// TestPolicyObserves: the policy has the file's mode.
 func TestPolicyObserves(t *testing.T) {
 	for mode, want := range map[Mode]bool{ModeEnforce: false, ModeObserve: true} {
 		c := Default()

@@ -41,8 +41,7 @@ func (d *decoder) failAt(pos token.Position, message string) {
 	d.errs = append(d.errs, e)
 }
 
-// section is mapping for one that may be left empty, which is as good as
-// leaving it out.
+// section is mapping for one that may be empty, which means the same as leaving it out.
 func (d *decoder) section(n ast.Node, fields []field) {
 	if isNull(n) {
 		return
@@ -103,14 +102,14 @@ func (d *decoder) entries(n ast.Node) ([]*ast.MappingValueNode, bool) {
 	return pairs, true
 }
 
-// splitKey reports whether the YAML parser took a colon within a plain key for
-// its end, as it does with {hw:boot: x}.
+// splitKey reports whether the YAML parser ended a plain key at a colon within it, as
+// it does with {hw:boot: x}.
 func splitKey(p *ast.MappingValueNode) bool {
 	colon, value := p.Start.Position, start(p.Value)
 	return p.Key.GetToken().Type == token.StringType && value.Line == colon.Line && value.Column == colon.Column+1 && !isNull(p.Value)
 }
 
-// list returns the items of a list of what is named.
+// list returns the items of a list. what names them in the error.
 func (d *decoder) list(n ast.Node, what string) ([]ast.Node, bool) {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {

@@ -31,7 +31,7 @@ func (e *Error) Detail() string {
 // of the caret.
 const maxContext = 60
 
-// window is what of the line to show before the caret, and from there on.
+// window is the part of the line to show before the caret, and the part after it.
 func (e *Error) window() (before, after string) {
 	line := []rune(e.Source)
 	at := min(max(e.Column-1, 0), len(line))
@@ -45,8 +45,8 @@ func (e *Error) window() (before, after string) {
 	return before, after
 }
 
-// blank is white space as wide as s. Tabs stay, since only the terminal knows
-// how wide they are.
+// blank is white space as wide as s. Tabs stay tabs, since their width depends on the
+// terminal.
 func blank(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {
@@ -56,7 +56,7 @@ func blank(s string) string {
 	}, s)
 }
 
-// Errors are all mistakes in a configuration file, first line first.
+// Errors are all mistakes in a configuration file, in the order of their lines.
 type Errors []*Error
 
 // Error has a line for each mistake.

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzParse shows that no file makes Parse panic, and that every mistake it
-// reports is at a place that is in the file.
+// FuzzParse: no file makes Parse panic, and every mistake has a position in the file.
 func FuzzParse(f *testing.F) {
 	mistakes, err := os.ReadFile("testdata/mistakes.yaml")
 	if err != nil {

@@ -12,13 +12,13 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxDepth is far more than the file has, and far less than what overflows the
-// stack of the YAML parser, which no recover catches.
+// maxDepth is far more than the file has, and far less than what overflows the YAML
+// parser's stack, which recover does not catch.
 const maxDepth = 50
 
 // Parse decodes the bytes of a file; name is the file's, for errors. Keys that it
-// omits are as in Default, so an empty one is Default. The mistakes come as Errors,
-// all of them unless the file is not even YAML.
+// omits are as in Default, so an empty one is Default. All mistakes are returned, as
+// Errors, unless the file is not YAML.
 func Parse(name string, b []byte) (c Config, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -45,7 +45,7 @@ func normalize(b []byte) string {
 	return strings.ReplaceAll(text, "\r", "\n")
 }
 
-// parse returns the root of the file, nil where there is none or after a mistake.
+// parse returns the root of the file; nil where there is none or after a mistake.
 func (d *decoder) parse(text string) ast.Node {
 	if pos, ok := invalidUTF8(text); !ok {
 		d.failAt(pos, "this is not UTF-8 text")

@@ -80,10 +80,10 @@ func (d *decoder) rule(n ast.Node, r *domainxml.Rule) {
 	})
 }
 
-// bootNIC takes a text, or a mapping with a glob for the bridge or the address.
+// bootNIC takes a string, or a mapping with a glob for the bridge or the address.
 func (d *decoder) bootNIC(b *domainxml.BootNIC) func(ast.Node) {
 	return func(n ast.Node) {
-		if _, text := n.(ast.ScalarNode); text {
+		if _, scalar := n.(ast.ScalarNode); scalar {
 			d.unmarshal(b)(n)
 			return
 		}
@@ -140,7 +140,7 @@ func (d *decoder) file(n ast.Node, f *File) {
 
 func checkGlob(s string) error {
 	if s == "" {
-		return fmt.Errorf("an empty glob fits nothing")
+		return fmt.Errorf("an empty glob matches nothing")
 	}
 	return domainxml.CheckGlob(s)
 }
@@ -166,8 +166,8 @@ func checkListen(s string) error {
 	return nil
 }
 
-// isHostPort is net.SplitHostPort without package net, which alone would make
-// the hook start a tenth slower.
+// isHostPort is net.SplitHostPort without package net, which alone makes the hook start
+// a tenth slower.
 func isHostPort(s string) bool {
 	colon := strings.LastIndexByte(s, ':')
 	if colon < 0 {

@@ -1,7 +1,6 @@
 package config
 
-// nearest is the one of the words that someone who wrote s most likely meant,
-// or "" when none is near.
+// nearest is the word that is most likely meant by s, or "" when none is near.
 func nearest(s string, words []string) string {
 	best, limit := "", 1+len(s)/3
 	for _, w := range words {

@@ -8,8 +8,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// text returns the text of a scalar; of a number or a truth value it is the one
-// in the file, so that a project named 0123 keeps its zero.
+// text returns the string of a scalar as it is in the file, also of a number or a
+// boolean: a project named 0123 keeps its zero.
 func (d *decoder) text(n ast.Node) (string, bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:
@@ -20,11 +20,11 @@ func (d *decoder) text(n ast.Node) (string, bool) {
 	case ast.ScalarNode:
 		return n.GetToken().Value, true
 	}
-	d.fail(n, "must be a text, not %s", describe(n))
+	d.fail(n, "must be a string, not %s", describe(n))
 	return "", false
 }
 
-// checked takes a text that check, where there is one, finds nothing wrong with.
+// checked takes a string that check accepts. check may be nil.
 func (d *decoder) checked(dst *string, check func(string) error) func(ast.Node) {
 	return func(n ast.Node) {
 		s, ok := d.text(n)
@@ -41,7 +41,7 @@ func (d *decoder) checked(dst *string, check func(string) error) func(ast.Node) 
 	}
 }
 
-// unmarshal takes a text that dst itself understands.
+// unmarshal takes a string that dst unmarshals.
 func (d *decoder) unmarshal(dst encoding.TextUnmarshaler) func(ast.Node) {
 	return func(n ast.Node) {
 		s, ok := d.text(n)
@@ -54,7 +54,7 @@ func (d *decoder) unmarshal(dst encoding.TextUnmarshaler) func(ast.Node) {
 	}
 }
 
-// choice takes one of a few texts.
+// choice takes one of the values.
 func choice[T ~string](d *decoder, dst *T, values ...T) func(ast.Node) {
 	return func(n ast.Node) {
 		s, ok := d.text(n)

@@ -28,7 +28,7 @@ func checkAgent(_ context.Context, n *node) []Result {
 // maxAge is how long ago the last reconcile may be: three of the agent's rounds.
 const maxAge = 15 * time.Minute
 
-// checkReconcile tells whether the agent keeps all domains in line.
+// checkReconcile tells whether the agent keeps all domains in sync.
 func checkReconcile(_ context.Context, n *node) []Result {
 	switch {
 	case n.agentErr != nil:

@@ -28,8 +28,8 @@ func (n *node) judgeFile(f config.File, s resync.Status, err error) Result {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return unknown(err)
-	case s.State == resync.StateInLine:
-		return ok("%s is in line", f.Path)
+	case s.State == resync.StateInSync:
+		return ok("%s is in sync", f.Path)
 	case s.State == resync.StateMissing:
 		return ok("%s is not there", f.Path)
 	case s.State == resync.StateBusy:

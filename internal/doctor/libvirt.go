@@ -230,7 +230,7 @@ func checkNWFilters(ctx context.Context, n *node) []Result {
 	defer conn.Close()
 	var all []Result
 	for _, name := range names {
-		filter, err := nwfilter.Look(ctx, conn, name)
+		filter, err := nwfilter.Inspect(ctx, conn, name)
 		switch {
 		case err != nil:
 			return append(all, unanswered(err))

@@ -1,5 +1,5 @@
-// Package hookreport carries what the hook did at a call to the agent, which
-// counts it: the hook's own process is gone after a millisecond.
+// Package hookreport reports to the agent what the hook did at a call. The agent counts
+// calls, since the hook's process is gone after a millisecond.
 package hookreport
 
 import (
@@ -13,28 +13,28 @@ import (
 // Socket is where the agent receives reports, one a datagram.
 const Socket = "/run/virt-netboot/hook.sock"
 
-// MaxSize is more than a report has.
+// MaxSize is more bytes than a report has.
 const MaxSize = 512
 
-// Result is what became of a call.
+// Result is the result of a call.
 type Result string
 
 // The results.
 const (
 	Unchanged  Result = "unchanged"  // there was nothing to change
 	Rewritten  Result = "rewritten"  // libvirt got another document
-	Unprepared Result = "unprepared" // it starts although it is not as its rule wants it
-	Denied     Result = "denied"     // so it may not start
-	Observed   Result = "observed"   // it would have been rewritten or denied, but for mode: observe
-	Passed     Result = "passed"     // it went on as it was, after an error
+	Unprepared Result = "unprepared" // it starts although it is not in sync
+	Denied     Result = "denied"     // it may not start, since it is not in sync
+	Observed   Result = "observed"   // mode: enforce would have rewritten or denied it
+	Passed     Result = "passed"     // the document went on unchanged, after an error
 )
 
-// Results are all of them.
+// Results are all results.
 func Results() []Result {
 	return []Result{Unchanged, Rewritten, Unprepared, Denied, Observed, Passed}
 }
 
-// Operations are those of libvirt's that the hook handles, and reports.
+// Operations are libvirt's operations that the hook handles and reports.
 func Operations() []string { return []string{"prepare", "migrate", "restore"} }
 
 // Report is one call of the hook.
@@ -44,8 +44,8 @@ type Report struct {
 	Domain    string // its name
 }
 
-// Send sends a report to the agent. It never waits, and nothing depends on it: an
-// agent that does not run, or is behind, misses it.
+// Send sends a report to the agent. It never waits. An agent that does not run, or is
+// behind, misses the report, and nothing else depends on it.
 func (r Report) Send(socket string) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

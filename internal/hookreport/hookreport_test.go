@@ -12,7 +12,7 @@ import (
 func TestSend(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "sock")
 	want := Report{"prepare", Unprepared, "a name"}
-	want.Send(socket) // to nobody
+	want.Send(socket) // no agent runs
 
 	agent, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {

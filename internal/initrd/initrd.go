@@ -1,6 +1,6 @@
-// Package initrd looks at the first bytes of a domain's initrd, which tell an
-// iPXE script from a real one. The path is whatever a domain document names, so
-// it may be anything: a FIFO, a device, a directory.
+// Package initrd reads the first bytes of a domain's initrd, which tell an iPXE script
+// from a real initrd. The path is from a domain document, so it may be anything: a
+// FIFO, a device, a directory.
 package initrd
 
 import (
@@ -16,10 +16,10 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/bounded"
 )
 
-// ErrNotRegular is what ReadHead returns for everything but a regular file.
+// ErrNotRegular is what ReadHead returns unless the path is a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Timeout is how long a look at an initrd may take: the hook has 1.5 seconds for
+// Timeout is how long reading an initrd may take: the hook has 1.5 seconds for
 // everything.
 const Timeout = time.Second
 
@@ -56,7 +56,7 @@ func readHead(path string, n int) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	// And after it, because another file may have taken the name in between.
+	// And after it, because the path may be another file by then.
 	if info, err = f.Stat(); err != nil {
 		return nil, err
 	}

@@ -118,7 +118,8 @@ func TestReadHeadRace(t *testing.T) {
 	<-stopped
 }
 
-// TestHangs: nobody waits for a file server that is gone, nor for who waits for it.
+// TestHangs: a read from a file server that is gone ends in time, and so do reads that
+// wait for the same answer.
 func TestHangs(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("mounting needs root")

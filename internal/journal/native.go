@@ -38,7 +38,7 @@ func field(b []byte, name, value string) []byte {
 	return append(b, '\n')
 }
 
-// fieldName makes a key one that the journal does not drop: capitals, digits
+// fieldName makes a key one that the journal accepts: capitals, digits
 // and underscores, no underscore or digit first, at most 64 bytes
 // (journal_field_valid in systemd's src/libsystemd/sd-journal/journal-file.c).
 func fieldName(key string) string {
@@ -57,9 +57,9 @@ func fieldName(key string) string {
 	return name[:min(len(name), 64)]
 }
 
-// message is the entry's message with its error, which an operator would not
-// see otherwise: journalctl shows MESSAGE alone, and syslog has nothing else. A
-// message that is not printable journalctl does not show at all ("blob data").
+// message is the entry's message with its error, since journalctl shows only MESSAGE
+// and syslog has nothing else. It is escaped, since journalctl shows "blob data" where a
+// message is not printable.
 func message(e *logrus.Entry) string {
 	text := e.Message
 	if err, ok := e.Data[logrus.ErrorKey]; ok {

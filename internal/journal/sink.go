@@ -4,9 +4,9 @@
 //	log := (&journal.Sink{Identifier: "virt-netboot", Fallback: os.Stderr}).Logger()
 //	log.WithField("DOMAIN", "vm").Warn("boots a kernel")
 //
-// Then `journalctl -t virt-netboot DOMAIN=vm` finds it. Nothing is opened before
-// the first entry, and no entry waits longer than a fifth of a second for a
-// journal that does not read: a log must not hold up what it tells about.
+// Then `journalctl -t virt-netboot DOMAIN=vm` finds it. Sockets are opened at the first
+// entry. An entry waits at most a fifth of a second for a journal that does not read: a
+// log must not hold up what it is about.
 //
 // It speaks the journal's protocol itself, because go-systemd's journal package
 // imports net, which alone makes a program that lives for a millisecond start a
@@ -35,14 +35,15 @@ type Sink struct {
 	// Journal and Syslog are the paths of the sockets; "" means JournalSocket
 	// and SyslogSocket.
 	Journal, Syslog string
-	// Fallback gets logrus's text format where there is neither; nil drops it.
+	// Fallback gets logrus's text format where there is neither. It may be nil, which
+	// drops the entry.
 	Fallback io.Writer
 
 	mu              sync.Mutex
 	journal, syslog socket
 }
 
-// Logger returns a logger that writes to the sink alone.
+// Logger returns a logger that writes only to the sink.
 func (s *Sink) Logger() *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
@@ -54,8 +55,8 @@ func (s *Sink) Logger() *logrus.Logger {
 // Levels implements [logrus.Hook].
 func (s *Sink) Levels() []logrus.Level { return logrus.AllLevels }
 
-// Fire implements [logrus.Hook]. It returns an error only for a Fallback that
-// cannot be written to: nobody could be told of any other.
+// Fire implements [logrus.Hook]. It returns an error only where writing to Fallback
+// fails.
 func (s *Sink) Fire(e *logrus.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,12 +77,12 @@ func (s *Sink) Fire(e *logrus.Entry) error {
 	return err
 }
 
-// unformatted spares the logger the formatting for its discarded output.
+// unformatted saves formatting for the logger's own output, which is discarded.
 type unformatted struct{}
 
 func (unformatted) Format(*logrus.Entry) ([]byte, error) { return nil, nil }
 
-// exists spares the encoding of an entry that nobody is there for.
+// exists saves encoding an entry for a socket that is not there.
 func exists(path string) bool { return unix.Access(path, unix.F_OK) == nil }
 
 func or(s, otherwise string) string {

@@ -1,6 +1,6 @@
-// Package printable makes text that others wrote fit for a terminal and a log: what
-// a tenant calls an instance or puts into a DHCP answer must neither talk to the
-// operator's terminal nor look like lines of ours.
+// Package printable escapes text of others for a terminal and a log. What a tenant calls
+// an instance or puts into a DHCP answer must neither control the operator's terminal
+// nor look like lines of virt-netboot's.
 package printable
 
 import (
@@ -11,19 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// Line is the text on one line: every white space is a blank, and what is not
-// printable is written as Go does, as in \x1b.
+// Line is the text on one line: every white space is a blank, and unprintable
+// characters are escaped as in Go, such as \x1b.
 func Line(s string) string {
 	return escape(s, func(r rune) (rune, bool) { return ' ', unicode.IsSpace(r) })
 }
 
-// Lines is the text with its line ends and tabs, and else as Line has it.
+// Lines is as Line, with line ends and tabs kept.
 func Lines(s string) string {
 	return escape(s, func(r rune) (rune, bool) { return r, r == '\n' || r == '\t' })
 }
 
-// escape writes the text with those runes that are not printable escaped, unless
-// space has another for them.
+// escape escapes unprintable runes, unless space has another rune for them.
 func escape(s string, space func(rune) (rune, bool)) string {
 	var b strings.Builder
 	for len(s) > 0 {

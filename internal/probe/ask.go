@@ -13,17 +13,17 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 )
 
-// tick is how often the probe looks up from listening.
+// tick is how often the probe stops listening to see whether it is time to send or end.
 const tick = 100 * time.Millisecond
 
-// repeats are when each request is sent, since the first: when iPXE sends its own
-// (DHCP_DISC_START_TIMEOUT_SEC in its src/config/dhcp.h, doubled each time). Servers
-// recognise a repeated request by its transaction.
+// repeats are the times at which each request is sent, counted from the first. They
+// are iPXE's (DHCP_DISC_START_TIMEOUT_SEC in its src/config/dhcp.h, doubled each time).
+// Servers recognise a repeated request by its transaction.
 func repeats() []time.Duration {
 	return []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second}
 }
 
-// question is a request and what it looks like.
+// question is a request and the kind of client that it looks like.
 type question struct {
 	client  Client
 	request *dhcpv4.DHCPv4
@@ -45,8 +45,8 @@ func questions(macs []net.HardwareAddr, f Firmware) ([]question, error) {
 	return all, nil
 }
 
-// ask sends the requests through an interface and returns the offers, each once,
-// that came in time.
+// ask sends the requests through an interface and returns the offers that came in
+// time, each once.
 func ask(ctx context.Context, iface string, macs []net.HardwareAddr, o Options) ([]Offer, error) {
 	asked, err := questions(macs, o.Firmware)
 	if err != nil {
@@ -112,7 +112,7 @@ func hear(conn net.PacketConn, asked []question) (Offer, bool, error) {
 	}
 	m, err := dhcpv4.FromBytes(packet[:n])
 	if err != nil {
-		return Offer{}, false, nil // whoever sent that did not mean us
+		return Offer{}, false, nil // it is not DHCP
 	}
 	i := slices.IndexFunc(asked, func(q question) bool { return q.request.TransactionID == m.TransactionID })
 	if i < 0 {

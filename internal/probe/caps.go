@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkCapabilities says which of the capabilities that the probe needs this
-// process lacks.
+// checkCapabilities returns an error with the capabilities that the probe needs and
+// this process lacks.
 func checkCapabilities() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData // of 32 capabilities each

@@ -8,7 +8,7 @@ import (
 	"github.com/insomniacslk/dhcp/iana"
 )
 
-// Client is the kind of client that a request looks like.
+// Client is a kind of DHCP client.
 type Client string
 
 const (
@@ -16,7 +16,7 @@ const (
 	Ordinary Client = "ordinary" // the DHCP client of an operating system
 )
 
-// Firmware is what an instance starts with. iPXE tells it in its requests.
+// Firmware is an instance's firmware. iPXE's requests name it.
 type Firmware string
 
 const (
@@ -24,8 +24,8 @@ const (
 	UEFI Firmware = "uefi"
 )
 
-// userClass is iPXE's option 77. It is the bare string, not a list with the
-// length of each class before it, as RFC 3004, section 4, wants.
+// userClass is iPXE's option 77. It is the bare string. RFC 3004, section 4, wants a
+// list with the length of each class before it.
 const userClass = "iPXE"
 
 // optionEncapsulated is iPXE's own option, a list of options (DHCP_EB_ENCAP in
@@ -52,9 +52,9 @@ func ipxeOf(f Firmware) ipxe {
 	return ipxe{iana.INTEL_X86PC, [2]byte{2, 1}, []byte{pxeExt, 0x11, 0x12, 0x13, 0x15, 0x17, 0x18, 0x19, 0x21, 0x22, 0x27, 0x29}, "PXEClient:Arch:00000:UNDI:002001"}
 }
 
-// DiscoverIPXE is a DHCPDISCOVER (RFC 2131) like that of iPXE's option ROM under
-// the firmware, but for the broadcast flag: the answer has to reach the probe,
-// whoever's MAC address it asks with.
+// DiscoverIPXE is a DHCPDISCOVER (RFC 2131) like that of iPXE's option ROM under the
+// firmware. Only the broadcast flag differs: the answer must reach the probe also when
+// it asks with another's MAC address.
 func DiscoverIPXE(mac net.HardwareAddr, f Firmware) (*dhcpv4.DHCPv4, error) {
 	as := ipxeOf(f)
 	const undi = 1 // the interface type (RFC 4578, section 2.2)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forwardAfter is twice the longest forward delay of STP, and some.
+// forwardAfter is more than twice the longest forward delay of STP.
 const forwardAfter = 40 * time.Second
 
 // awaitForwarding waits until the bridge passes frames from and to a port; with
@@ -36,8 +36,8 @@ func awaitForwarding(ctx context.Context, port netlink.Link) error {
 	}
 }
 
-// portState asks the kernel what a bridge does with a port. /sys would say so too, but
-// of the network namespace that it was mounted in, which nsenter --net leaves.
+// portState asks the kernel what a bridge does with a port. /sys would not do: it shows
+// the network namespace that it was mounted in, and nsenter --net goes to another.
 func portState(port netlink.Link) (uint8, error) {
 	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
 	about := nl.NewIfInfomsg(unix.AF_UNSPEC)

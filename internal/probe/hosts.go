@@ -19,10 +19,10 @@ type Host struct {
 	Name    string // what the instance is called there; may be empty
 }
 
-// HostsFile is the hosts file that OpenStack keeps for the dnsmasq of a bridge on
-// this machine, below the root directory given: nova-network's, by the bridge's
-// name, or that of Neutron's DHCP agent, by the network that the Linux bridge
-// agent names its bridges after. Empty when there is none.
+// HostsFile is the path of the hosts file that OpenStack has for the dnsmasq of a
+// bridge on this machine, below the root directory: nova-network's, by the bridge's
+// name, or that of Neutron's DHCP agent, by the network in the Linux bridge agent's
+// name of the bridge. It is empty when there is none.
 func HostsFile(root, bridge string) string {
 	patterns := []string{filepath.Join("var/lib/nova/networks", "nova-"+bridge+".conf")}
 	if network, ok := strings.CutPrefix(bridge, "brq"); ok {

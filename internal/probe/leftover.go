@@ -10,21 +10,20 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// mark says that a probe is at work with a veth pair. It is an abstract unix
-// socket: like the pair it belongs to the network namespace, and unlike the pair
-// it goes with the process, however that ends.
-type mark struct{ net.PacketConn }
+// inUse says that a probe uses a veth pair. It is an abstract unix socket: it belongs
+// to the network namespace, as the pair does, and it always ends with the process.
+type inUse struct{ net.PacketConn }
 
-func newMark(veth string) (*mark, error) {
+func newInUse(veth string) (*inUse, error) {
 	conn, err := net.ListenPacket("unixgram", "@virt-netboot/"+veth)
 	if err != nil {
 		return nil, fmt.Errorf("marking %s as in use: %w", veth, err)
 	}
-	return &mark{conn}, nil
+	return &inUse{conn}, nil
 }
 
-// removeLeftovers takes away the veth pairs of probes that were killed. Those of
-// probes at work stay.
+// removeLeftovers removes the veth pairs of probes that were killed. Those of running
+// probes stay.
 func removeLeftovers() error {
 	links, err := netlink.LinkList()
 	if err != nil {
@@ -42,7 +41,7 @@ func removeLeftovers() error {
 }
 
 func removeLeftover(link netlink.Link, name string) error {
-	m, err := newMark(name)
+	m, err := newInUse(name)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil
 	}
@@ -52,7 +51,7 @@ func removeLeftover(link netlink.Link, name string) error {
 	defer m.Close()
 	err = netlink.LinkDel(link)
 	if err != nil && !errors.As(err, &netlink.LinkNotFoundError{}) && !errors.Is(err, syscall.ENODEV) {
-		return fmt.Errorf("taking away %s, which a killed probe left: %w", name, err)
+		return fmt.Errorf("removing %s, which a killed probe left: %w", name, err)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ type Offer struct {
 	// Server is the server's identifier (option 54), or where it sent none the
 	// address that its answer came from.
 	Server netip.Addr `json:"server"`
-	// OpenStack tells OpenStack's servers from the tenant's.
+	// OpenStack says that the server is OpenStack's. Otherwise it is the tenant's.
 	OpenStack bool `json:"openstack"`
 	// Address is what the server would give to the client, and Subnet what it lies
 	// in; no prefix where the server names no netmask.
@@ -25,8 +25,8 @@ type Offer struct {
 	// Both are empty where the server names none.
 	BootFile   string     `json:"boot_file,omitempty"`
 	NextServer netip.Addr `json:"next_server"`
-	// RootPath is a disk in the network (option 17), and BootMenu a menu of PXE's
-	// (option 43), both of which iPXE boots without a boot file, too.
+	// RootPath is a disk in the network (option 17), and BootMenu says that there is a
+	// PXE menu (option 43). iPXE boots both without a boot file, too.
 	RootPath string `json:"root_path,omitempty"`
 	BootMenu bool   `json:"boot_menu,omitempty"`
 }
@@ -35,8 +35,8 @@ type Offer struct {
 // src/usr/autoboot.c).
 func (o Offer) boots() bool { return o.BootFile != "" || o.RootPath != "" || o.BootMenu }
 
-// readOffer reads a server's answer that came from an address. It is false for
-// what is no DHCPOFFER.
+// readOffer reads a server's answer that came from an address. It returns false unless
+// the answer is a DHCPOFFER.
 func readOffer(m *dhcpv4.DHCPv4, from net.IP) (Offer, bool) {
 	if m.OpCode != dhcpv4.OpcodeBootReply || m.MessageType() != dhcpv4.MessageTypeOffer {
 		return Offer{}, false

@@ -42,7 +42,7 @@ func TestReadOffer(t *testing.T) {
 			want: func(o *Offer) { o.BootFile = "http://10.1.0.9/x" },
 		},
 		{
-			name:   "a server without a boot file is nobody's next",
+			name:   "a next server without a boot file",
 			modify: []dhcpv4.Modifier{dhcpv4.WithServerIP(net.IPv4(10, 1, 0, 9))},
 			want:   func(*Offer) {},
 		},

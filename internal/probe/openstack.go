@@ -18,10 +18,9 @@ import (
 // servers in.
 const dhcpNamespaces = "/run/netns/qdhcp-*"
 
-// markOpenStack sets OpenStack on the offers of OpenStack's servers. named are those that
-// the operator named; where there are none, they are those with one of the
-// addresses of this node, and those that offer to a host just what the hosts file
-// gives to it.
+// markOpenStack sets OpenStack on the offers of OpenStack's servers. These are named by
+// the operator. Where none is named, they are those with an address of this node, and
+// those that offer a host what the hosts file has for it.
 func markOpenStack(offers []Offer, named, node []netip.Addr, hosts []Host) {
 	for i := range offers {
 		o := &offers[i]
@@ -33,7 +32,7 @@ func markOpenStack(offers []Offer, named, node []netip.Addr, hosts []Host) {
 	}
 }
 
-// errNoNamespace is a file without the namespace that it once stood for.
+// errNoNamespace says that a file does not stand for a namespace any more.
 var errNoNamespace = errors.New("no network namespace")
 
 // nodeAddresses are the IPv4 addresses of this network namespace and those of
@@ -67,7 +66,7 @@ func nodeAddresses() ([]netip.Addr, error) {
 }
 
 // namespaceAddresses asks for the IPv4 addresses of another network namespace from
-// this one (IFA_TARGET_NETNSID of rtnetlink): to go there would need CAP_SYS_ADMIN.
+// this one (IFA_TARGET_NETNSID of rtnetlink): entering it would need CAP_SYS_ADMIN.
 func namespaceAddresses(path string) ([]netip.Addr, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -83,7 +82,7 @@ func namespaceAddresses(path string) ([]netip.Addr, error) {
 		return nil, err
 	}
 	defer socket.Close()
-	// Without it the kernel does not look at the attribute.
+	// Without it the kernel ignores the attribute.
 	if err := unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1); err != nil {
 		return nil, err
 	}

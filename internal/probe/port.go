@@ -20,10 +20,10 @@ const (
 	defaultVLAN = 1 // what a bridge that filters VLANs gives to a new port
 )
 
-// port is a port in a bridge: a veth pair with one end in the bridge, as an
-// instance's tap is, and the other in the probe's hands.
+// port is a port in a bridge: a veth pair with one end in the bridge, as an instance's
+// tap is, and the other for the probe.
 type port struct {
-	mark   *mark
+	inUse  *inUse
 	veth   netlink.Link // the probe's end
 	inside string       // the interface to ask through
 	mac    net.HardwareAddr
@@ -53,7 +53,7 @@ func findBridge(name string) (*netlink.Bridge, error) {
 	}
 	bridge, ok := link.(*netlink.Bridge)
 	if !ok {
-		return nil, fmt.Errorf("%s is no Linux bridge but of type %s; with Open vSwitch, name the bridge between it and the instance (qbr…)", name, link.Type())
+		return nil, fmt.Errorf("%s is of type %s and not a Linux bridge; with Open vSwitch, name the bridge between it and the instance (qbr…)", name, link.Type())
 	}
 	if bridge.Flags&net.FlagUp == 0 {
 		return nil, fmt.Errorf("the bridge %s is down; set it up first: ip link set %s up", name, name)
@@ -68,11 +68,11 @@ func newPort(bridge *netlink.Bridge) (*port, error) {
 		return nil, err
 	}
 	name := namePrefix + hex.EncodeToString(id[:])
-	m, err := newMark(name)
+	m, err := newInUse(name)
 	if err != nil {
 		return nil, err
 	}
-	p := &port{mark: m, inside: name, mac: append(net.HardwareAddr{0x02, 'v', 'n'}, id[:]...)}
+	p := &port{inUse: m, inside: name, mac: append(net.HardwareAddr{0x02, 'v', 'n'}, id[:]...)}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.HardwareAddr = name, p.mac
 	veth := netlink.NewVeth(attrs)
@@ -141,8 +141,8 @@ func (p *port) joinVLAN(bridge *netlink.Bridge, outside netlink.Link, vlan uint1
 	return tagged, nil
 }
 
-// setUp sets an interface up, without the IPv6 address whose announcement the
-// tenant's network would hear.
+// setUp sets an interface up, without an IPv6 address, which it would announce in the
+// tenant's network.
 func setUp(link netlink.Link) error {
 	err := netlink.LinkSetIP6AddrGenMode(link, nl.IN6_ADDR_GEN_MODE_NONE)
 	if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) { // a kernel without IPv6
@@ -154,11 +154,11 @@ func setUp(link netlink.Link) error {
 	return nil
 }
 
-// Close takes the port away.
+// Close removes the port.
 func (p *port) Close() error {
 	err := netlink.LinkDel(p.veth) // and with it the other end and the VLAN's
 	if err != nil {
-		err = fmt.Errorf("taking away the probe's port; do it with ip link del %s: %w", p.veth.Attrs().Name, err)
+		err = fmt.Errorf("removing the probe's port; do it with ip link del %s: %w", p.veth.Attrs().Name, err)
 	}
-	return errors.Join(err, p.mark.Close())
+	return errors.Join(err, p.inUse.Close())
 }

@@ -13,7 +13,8 @@ import (
 type Options struct {
 	Bridge string
 	VLAN   uint16 // 0: the bridge's own
-	// Firmware is what iPXE is asked as; the boot file may depend on it.
+	// Firmware is the one that the requests of iPXE name; the boot file may depend on
+	// it.
 	Firmware Firmware
 	// Timeout is how long to wait for answers, at most; see [Patience]. The probe ends
 	// after five seconds where both iPXE and ordinary clients have been answered, or
@@ -29,8 +30,8 @@ type Options struct {
 	OpenStack []netip.Addr
 	// NoOpenStack says that there are none.
 	NoOpenStack bool
-	// Progress is told how long it will still take at most, several times a second; may be
-	// nil.
+	// Progress is called several times a second with how long the probe will still take
+	// at most. It may be nil.
 	Progress func(left time.Duration)
 }
 
@@ -38,13 +39,13 @@ type Options struct {
 type Report struct {
 	Bridge string `json:"bridge"`
 	VLAN   uint16 `json:"vlan,omitempty"`
-	// Verdict is that of the first of the findings.
+	// Verdict is that of the first finding.
 	Verdict  Verdict   `json:"verdict"`
 	Findings []Finding `json:"findings"`
 	Offers   []Offer   `json:"offers"`
-	// Asked are the MAC addresses that were asked with.
+	// Asked are the MAC addresses in the requests.
 	Asked []string `json:"asked"`
-	// HostsFile is the one that was read; empty when none was.
+	// HostsFile is the one that was read; empty when there was none.
 	HostsFile string `json:"hosts_file,omitempty"`
 }
 
@@ -101,8 +102,8 @@ func (o Options) network() string {
 	return fmt.Sprintf("VLAN %d of %s", o.VLAN, o.Bridge)
 }
 
-// macs are the addresses to ask with: the probe's own, as an instance that nobody
-// knows, and one that OpenStack's server knows.
+// macs are the addresses to ask with: the probe's own, which no server knows, and one
+// that OpenStack's server knows.
 func (o Options) macs(own net.HardwareAddr, hosts []Host) []net.HardwareAddr {
 	if o.MAC != nil {
 		return []net.HardwareAddr{own, o.MAC}

@@ -15,7 +15,7 @@ func (e Evidence) right() Finding {
 	if ordinary := e.servers(Ordinary); len(ordinary) > 0 {
 		text += "only OpenStack's " + list(ordinary) + " answers ordinary clients"
 	} else {
-		text += "nobody answers ordinary clients"
+		text += "no server answers ordinary clients"
 	}
 	return Finding{Verdict: Right, Text: text}
 }
@@ -38,9 +38,9 @@ func (e Evidence) race() Finding {
 	}
 }
 
-// ignoreIPXE is what cures an OpenStack server that answers iPXE. A tenant's server
-// may be taken for one: where it has an address of the node, as in a lab, or offers
-// what the hosts file says.
+// ignoreIPXE is the remedy for an OpenStack server that answers iPXE. It names
+// --openstack-server, since a tenant's server may be taken for OpenStack's: where it
+// has an address of the node, as in a lab, or offers what the hosts file says.
 const ignoreIPXE = "put " + dnsmasqLines + " into the file that dnsmasq_config_file names in nova.conf or dhcp_agent.ini," +
 	" then kill that dnsmasq and restart nova-network or neutron-dhcp-agent, which starts it again;" +
 	" if it is the tenant's, name OpenStack's with --openstack-server, or none"
@@ -57,12 +57,12 @@ func (e Evidence) openStackOnly() Finding {
 	}
 }
 
-func (e Evidence) nobody() Finding {
+func (e Evidence) noAnswer() Finding {
 	return Finding{
-		Verdict: Nobody,
-		Text:    "nobody answers iPXE: an instance waits for an address in vain, and then boots from its disk",
-		Do: fmt.Sprintf("start the tenant's DHCP server on %s; if it runs, see that it answers the user class %q (DHCP option 77)"+
-			" and that no nwfilter or security group of its port drops its answers", e.Network, userClass),
+		Verdict: NoAnswer,
+		Text:    "no server answers iPXE: an instance waits for an address until iPXE gives up, and then boots from its disk",
+		Do: fmt.Sprintf("start the tenant's DHCP server on %s; if it runs, have it answer the user class %q (DHCP option 77),"+
+			" and see that no nwfilter or security group of its port drops its answers", e.Network, userClass),
 	}
 }
 
@@ -72,7 +72,7 @@ func (e Evidence) noBootFile() Finding {
 	return Finding{
 		Verdict: NoBootFile,
 		Text:    fmt.Sprintf("the tenant's server %s answers iPXE without a boot file: an instance takes its address, and then boots from its disk", tenant),
-		Do: fmt.Sprintf("let %s name a boot file to the client architecture %d (%s, DHCP option 93): dhcp-boot of dnsmasq, filename of ISC dhcpd, boot-file-name of Kea",
+		Do: fmt.Sprintf("have %s name a boot file to the client architecture %d (%s, DHCP option 93): dhcp-boot of dnsmasq, filename of ISC dhcpd, boot-file-name of Kea",
 			tenant, arch, arch),
 	}
 }
@@ -82,7 +82,7 @@ func (e Evidence) answersOrdinary() Finding {
 	return Finding{
 		Verdict: AnswersOrdinary,
 		Text:    fmt.Sprintf("the tenant's server %s answers ordinary clients: an instance that has booted may get an address that OpenStack does not know", tenant),
-		Do: fmt.Sprintf("let %s answer the user class %q (DHCP option 77) alone; if it is OpenStack's, name it with --openstack-server",
+		Do: fmt.Sprintf("have %s answer only the user class %q (DHCP option 77); if it is OpenStack's, name it with --openstack-server",
 			tenant, userClass),
 	}
 }
@@ -100,7 +100,7 @@ func (e Evidence) oneSubnet() (Finding, bool) {
 	case c.taken != nil:
 		f.Text = fmt.Sprintf("the tenant's server %s offers %s, which %s gives to %s", c.offer.Server, c.offer.Address, e.HostsFile, c.taken)
 	case c.other.Address.IsValid():
-		f.Text = fmt.Sprintf("the tenant's server %s and OpenStack's %s both give addresses of %s: two instances may come to have the same",
+		f.Text = fmt.Sprintf("the tenant's server %s and OpenStack's %s both give addresses of %s: two instances may get the same",
 			c.offer.Server, c.other.Server, c.offer.Subnet)
 	default:
 		f.Text = fmt.Sprintf("the tenant's server %s gives addresses of %s, where %s has those of %d instances, such as %s",
@@ -116,11 +116,11 @@ func (e Evidence) unknown() Finding {
 			"dnsmasq run by Nova or Neutron answers only the MAC addresses that it knows, so its silence towards iPXE proves nothing",
 			list(e.servers(IPXE))),
 		Do: "name its hosts file with --hostsfile, or an instance's MAC address with --mac, so that the probe asks as one that it knows;" +
-			" where there is no such server, say --openstack-server none",
+			" where there is no such server, use --openstack-server none",
 	}
 }
 
-// String is how a finding names an instance.
+// String names an instance in a finding.
 func (h Host) String() string {
 	if h.Name == "" {
 		return fmt.Sprintf("%s (%s)", h.MAC, h.Address)
@@ -128,7 +128,7 @@ func (h Host) String() string {
 	return fmt.Sprintf("%s (%s, %s)", h.Name, h.MAC, h.Address)
 }
 
-// list writes addresses as a person does.
+// list joins addresses with "and".
 func list(all []netip.Addr) string {
 	words := make([]string, len(all))
 	for i, a := range all {

@@ -9,36 +9,34 @@ import (
 type Verdict string
 
 const (
-	// Right is the tenant's server alone answering iPXE, and OpenStack's alone
-	// answering the others.
+	// Right: only the tenant's server answers iPXE, and only OpenStack's the others.
 	Right Verdict = "right"
-	// Race is more than one server answering iPXE.
+	// Race: more than one server answers iPXE.
 	Race Verdict = "race"
-	// OpenStackOnly is iPXE answered by OpenStack's server and nobody else.
+	// OpenStackOnly: only OpenStack's server answers iPXE.
 	OpenStackOnly Verdict = "openstack-only"
-	// Nobody is iPXE answered by no server.
-	Nobody Verdict = "nobody"
-	// AnswersOrdinary is the tenant's server answering ordinary clients.
+	// NoAnswer: no server answers iPXE.
+	NoAnswer Verdict = "no-answer"
+	// AnswersOrdinary: the tenant's server answers ordinary clients.
 	AnswersOrdinary Verdict = "answers-ordinary"
-	// OneSubnet is both servers giving addresses of one subnet.
+	// OneSubnet: both servers give addresses of one subnet.
 	OneSubnet Verdict = "one-subnet"
-	// NoBootFile is iPXE answered by a server of the tenant's that names nothing to
-	// boot.
+	// NoBootFile: the tenant's server answers iPXE, and names nothing to boot.
 	NoBootFile Verdict = "no-boot-file"
-	// Unknown is no fault found, but OpenStack's server heard by nobody either:
-	// its silence towards iPXE then proves nothing.
+	// Unknown: no fault is found, but OpenStack's server answered no request, so its
+	// silence towards iPXE proves nothing.
 	Unknown Verdict = "unknown"
 )
 
-// Evidence is what a verdict is founded on.
+// Evidence is what a verdict is based on.
 type Evidence struct {
-	// Network is where was asked, in words.
+	// Network is where the probe asked, in words.
 	Network string
-	// Firmware is what iPXE was asked as.
+	// Firmware is the one that the requests of iPXE named.
 	Firmware Firmware
 	Offers   []Offer
 	// Hosts are the addresses that OpenStack's server has for its instances, and
-	// HostsFile where they were read.
+	// HostsFile is the file that they are from.
 	Hosts     []Host
 	HostsFile string
 	// NoOpenStack says that there is no server of OpenStack's.
@@ -48,19 +46,19 @@ type Evidence struct {
 // Finding is one thing that the evidence shows.
 type Finding struct {
 	Verdict Verdict `json:"verdict"`
-	// Text says what was found to the operator, and Do the one thing to do about
-	// it; nothing is to do when all is right.
+	// Text tells the operator what was found, and Do the one thing to do about it. Do
+	// is empty when all is right.
 	Text string `json:"text"`
 	Do   string `json:"do,omitempty"`
 }
 
-// Judge says what the evidence shows, the gravest first: Right or Unknown alone,
-// or else each fault.
+// Judge returns each fault that the evidence shows, the gravest first. Without any it
+// returns Right or Unknown alone.
 func Judge(e Evidence) []Finding {
 	var found []Finding
 	switch servers := e.servers(IPXE); {
 	case len(servers) == 0:
-		found = append(found, e.nobody())
+		found = append(found, e.noAnswer())
 	case len(e.from(IPXE, false)) == 0:
 		found = append(found, e.openStackOnly())
 	case len(servers) > 1:
@@ -96,7 +94,7 @@ func (e Evidence) from(c Client, openStack bool) []Offer {
 	return offers
 }
 
-// servers are those that answered a kind of client, in the order that they did.
+// servers are those that answered a kind of client, in the order of their answers.
 func (e Evidence) servers(c Client) []netip.Addr {
 	return servers(slices.Concat(e.from(c, false), e.from(c, true)))
 }

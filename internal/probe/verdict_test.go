@@ -55,7 +55,7 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"right, no OpenStack", Evidence{Offers: []Offer{tenantIPXE}, NoOpenStack: true}, []Verdict{Right},
-			"only the tenant's server 10.77.0.1 answers iPXE, nobody answers ordinary clients",
+			"only the tenant's server 10.77.0.1 answers iPXE, no server answers ordinary clients",
 		},
 		{
 			"unknown", Evidence{Offers: []Offer{tenantIPXE}}, []Verdict{Unknown},
@@ -82,24 +82,24 @@ func TestJudge(t *testing.T) {
 			"only OpenStack's server 10.1.0.1 and 10.77.0.1 answers iPXE: an instance boots what that server names, and never what a tenant's would",
 		},
 		{
-			"nobody", Evidence{Offers: []Offer{novaOrdinary}}, []Verdict{Nobody},
-			"nobody answers iPXE: an instance waits for an address in vain, and then boots from its disk",
+			"no answer", Evidence{Offers: []Offer{novaOrdinary}}, []Verdict{NoAnswer},
+			"no server answers iPXE: an instance waits for an address until iPXE gives up, and then boots from its disk",
 		},
 		{
-			"nobody at all", Evidence{}, []Verdict{Nobody},
-			"nobody answers iPXE: an instance waits for an address in vain, and then boots from its disk",
+			"no answer at all", Evidence{}, []Verdict{NoAnswer},
+			"no server answers iPXE: an instance waits for an address until iPXE gives up, and then boots from its disk",
 		},
 		{
 			"answers ordinary clients", Evidence{Offers: []Offer{novaOrdinary, tenantIPXE, tenantOrdinary}}, []Verdict{AnswersOrdinary},
 			"the tenant's server 10.77.0.1 answers ordinary clients: an instance that has booted may get an address that OpenStack does not know",
 		},
 		{
-			"answers ordinary clients, nobody iPXE", Evidence{Offers: []Offer{novaOrdinary, tenantOrdinary}}, []Verdict{Nobody, AnswersOrdinary},
+			"answers ordinary clients, no server iPXE", Evidence{Offers: []Offer{novaOrdinary, tenantOrdinary}}, []Verdict{NoAnswer, AnswersOrdinary},
 			"the tenant's server 10.77.0.1 answers ordinary clients: an instance that has booted may get an address that OpenStack does not know",
 		},
 		{
 			"one subnet, by the offers", Evidence{Offers: []Offer{novaOrdinary, tenantInSubnet}}, []Verdict{OneSubnet},
-			"the tenant's server 10.1.0.200 and OpenStack's 10.1.0.1 both give addresses of 10.1.0.0/24: two instances may come to have the same",
+			"the tenant's server 10.1.0.200 and OpenStack's 10.1.0.1 both give addresses of 10.1.0.0/24: two instances may get the same",
 		},
 		{
 			"one subnet, by the hosts file", Evidence{Offers: []Offer{tenantInSubnet}, Hosts: hosts, HostsFile: "nova-br1.conf"}, []Verdict{OneSubnet},
@@ -122,7 +122,7 @@ func TestJudge(t *testing.T) {
 			"the tenant's server 10.77.0.1 answers iPXE without a boot file: an instance takes its address, and then boots from its disk",
 		},
 		{
-			"no boot file, and nobody heard", Evidence{Offers: []Offer{withoutFile}}, []Verdict{NoBootFile},
+			"no boot file, and no other server", Evidence{Offers: []Offer{withoutFile}}, []Verdict{NoBootFile},
 			"the tenant's server 10.77.0.1 answers iPXE without a boot file: an instance takes its address, and then boots from its disk",
 		},
 		{
@@ -144,7 +144,7 @@ func TestJudge(t *testing.T) {
 		{
 			"everything wrong", Evidence{Offers: []Offer{novaOrdinary, novaIPXE, tenantInSubnet, offer(Ordinary, tenant, "10.1.0.200", "10.1.0.202")}},
 			[]Verdict{Race, AnswersOrdinary, OneSubnet},
-			"the tenant's server 10.1.0.200 and OpenStack's 10.1.0.1 both give addresses of 10.1.0.0/24: two instances may come to have the same",
+			"the tenant's server 10.1.0.200 and OpenStack's 10.1.0.1 both give addresses of 10.1.0.0/24: two instances may get the same",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestMarkOpenStack(t *testing.T) {
 		{"named", other, []netip.Addr{addr("10.77.0.1")}, nil, nil, true},
 		{"another is named, though this is the node's", other, []netip.Addr{addr("10.1.0.1")}, []netip.Addr{addr("10.77.0.1")}, nil, false},
 		{"offers what the hosts file says", static, nil, nil, hosts, true},
-		{"offers it to somebody else", other, nil, nil, hosts, false},
+		{"offers it to another client", other, nil, nil, hosts, false},
 	} {
 		offers := []Offer{tc.offer}
 		markOpenStack(offers, tc.named, tc.node, tc.hosts)

@@ -10,21 +10,21 @@ const (
 	// (DHCP_DISC_START_TIMEOUT_SEC, DHCP_DISC_END_TIMEOUT_SEC in its
 	// src/config/dhcp.h).
 	Patience = 15 * time.Second
-	// settled is how long to listen for another server where one has answered.
+	// enough is how long to listen for another server where one has answered.
 	// dnsmasq pings an address for 3 seconds before it offers it, ISC dhcpd for 1; a
 	// client takes what comes first, iPXE after 2 seconds.
-	settled = 5 * time.Second
+	enough = 5 * time.Second
 )
 
-// wait is how long to ask, in view of the offers so far. Whom nobody has answered may
-// still be answered as long as iPXE itself would wait; an offer after another is too
-// late to matter.
+// wait is how long to ask, given the offers so far. A client without an answer may
+// still get one for as long as iPXE itself would wait. After the first offer to it, a
+// late one does not matter.
 func (o Options) wait(offers []Offer) time.Duration {
 	answered := func(c Client) bool {
 		return slices.ContainsFunc(offers, func(o Offer) bool { return o.Client == c })
 	}
 	if answered(IPXE) && (answered(Ordinary) || o.NoOpenStack) {
-		return min(settled, o.Timeout)
+		return min(enough, o.Timeout)
 	}
 	return o.Timeout
 }

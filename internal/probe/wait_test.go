@@ -13,7 +13,7 @@ func TestWait(t *testing.T) {
 		offers []Offer
 		want   time.Duration
 	}{
-		{"nobody has answered", Options{Timeout: Patience}, nil, 15 * time.Second},
+		{"no server has answered", Options{Timeout: Patience}, nil, 15 * time.Second},
 		{"iPXE waits", Options{Timeout: Patience}, []Offer{ordinary}, 15 * time.Second},
 		{"OpenStack's server is not heard", Options{Timeout: Patience}, []Offer{ipxe, ipxe}, 15 * time.Second},
 		{"there is none to hear", Options{Timeout: Patience, NoOpenStack: true}, []Offer{ipxe}, 5 * time.Second},

@@ -11,17 +11,17 @@ import (
 	"path/filepath"
 )
 
-// Listen makes a stream socket at path, in place of one that is there. Its
-// directory is made where it is missing. Closing it removes it from path, unless
-// somebody else's is there by then.
+// Listen makes a stream socket at path, in place of one that is there. It makes the
+// directory where it is missing. Closing the socket removes it from path, unless another
+// socket has taken its place.
 func Listen(path string) (*Listener, error) {
-	l, at, err := place(path, func(name string) (*net.UnixListener, error) {
+	l, at, err := listenAt(path, func(name string) (*net.UnixListener, error) {
 		return net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 	})
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // there is nothing at that name any more
+	l.SetUnlinkOnClose(false) // the socket has been moved away from that name
 	return &Listener{l, at}, nil
 }
 
@@ -36,7 +36,7 @@ func (l *Listener) Close() error { return errors.Join(l.UnixListener.Close(), l.
 
 // ListenPacket is Listen for datagrams.
 func ListenPacket(path string) (*PacketConn, error) {
-	c, at, err := place(path, func(name string) (*net.UnixConn, error) {
+	c, at, err := listenAt(path, func(name string) (*net.UnixConn, error) {
 		return net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
 	})
 	if err != nil {
@@ -60,9 +60,9 @@ type entry struct {
 	info fs.FileInfo
 }
 
-// place has a socket made beside path and moves it there once nobody but its owner
-// may connect: whoever looks at path never sees one that others may use, or none.
-func place[S io.Closer](path string, listen func(name string) (S, error)) (socket S, at entry, err error) {
+// listenAt makes a socket beside path and moves it there once only its owner may
+// connect. So path always has a socket, and never one that others may use.
+func listenAt[S io.Closer](path string, listen func(name string) (S, error)) (socket S, at entry, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return socket, at, fmt.Errorf("making the directory of a socket: %w", err)
 	}
@@ -80,14 +80,14 @@ func place[S io.Closer](path string, listen func(name string) (S, error)) (socke
 	return socket, at, err
 }
 
-// move closes a socket to others and gives it its name.
+// move makes a socket its owner's only, and gives it its name.
 func move(name, path string) (entry, error) {
 	if err := os.Chmod(name, 0o600); err != nil {
 		return entry{}, fmt.Errorf("closing socket %s to others: %w", path, err)
 	}
 	info, err := os.Lstat(name)
 	if err != nil {
-		return entry{}, fmt.Errorf("looking at socket %s: %w", path, err)
+		return entry{}, fmt.Errorf("inspecting socket %s: %w", path, err)
 	}
 	if err := os.Rename(name, path); err != nil {
 		return entry{}, fmt.Errorf("making socket %s: %w", path, err)

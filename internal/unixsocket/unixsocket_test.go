@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestListen: only the owner may connect, whatever the umask, and what a process
-// left behind is replaced.
+// TestListen: only the owner may connect, whatever the umask, and a socket that is
+// there is replaced.
 func TestListen(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	path := filepath.Join(t.TempDir(), "run/sock")

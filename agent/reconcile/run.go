@@ -8,20 +8,20 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Run keeps the domains in line until the context ends. Where libvirt is down it
-// waits for it.
+// Run keeps the domains in sync until the context ends. While libvirt is down it
+// tries to connect again and again.
 func (r *Reconciler) Run(ctx context.Context) {
 	rng := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	failed := 0
 	for {
-		whole, err := r.connected(ctx)
+		all, err := r.connected(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if whole {
+		if all {
 			failed = 0
 		}
-		wait := backoff(failed, rng)
+		wait := reconnectWait(failed, rng)
 		failed++
 		r.lost(err, wait)
 		select {
@@ -32,7 +32,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 	}
 }
 
-// lost notes that there is no connection, and logs it once.
+// lost records that there is no connection, and logs it once.
 func (r *Reconciler) lost(err error, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -45,12 +45,12 @@ func (r *Reconciler) lost(err error, wait time.Duration) {
 		now.Since = r.Clock.Now()
 	}
 	r.status.Libvirt = now
-	r.Log.WithError(err).Logf(level, "domains are not kept in line without libvirt; the next attempt is in %v", wait.Round(time.Millisecond))
+	r.Log.WithError(err).Logf(level, "no connection to libvirt: domains are not kept in sync; the next attempt is in %v", wait.Round(time.Millisecond))
 }
 
-// connected works for as long as one connection lasts. It reports whether all
-// domains could be looked at in that time.
-func (r *Reconciler) connected(ctx context.Context) (whole bool, err error) {
+// connected works for as long as one connection lasts. It reports whether it could
+// inspect all domains in that time.
+func (r *Reconciler) connected(ctx context.Context) (all bool, err error) {
 	conn, err := r.Connect(ctx)
 	if err != nil {
 		return false, err

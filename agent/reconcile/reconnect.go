@@ -13,10 +13,10 @@ const (
 	maxWait   = 5 * time.Second
 )
 
-// backoff is the wait after so many failed attempts in a row, from 0: twice as
+// reconnectWait is the wait after so many failed attempts in a row, from 0: twice as
 // long each time, and by chance up to half of it less, so that the agents of a
 // rack do not come all at once.
-func backoff(failed int, rng *rand.Rand) time.Duration {
+func reconnectWait(failed int, rng *rand.Rand) time.Duration {
 	wait := maxWait
 	if failed < 6 {
 		wait = min(firstWait<<failed, maxWait)

@@ -9,7 +9,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// Libvirt is what a settler needs of libvirt: a *libvirt.Conn.
+// Libvirt is what a Syncer needs of libvirt: a *libvirt.Conn.
 type Libvirt interface {
 	Read(ctx context.Context, nameOrUUID string) (libvirt.State, error)
 	ReadListed(ctx context.Context, d libvirt.Domain) (libvirt.State, error)
@@ -19,50 +19,51 @@ type Libvirt interface {
 	SetMetadata(ctx context.Context, d libvirt.Domain, namespace, key, element string) error
 }
 
-// maxRounds is how often a domain is looked at in a row while somebody else
-// changes it all the time.
+// maxRounds is how often a domain is inspected in a row while another program keeps
+// changing it.
 const maxRounds = 20
 
-// Settler brings one domain after the other in line. It never starts, stops or
+// Syncer brings one domain after the other in sync. It never starts, stops or
 // undefines one, and never defines one that is transient: that would make it
 // persistent.
-type Settler struct {
+type Syncer struct {
 	Libvirt Libvirt
 	// Decide says what is to become of a domain.
 	Decide func(libvirt.State) Decision
 	// May is asked before a domain is changed; nil allows everything.
 	May func(Decision) bool
-	// Listed is the domain as libvirt has just listed it, so that the first look need
-	// not ask what is known; nil where it is not.
+	// Listed is the domain as libvirt has just listed it, which saves the first
+	// round some calls. It may be nil.
 	Listed *libvirt.Domain
-	// Changed hears of every change that libvirt has carried out; nil for nobody.
+	// Changed is called after every change that libvirt has carried out. It may be
+	// nil.
 	Changed func(Decision)
 }
 
-// Settle looks at a domain, changes it, and looks again until there is nothing to
-// do. libvirt has no call that changes a definition only if it is still the one
-// that was read. So the domain is read again just before: where somebody has
-// changed it in between, it all starts over. What somebody changes after that is
-// seen when it is looked at again.
+// Sync inspects a domain, changes it, and repeats both until there is nothing to do.
+// libvirt has no call that changes a definition only if it is still the one that was
+// read. So Sync reads the domain again just before the change, and starts over where
+// another program has changed it in between. A change that comes later is found by
+// the next round.
 //
-// The decision is the last one, with what it says that would still have to be
-// done where May did not allow it or an error came between.
-func (s Settler) Settle(ctx context.Context, nameOrUUID string) (Decision, error) {
+// The decision is the last one. It says what remains to be done where May did not
+// allow it, or where there is an error.
+func (s Syncer) Sync(ctx context.Context, nameOrUUID string) (Decision, error) {
 	var d Decision
 	for round := range maxRounds {
 		var err error
 		if round == 0 && s.Listed != nil {
-			d, err = s.lookAtListed(ctx)
+			d, err = s.inspectListed(ctx)
 		} else {
-			d, err = s.look(ctx, nameOrUUID)
+			d, err = s.inspect(ctx, nameOrUUID)
 		}
-		if err != nil || d.InLine() {
+		if err != nil || d.InSync() {
 			return d, err
 		}
 		if s.May != nil && !s.May(d) {
 			return d, nil
 		}
-		again, err := s.look(ctx, nameOrUUID)
+		again, err := s.inspect(ctx, nameOrUUID)
 		if err != nil {
 			return d, err
 		}
@@ -76,10 +77,10 @@ func (s Settler) Settle(ctx context.Context, nameOrUUID string) (Decision, error
 			s.Changed(d)
 		}
 	}
-	return d, fmt.Errorf("domain %s: somebody changes it all the time; it is looked at again later", d.Name)
+	return d, fmt.Errorf("domain %s: another program changes it all the time; it is inspected again later", d.Name)
 }
 
-func (s Settler) look(ctx context.Context, nameOrUUID string) (Decision, error) {
+func (s Syncer) inspect(ctx context.Context, nameOrUUID string) (Decision, error) {
 	state, err := s.Libvirt.Read(ctx, nameOrUUID)
 	if err != nil {
 		return Decision{}, err
@@ -87,7 +88,7 @@ func (s Settler) look(ctx context.Context, nameOrUUID string) (Decision, error) 
 	return s.Decide(state), nil
 }
 
-func (s Settler) lookAtListed(ctx context.Context) (Decision, error) {
+func (s Syncer) inspectListed(ctx context.Context) (Decision, error) {
 	state, err := s.Libvirt.ReadListed(ctx, *s.Listed)
 	if err != nil {
 		return Decision{}, err
@@ -95,9 +96,9 @@ func (s Settler) lookAtListed(ctx context.Context) (Decision, error) {
 	return s.Decide(state), nil
 }
 
-// act changes the definition first: with a mark in it, nobody takes the filters
-// of the running guest off again.
-func (s Settler) act(ctx context.Context, d Decision) error {
+// act changes the definition first: once it is marked as reverted, no other agent
+// takes the running guest's filters off again.
+func (s Syncer) act(ctx context.Context, d Decision) error {
 	var define, update error
 	if d.Define != nil {
 		define = s.Libvirt.Define(ctx, d.Domain, d.Define)
@@ -109,7 +110,7 @@ func (s Settler) act(ctx context.Context, d Decision) error {
 }
 
 // update changes the running guest.
-func (s Settler) update(ctx context.Context, d Decision) error {
+func (s Syncer) update(ctx context.Context, d Decision) error {
 	var order error
 	for _, device := range d.BootLast {
 		if err := s.Libvirt.BootLast(ctx, d.Domain, device); err != nil {
@@ -122,8 +123,8 @@ func (s Settler) update(ctx context.Context, d Decision) error {
 	return errors.Join(order, s.updateDevices(ctx, d))
 }
 
-// updateDevices changes interfaces. What that takes away is kept first.
-func (s Settler) updateDevices(ctx context.Context, d Decision) error {
+// updateDevices writes the undo record, and then changes the interfaces.
+func (s Syncer) updateDevices(ctx context.Context, d Decision) error {
 	if d.Record != nil {
 		err := s.Libvirt.SetMetadata(ctx, d.Domain, domainxml.RecordNamespace, domainxml.RecordKey, *d.Record)
 		if err != nil {

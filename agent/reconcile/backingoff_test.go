@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestFight: the fights of one domain, each step at a time after the first.
-func TestFight(t *testing.T) {
+// TestBackingOff takes one domain through steps, each at a time after the first.
+func TestBackingOff(t *testing.T) {
 	type step struct {
 		at  time.Duration
 		may bool
@@ -14,11 +14,11 @@ func TestFight(t *testing.T) {
 	for name, steps := range map[string][]step{
 		"changed back three times within a minute": {
 			{0, true}, {10 * time.Second, true}, {20 * time.Second, true}, {30 * time.Second, false},
-			{30*time.Second + truce - 1, false}, {30*time.Second + truce, true},
+			{30*time.Second + backOffFor - 1, false}, {30*time.Second + backOffFor, true},
 		},
-		"again after the truce": {
+		"again once it has backed off": {
 			{0, true}, {1, true}, {2, true}, {3, false},
-			{3 + truce, true}, {4 + truce, true}, {5 + truce, true}, {6 + truce, false},
+			{3 + backOffFor, true}, {4 + backOffFor, true}, {5 + backOffFor, true}, {6 + backOffFor, false},
 		},
 		"three times in more than a minute": {
 			{0, true}, {time.Second, true}, {30 * time.Second, true}, {62 * time.Second, true}, {93 * time.Second, true},
@@ -28,25 +28,25 @@ func TestFight(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var f fight
+			var b backingOff
 			start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 			for _, s := range steps {
-				if got := f.may(start.Add(s.at)); got != s.may {
+				if got := b.may(start.Add(s.at)); got != s.may {
 					t.Fatalf("after %v: may change it: %t, want %t", s.at, got, s.may)
 				}
-				f.changed = s.may
+				b.changed = s.may
 			}
 		})
 	}
 }
 
-// TestFightRefused: what libvirt refused was not changed, so nobody changed it
-// back.
-func TestFightRefused(t *testing.T) {
-	var f fight
+// TestBackingOffRefused: what libvirt refused was not changed, and so not changed
+// back either.
+func TestBackingOffRefused(t *testing.T) {
+	var b backingOff
 	for i := range 10 {
-		if !f.may(time.Unix(int64(i), 0)) {
-			t.Fatalf("left alone after %d refusals", i)
+		if !b.may(time.Unix(int64(i), 0)) {
+			t.Fatalf("backs off after %d refusals", i)
 		}
 	}
 }

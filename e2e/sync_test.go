@@ -33,8 +33,8 @@ func defaultRewriter() domainxml.Rewriter {
 	return domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
 }
 
-// meddler is libvirt with somebody who does something after the n-th reading, and
-// after the n-th definition where n is negative.
+// meddler is libvirt with another program that acts after the n-th read, or after
+// the n-th definition where n is negative.
 type meddler struct {
 	*libvirt.Conn
 	reads, defines int
@@ -59,15 +59,15 @@ func (m *meddler) Define(ctx context.Context, d libvirt.Domain, document []byte)
 	return err
 }
 
-func enforce(lv reconcile.Libvirt) reconcile.Settler {
-	return reconcile.Settler{
+func enforce(lv reconcile.Libvirt) reconcile.Syncer {
+	return reconcile.Syncer{
 		Libvirt: lv,
 		Decide:  func(s libvirt.State) reconcile.Decision { return reconcile.Enforce(defaultRewriter(), s, false) },
 	}
 }
 
-// TestDefinitionMoved has somebody edit a domain between the reconciler's reading
-// and its writing, and right after that: both changes must be there at the end.
+// TestDefinitionMoved has another program edit a domain after the reconciler has read
+// it, or right after it has changed it: both changes must be there at the end.
 func TestDefinitionMoved(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")
@@ -76,29 +76,29 @@ func TestDefinitionMoved(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				virsh(t, l, "define", g.File)
 				m := &meddler{Conn: dial(t), meddle: map[int]func(){when: func() { virsh(t, l, "define", edited) }}}
-				if _, err := enforce(m).Settle(t.Context(), g.Name); err != nil {
+				if _, err := enforce(m).Sync(t.Context(), g.Name); err != nil {
 					t.Fatal(err)
 				}
-				if err := inLine(t, l, g.Name); err != nil {
+				if err := inSync(t, l, g.Name); err != nil {
 					t.Error(err)
 				}
 				if got := dumpxml(t, l, g.Name, "--inactive").VCPU.Value; got != 3 {
-					t.Errorf("the definition has %d vcpus, somebody has set 3", got)
+					t.Errorf("the definition has %d vcpus, and the other program has set 3", got)
 				}
 			})
 		}
 	})
 }
 
-// TestDefinitionGone has somebody make a domain transient between the
-// reconciler's reading and its writing: it must stay so.
+// TestDefinitionGone has another program make a domain transient after the reconciler
+// has read it: it must stay transient.
 func TestDefinitionGone(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")
 		virsh(t, l, "define", g.File)
 		virsh(t, l, "start", "--paused", g.Name)
 		m := &meddler{Conn: dial(t), meddle: map[int]func(){1: func() { virsh(t, l, "undefine", g.Name) }}}
-		if _, err := enforce(m).Settle(t.Context(), g.Name); err != nil {
+		if _, err := enforce(m).Sync(t.Context(), g.Name); err != nil {
 			t.Fatal(err)
 		}
 		if info := virsh(t, l, "dominfo", g.Name); !strings.Contains(info, "Persistent:     no") {
@@ -110,7 +110,7 @@ func TestDefinitionGone(t *testing.T) {
 	})
 }
 
-// TestNeverStill has somebody edit the domain after each reading: the reconciler
+// TestNeverStill has another program edit the domain after each read: the reconciler
 // gives up for now.
 func TestNeverStill(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
@@ -121,7 +121,7 @@ func TestNeverStill(t *testing.T) {
 			edited := writeFile(t, fmt.Sprintf("%d.xml", i), strings.Replace(g.Document, "<vcpu>1</vcpu>", fmt.Sprintf("<vcpu>%d</vcpu>", 1+i), 1))
 			m.meddle[i] = func() { virsh(t, l, "define", edited) }
 		}
-		if _, err := enforce(m).Settle(t.Context(), g.Name); err == nil || !strings.Contains(err.Error(), "all the time") {
+		if _, err := enforce(m).Sync(t.Context(), g.Name); err == nil || !strings.Contains(err.Error(), "all the time") {
 			t.Errorf("the error is %v", err)
 		}
 		if m.reads > 50 {
@@ -187,43 +187,44 @@ func (r *running) of(t *testing.T, domain string) reconcile.DomainStatus {
 	return reconcile.DomainStatus{}
 }
 
-// TestFight changes a domain back again and again.
-func TestFight(t *testing.T) {
+// TestBackingOff changes a domain back again and again.
+func TestBackingOff(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")
 		r := reconciler(t, reconcile.Options{})
 		virsh(t, l, "define", g.File)
-		await(t, func() error { return inLine(t, l, g.Name) })
+		await(t, func() error { return inSync(t, l, g.Name) })
 		for i := range 3 {
 			virsh(t, l, "define", g.File)
 			if i == 2 {
 				break
 			}
-			await(t, func() error { return inLine(t, l, g.Name) })
+			await(t, func() error { return inSync(t, l, g.Name) })
 		}
 		await(t, func() error {
-			if until := r.of(t, g.Name).LeftAloneUntil; time.Until(until) < 50*time.Minute {
-				return fmt.Errorf("left alone until %v", until)
+			if until := r.of(t, g.Name).BackingOffUntil; time.Until(until) < 50*time.Minute {
+				return fmt.Errorf("backing off until %v", until)
 			}
 			return nil
 		})
-		if err := inLine(t, l, g.Name); err == nil {
+		if err := inSync(t, l, g.Name); err == nil {
 			t.Errorf("the domain was changed once more")
 		}
 		if wanted := r.of(t, g.Name).Wanted; len(wanted) != 2 {
 			t.Errorf("the status says that the rules want %q", wanted)
 		}
-		// Nor does an event change that; the other domain shows when it was looked at.
+		// An event does not change that; when the other domain is in sync, this one has
+		// been inspected.
 		other := novaGuest(t, l, "two-nics-two-filters")
 		virsh(t, l, "define", g.File)
 		virsh(t, l, "define", other.File)
-		await(t, func() error { return inLine(t, l, other.Name) })
-		if err := inLine(t, l, g.Name); err == nil {
-			t.Errorf("the domain that is left alone was changed at an event")
+		await(t, func() error { return inSync(t, l, other.Name) })
+		if err := inSync(t, l, g.Name); err == nil {
+			t.Errorf("it changed the domain at an event, although it is backing off")
 		}
 		r.later.Store(int64(61 * time.Minute))
 		virsh(t, l, "define", g.File)
-		await(t, func() error { return inLine(t, l, g.Name) })
+		await(t, func() error { return inSync(t, l, g.Name) })
 	})
 }
 
@@ -234,7 +235,7 @@ func TestTwoReconcilers(t *testing.T) {
 		both := []*running{reconciler(t, reconcile.Options{}), reconciler(t, reconcile.Options{})}
 		for range 10 {
 			virsh(t, l, "define", g.File)
-			await(t, func() error { return inLine(t, l, g.Name) })
+			await(t, func() error { return inSync(t, l, g.Name) })
 			virsh(t, l, "start", "--paused", g.Name)
 			virsh(t, l, "destroy", g.Name)
 			virsh(t, l, "undefine", g.Name)
@@ -248,11 +249,11 @@ func TestTwoReconcilers(t *testing.T) {
 			}
 		}
 		virsh(t, l, "define", g.File)
-		await(t, func() error { return inLine(t, l, g.Name) })
+		await(t, func() error { return inSync(t, l, g.Name) })
 		for i, r := range both {
 			await(t, func() error {
 				d := r.of(t, g.Name)
-				if d.Error != "" || !d.LeftAloneUntil.IsZero() || len(d.Wanted) > 0 || d.Name == "" {
+				if d.Error != "" || !d.BackingOffUntil.IsZero() || len(d.Wanted) > 0 || d.Name == "" {
 					return fmt.Errorf("reconciler %d: %+v", i, d)
 				}
 				return nil
@@ -291,7 +292,7 @@ func TestPassword(t *testing.T) {
 		virsh(t, l, "define", g.File)
 		virsh(t, l, "start", "--paused", g.Name)
 		reconciler(t, reconcile.Options{})
-		if err := errors.Join(inLine(t, l, g.Name), noFilter(t, l, g.Name)); err != nil {
+		if err := errors.Join(inSync(t, l, g.Name), noFilter(t, l, g.Name)); err != nil {
 			t.Fatal(err)
 		}
 		for _, flags := range [][]string{{"--security-info"}, {"--security-info", "--inactive"}} {
