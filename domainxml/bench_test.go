@@ -11,8 +11,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// BenchmarkDomain compares a rewrite with libvirtxml's reading alone, on a
-// domain of Nova's.
+// BenchmarkDomain compares a rewrite with only reading by libvirtxml, for a domain of
+// Nova's.
 func BenchmarkDomain(b *testing.B) {
 	doc, err := os.ReadFile("testdata/corpus/nova/image-raw-filterref.xml")
 	if err != nil {

@@ -17,8 +17,8 @@ const (
 // (virDomainDefParseBootXML in src/conf/domain_conf.c).
 const maxBoots = 4
 
-// networkFirst is the boot rule for <os><boot dev='…'/>: the network once and
-// in front, then what was there. Without any, libvirt boots from the disk
+// networkFirst is the boot rule for <os><boot dev='…'/>: the network in front, once,
+// and then what was there. Without any, libvirt boots from the disk
 // (virDomainDefBootOrderPostParse in src/conf/domain_postparse.c).
 //
 // Where the network is there twice the second one counts for libvirt
@@ -43,7 +43,7 @@ func (r *rewrite) editBoot() {
 	if slices.Equal(want, r.os.BootDevices) {
 		return
 	}
-	r.takes(undoItem{thing: undoBoot, wrote: bootPieces(bootNames(want[:min(len(want), maxBoots)]))})
+	r.record(undoItem{thing: undoBoot, wrote: bootPieces(bootNames(want[:min(len(want), maxBoots)]))})
 	change := Change{Kind: ChangeBootOrder, From: names(r.os.BootDevices), To: names(want)}
 	r.bootsNow(change.To, BootsFromNetwork)
 	if len(r.boots) == 0 {

@@ -15,7 +15,7 @@ type BootNIC struct {
 	MAC    string // those with an address that fits this glob
 }
 
-// The texts of a boot_nic key that are no glob.
+// The values of a boot_nic key that are not globs.
 const (
 	bootNICFirst = "first"
 	bootNICAll   = "all"
@@ -34,7 +34,7 @@ func (b *BootNIC) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String says which interfaces these are, for a person.
+// String names the interfaces, for a person.
 func (b BootNIC) String() string {
 	switch {
 	case b.All:
@@ -65,8 +65,8 @@ func (r *rewrite) bootNICs() []nic {
 	return chosen
 }
 
-// fitsMAC leaves the case of letters out of account: libvirt writes addresses in
-// lower case, others in capitals.
+// fitsMAC ignores case: libvirt writes addresses in lower case, other programs in
+// capitals.
 func fitsMAC(glob, address string) bool {
 	return globFits(strings.ToLower(glob), strings.ToLower(address))
 }

@@ -49,8 +49,8 @@ func (r *rewrite) editBootOrder(chosen []nic) {
 	r.changed(chosen[0].element.Start, Change{Kind: ChangeBootOrder, From: labels(is), To: labels(want)})
 }
 
-// replaceBoot says with <boot order='…'/> on devices what <boot dev='…'/> cannot:
-// the chosen interfaces first, then the devices that libvirt would have tried
+// replaceBoot writes <boot order='…'/> on devices where <boot dev='…'/> does not
+// suffice: the chosen interfaces first, then the devices that libvirt would have tried
 // (qemuProcessPrepareDeviceBootorder in src/qemu/qemu_process.c).
 func (r *rewrite) replaceBoot(chosen []nic) {
 	boot := r.os.BootDevices
@@ -66,7 +66,7 @@ func (r *rewrite) replaceBoot(chosen []nic) {
 			want = append(want, r.orderedDevice(dev))
 		}
 	}
-	r.takes(undoItem{thing: undoBoot})
+	r.record(undoItem{thing: undoBoot})
 	for _, el := range r.osElement.All("boot") {
 		r.edits.Remove(el)
 	}
@@ -87,7 +87,7 @@ func effectiveBoot(boot []libvirtxml.DomainBootDevice) []libvirtxml.DomainBootDe
 	return effective
 }
 
-// firstDisk is the disk that <boot dev='…'/> names, nil without one.
+// firstDisk is the disk that <boot dev='…'/> means; nil without one.
 func (r *rewrite) firstDisk(boot string) *element {
 	kinds := map[string][]string{bootDisk: {"", "disk", "lun"}, "cdrom": {"cdrom"}, "fd": {"floppy"}}
 	for _, disk := range r.doc.disks() {
@@ -117,7 +117,7 @@ func (r *rewrite) writeOrder(interfaces int, devices []orderedDevice) {
 		if d.element != nil && d.boot.Order == order {
 			continue
 		}
-		r.takes(r.ofDevice(undoOrder, d.device, orderPieces(order)))
+		r.record(r.ofDevice(undoOrder, d.device, orderPieces(order)))
 		value := strconv.FormatUint(uint64(order), 10)
 		if d.element == nil {
 			insertOrder(r.edits, d.device, value)
@@ -132,8 +132,8 @@ func insertOrder(e *edits, dev *element, value string) {
 	e.AppendChild(dev, "<boot order="+quote+value+quote+"/>")
 }
 
-// validOrder reports whether libvirt takes the orders: from 1, none twice. What
-// it refuses is left for it to refuse.
+// validOrder reports whether libvirt accepts the orders: from 1, none twice. A domain
+// with others stays as it is, for libvirt to refuse.
 func validOrder(devices []orderedDevice) bool {
 	last := uint(0)
 	for _, d := range byOrder(devices) {

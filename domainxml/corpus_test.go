@@ -91,7 +91,7 @@ func (f *figures) check(t *testing.T, d corpus.Document, rule domainxml.Rule) {
 	checkRewrite(t, d.Name, d.XML, res, r)
 }
 
-// checkRewrite is what must hold for any document that was rewritten.
+// checkRewrite checks what must be true of every rewritten document.
 func checkRewrite(t *testing.T, name string, src []byte, res domainxml.Result, r domainxml.Rewriter) {
 	t.Helper()
 	if !res.Changed() && !bytes.Equal(res.Output, src) {
@@ -121,9 +121,8 @@ func checkRewrite(t *testing.T, name string, src []byte, res domainxml.Result, r
 	}
 }
 
-// outsideTheRules is a document without the elements that the rules may touch,
-// the record of what they took, and the white space before them: all the rest
-// stays byte for byte.
+// outsideTheRules is a document without the elements that the rules may change, the
+// undo record, and the white space before them. The rest stays byte for byte.
 func outsideTheRules(doc []byte) string {
 	for _, re := range []string{newMetadata, recorded, ruled} {
 		doc = regexp.MustCompile(re).ReplaceAll(doc, nil)
@@ -138,7 +137,7 @@ const (
 		`<kernel>.*?</kernel>|<initrd>.*?</initrd>|<cmdline>.*?</cmdline>|<shim>.*?</shim>)`
 )
 
-// forgetRecord takes the record out of what libvirtxml read.
+// forgetRecord removes the undo record from what libvirtxml read.
 func forgetRecord(d *libvirtxml.Domain) {
 	if d.Metadata == nil {
 		return
@@ -151,8 +150,8 @@ func forgetRecord(d *libvirtxml.Domain) {
 	d.Metadata.XML = rest
 }
 
-// TestCorpusStaysValid holds the rewritten documents against libvirt's schema:
-// one that was valid still is.
+// TestCorpusStaysValid validates rewritten documents by libvirt's schema: one that was
+// valid before is valid afterwards.
 func TestCorpusStaysValid(t *testing.T) {
 	const schema = "/usr/share/libvirt/schemas/domain.rng"
 	if _, err := exec.LookPath("xmllint"); err != nil || !exists(schema) {

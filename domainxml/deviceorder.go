@@ -10,10 +10,10 @@ import (
 // them; 0 where it had none.
 type movedOrder struct{ is, was uint }
 
-// translatedOrder is the boot order for a device that its client plugs or updates
-// with n, 0 for none. The client knows the boot orders as they were: a disk at 1
-// and a CD-ROM at 2, say, where an interface has 1 now, and they 2 and 3. self is
-// the device itself, nil when it is new; others are all others that have one.
+// translatedOrder is the boot order for a device that its client attaches or updates
+// with n; 0 for none. The client knows the boot orders before rewrites: say, a disk at 1
+// and a CD-ROM at 2, where now an interface has 1, and they have 2 and 3. self is the
+// device itself, nil when it is new; others are all others with a boot order.
 func translatedOrder(n uint, self *movedOrder, others []movedOrder) uint {
 	taken := func(n uint) bool {
 		return slices.ContainsFunc(others, func(o movedOrder) bool { return o.is == n })
@@ -43,8 +43,8 @@ func translatedOrder(n uint, self *movedOrder, others []movedOrder) uint {
 	return after
 }
 
-// editDeviceOrder gives a device the boot order that it has, or is to get, in
-// its domain as it is now.
+// editDeviceOrder gives a device the boot order that it has, or must get, in its domain
+// now.
 func (r *rewrite) editDeviceOrder(owner *Document) {
 	dev := r.doc.Root
 	if !mayBoot(dev) || !owner.ordersMoved() {

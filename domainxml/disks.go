@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// disks are the disks in libvirt's order: bus by bus as the document first has
-// them, and within a bus by the target's name, vda before vdb wherever they
-// stand (virDomainDiskInsert in src/conf/domain_conf.c).
+// disks are the disks in libvirt's order: buses in the order of the document, and
+// within a bus by the target's name, vda before vdb (virDomainDiskInsert in
+// src/conf/domain_conf.c).
 func (d *tree) disks() []*element {
-	type place struct {
+	type position struct {
 		disk       *element
 		bus, index int
 	}
-	var places []place
+	var positions []position
 	buses := map[string]int{}
 	for _, disk := range d.Root.Child("devices").All("disk") {
 		target := disk.Child("target")
@@ -22,13 +22,13 @@ func (d *tree) disks() []*element {
 		if _, known := buses[bus]; !known {
 			buses[bus] = len(buses)
 		}
-		places = append(places, place{disk, buses[bus], diskIndex(d.Attr(target, "dev"))})
+		positions = append(positions, position{disk, buses[bus], diskIndex(d.Attr(target, "dev"))})
 	}
-	slices.SortStableFunc(places, func(a, b place) int {
+	slices.SortStableFunc(positions, func(a, b position) int {
 		return cmp.Or(a.bus-b.bus, a.index-b.index)
 	})
-	disks := make([]*element, len(places))
-	for i, p := range places {
+	disks := make([]*element, len(positions))
+	for i, p := range positions {
 		disks[i] = p.disk
 	}
 	return disks

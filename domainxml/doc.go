@@ -1,8 +1,8 @@
 // Package domainxml makes libvirt domain XML try the network before the disk.
 //
-// A [Policy] is a list of rules; a [Rewriter] applies the first that fits to a
-// document and returns the edited bytes with what was changed and what still
-// keeps the guest from booting from the network:
+// A [Policy] is a list of rules. A [Rewriter] applies the first that fits to a document,
+// and returns the new document, what was changed, and what still keeps the guest from
+// booting from the network:
 //
 //	r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
 //	res, err := r.Domain(doc, domainxml.Inactive)
@@ -11,7 +11,7 @@
 //	}
 //	os.Stdout.Write(res.Output)
 //
-// The structs of libvirt.org/go/libvirtxml decide what to change; the change
-// itself is a splice into the original bytes, so that comments, white space and
-// elements newer than the structs come out as they went in.
+// The rules decide on the structs of libvirt.org/go/libvirtxml. A change is a splice
+// into the original bytes, so comments, white space and elements newer than the structs
+// stay as they are.
 package domainxml

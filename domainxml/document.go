@@ -2,16 +2,17 @@ package domainxml
 
 import "strings"
 
-// Document is a domain document, parsed once: what its domain is, how its guest
-// starts, and what rewrites have changed in it. It does not change; what makes
-// another document of it returns that in a [Result].
+// Document is a domain document, parsed once: its domain, how its guest starts, and its
+// undo record. It is immutable; methods that change a document return the new one in a
+// [Result].
 type Document struct {
 	view
 	domain Domain
 	undo   undoRecord
-	// undoElement is where the document has the undo record; nil where it has none.
+	// undoElement is the undo record's element; nil where there is none.
 	undoElement *element
-	// remarked says that the marks in undo are no longer those of the document.
+	// remarked is the change from the document's marks to those in undo; nil where they
+	// are the same.
 	remarked *Change
 }
 
@@ -31,32 +32,32 @@ func Parse(doc []byte) (d *Document, err error) {
 // Bytes is the document as it was parsed.
 func (d *Document) Bytes() []byte { return d.doc.Src }
 
-// Domain is whose document it is.
+// Domain is the document's domain.
 func (d *Document) Domain() Domain { return d.domain }
 
-// Reverted reports whether no rule applies to the domain, until its mark is taken
-// away: see [Document.Applied].
+// Reverted reports whether the domain is marked as reverted: no rule applies to it. See
+// [Document.Applied].
 func (d *Document) Reverted() bool { return d.undo.reverted }
 
-// Once says how far the domain is that is to start from the network once.
+// Once is the domain's mark of virt-netboot once.
 func (d *Document) Once() Once { return d.undo.once }
 
 // Incomplete reports whether the undo record lacks the UUID of its domain or the name
-// of a device, since the client left them to libvirt. Until [Document.Completed] a
-// clone is not told from the domain, nor one interface from another in its place.
+// of a device, since the client left them to libvirt. Without them, a clone looks like
+// the domain, and an interface like another one in its place.
 func (d *Document) Incomplete() bool { return d.undo.incomplete }
 
-// Completed is the document with all of these in its undo record.
+// Completed is the document with the UUID and all names in its undo record.
 func (d *Document) Completed() (res Result, err error) {
 	defer unchangedOnPanic(d.Bytes(), &res, &err)
 	w := d.begin()
 	w.changed(0, Change{Kind: ChangeRecordCompleted})
-	w.keep()
+	w.writeRecord()
 	return w.result(), nil
 }
 
-// InterfaceAliases are the names that libvirt gives to the interfaces of a running
-// guest and QEMU to their devices: net0, net1, …
+// InterfaceAliases are the names of a running guest's interfaces, in libvirt and in
+// QEMU: net0, net1, …
 func (d *Document) InterfaceAliases() []string {
 	var aliases []string
 	for _, n := range d.interfaces {
@@ -67,14 +68,14 @@ func (d *Document) InterfaceAliases() []string {
 	return aliases
 }
 
-// NetworkFirstByRule reports whether the network is first because a rewrite has put
-// it there.
+// NetworkFirstByRule reports whether a rewrite has put the network first, and it still
+// is.
 func (d *Document) NetworkFirstByRule() bool {
 	boot := d.undo.of(groupBoot)
 	return len(boot) > 0 && d.start().BootsFrom == BootsFromNetwork && d.stands(boot)
 }
 
-// WithUpdates is a running guest's document as the updates leave it.
+// WithUpdates is a running guest's document after the updates.
 func (d *Document) WithUpdates(updates []InterfaceUpdate) []byte {
 	edits := d.newEdits()
 	to := map[string]string{}
@@ -89,9 +90,8 @@ func (d *Document) WithUpdates(updates []InterfaceUpdate) []byte {
 	return edits.Apply()
 }
 
-// libvirtUUID is a UUID as libvirt writes it. It reads others with capitals, and
-// with hyphens and spaces anywhere or nowhere (virUUIDParse in
-// src/util/viruuid.c).
+// libvirtUUID is a UUID in libvirt's form of lower case and hyphens. libvirt also reads
+// capitals, and hyphens and spaces anywhere (virUUIDParse in src/util/viruuid.c).
 func libvirtUUID(s string) string {
 	digits := strings.ToLower(strings.NewReplacer("-", "", " ", "").Replace(s))
 	if len(digits) != 32 {

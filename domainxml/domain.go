@@ -1,6 +1,6 @@
 package domainxml
 
-// Domain is what a rule's match and a log line need to know of a domain.
+// Domain is what a rule's match and a log line need of a domain.
 type Domain struct {
 	Name string
 	UUID string

@@ -54,7 +54,7 @@ func newNova(doc *tree) Nova {
 	return nova
 }
 
-// novaReader reads Nova's metadata under whatever prefix its namespace has.
+// novaReader reads Nova's metadata, with any prefix of its namespace.
 type novaReader struct{ doc *tree }
 
 func (n novaReader) instance() *element {

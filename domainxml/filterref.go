@@ -5,9 +5,9 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
-// filterref is the filterref rule: what becomes of an interface's nwfilter
-// reference; nil when it goes. A replaced one keeps its parameters, since the
-// other filter may use the same variables.
+// filterref is the filterref rule: an interface's new filterref, nil for none. A
+// replaced one keeps its parameters, since the other nwfilter may use the same
+// variables.
 func filterref(ref *libvirtxml.DomainInterfaceFilterRef, rule Filterref) *libvirtxml.DomainInterfaceFilterRef {
 	switch {
 	case ref == nil || rule.Action == FilterrefKeep:
@@ -47,7 +47,7 @@ func (r *rewrite) editFilterref(n nic) {
 		r.changed(el.Start, change)
 	}
 	if len(r.changes) > before {
-		r.takes(r.ofDevice(undoFilterref, n.element, wrote))
+		r.record(r.ofDevice(undoFilterref, n.element, wrote))
 	}
 }
 
@@ -55,8 +55,8 @@ func filterrefElement(filter string) string {
 	return "<filterref filter='" + xmltree.Escape(filter) + "'/>"
 }
 
-// cannotStartWith is the reason why the interface's guest might not start with the
-// nwfilter that the rule puts in another's place; nil where there is none.
+// cannotStartWith is the reason why the guest might not start with the nwfilter that
+// the rule wants; nil where there is none.
 func (r *rewrite) cannotStartWith(rule Filterref, n nic) *Warning {
 	if rule.Action != FilterrefReplace || r.nwfilter == nil {
 		return nil

@@ -57,9 +57,9 @@ func many() map[string]func(n int) string {
 	}
 }
 
-// TestGrowth: the processor time that a document takes grows as its length does, at a
-// rewrite, at a further one, and at a revert: no client may have the agent work for
-// seconds with one document.
+// TestGrowth: the processor time for a document is linear in its length, at a rewrite,
+// a further one, and a revert: no client may keep the agent busy for seconds with one
+// document.
 func TestGrowth(t *testing.T) {
 	rule := domainxml.DefaultRule()
 	rule.BootNIC.All, rule.Kernel = true, domainxml.KernelDrop

@@ -10,15 +10,14 @@ const ipxeScript = "#!ipxe"
 type kernelVerdict int
 
 const (
-	kernelNone      kernelVerdict = iota // nothing in the way of the boot order
+	kernelNone      kernelVerdict = iota // without a kernel the boot order applies
 	kernelBoots                          // the kernel takes precedence; iPXE never runs
-	kernelDropped                        // kernel, initrd and cmdline are to go
+	kernelDropped                        // kernel, initrd and cmdline go
 	kernelIsIPXE                         // the kernel is iPXE and reads its script
 	kernelUnblocked                      // the same, once its cmdline is gone
 )
 
-// decideKernel is the kernel rule. A running guest keeps its kernel whatever the
-// rule says: see Active.
+// decideKernel is the kernel rule. A running guest always keeps its kernel: see Active.
 func decideKernel(kernel, cmdline string, script bool, rule Rule, state State) kernelVerdict {
 	switch {
 	case kernel == "":
@@ -42,22 +41,22 @@ func (r *rewrite) editKernel() kernelVerdict {
 			r.warned(Warning{Kind: WarningKernel, Kernel: os.Kernel, Initrd: os.Initrd})
 		}
 	case kernelDropped:
-		r.takesKernel(kernelElements()...)
+		r.removeKernel(kernelElements()...)
 		r.kernel, r.cmdline = "", ""
 		r.changed(r.osElement.Child("kernel").Start, Change{Kind: ChangeKernelDropped, From: os.Kernel})
 	case kernelUnblocked:
-		r.takesKernel("cmdline")
+		r.removeKernel("cmdline")
 		r.cmdline = ""
 		r.changed(r.osElement.Child("cmdline").Start, Change{Kind: ChangeCmdlineRemoved, From: os.Cmdline})
 	}
 	return verdict
 }
 
-// kernelElements are those of <os> that a kernel comes with.
+// kernelElements are a kernel's elements in <os>.
 func kernelElements() []string { return []string{"kernel", "initrd", "cmdline", "shim"} }
 
-// takesKernel removes the elements of those names from <os>.
-func (r *rewrite) takesKernel(names ...string) {
+// removeKernel removes the elements of those names from <os>, and records them.
+func (r *rewrite) removeKernel(names ...string) {
 	item := undoItem{thing: undoKernel}
 	item.was = r.now(item)
 	for _, p := range item.was {
@@ -65,7 +64,7 @@ func (r *rewrite) takesKernel(names ...string) {
 			item.wrote = append(item.wrote, p)
 		}
 	}
-	r.taken = append(r.taken, item)
+	r.recorded = append(r.recorded, item)
 	for _, name := range names {
 		for _, el := range r.osElement.All(name) {
 			r.edits.Remove(el)

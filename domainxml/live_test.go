@@ -9,7 +9,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// TestRunning changes what a running guest can change, and no more.
+// TestRunning: of a running guest only what can change while it runs is changed.
 func TestRunning(t *testing.T) {
 	res := rewriteRunning(t, []byte(rewritable))
 	want := []domainxml.Change{{Kind: domainxml.ChangeFilterrefRemoved, Interface: "52:54:00:00:00:01", From: "nova-base"}}
@@ -35,9 +35,8 @@ func rewriteRunning(t *testing.T, doc []byte) domainxml.Result {
 	return res
 }
 
-// TestRecord has libvirt put the namespace back into the record of a result, as
-// virXMLInjectNamespace does, prefix on every element included: Revert must read
-// it all the same.
+// TestRecord puts the namespace into the record of a result as libvirt's
+// virXMLInjectNamespace does, with the prefix on every element: Revert must read it.
 func TestRecord(t *testing.T) {
 	first := rewriteRunning(t, []byte(rewritable))
 	rewritten, got := string(first.Output), *first.Record

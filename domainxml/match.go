@@ -24,7 +24,7 @@ type Match struct {
 	ImageProperties map[string]string
 }
 
-// Fits reports whether the rule with this condition is for the domain.
+// Fits reports whether the domain meets the condition.
 func (m Match) Fits(d Domain) bool {
 	return fits(m.Name, d.Name) &&
 		fits(m.Bridge, d.Bridges...) &&
@@ -68,7 +68,7 @@ func fitsAll(globs, values map[string]string) bool {
 	return true
 }
 
-// globFits is path.Match without its special slash.
+// globFits is path.Match, with * and ? for a slash, too.
 func globFits(glob, value string) bool {
 	const slash, plain = "/", "\x00"
 	ok, err := path.Match(strings.ReplaceAll(glob, slash, plain), strings.ReplaceAll(value, slash, plain))

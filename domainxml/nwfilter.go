@@ -10,8 +10,8 @@ import (
 // NWFilter is what is known of one of libvirt's nwfilters.
 type NWFilter struct {
 	State NWFilterState
-	// Variables are those that it takes from an interface's filterref, such as IP;
-	// those of the nwfilters that it refers to are among them.
+	// Variables are those that it takes from an interface's filterref, such as IP, with
+	// those of the nwfilters that it refers to.
 	Variables []string
 }
 
@@ -28,10 +28,10 @@ const (
 	NWFilterDefined
 )
 
-// Unresolved returns the variables that libvirt would not find for an interface with
-// these parameters, so that its guest would not start. MAC libvirt knows, and IP it
-// learns from the guest's packets where that alone is missing and CTRL_IP_LEARNING is
-// not none (virNWFilterDoInstantiate in src/nwfilter/nwfilter_gentech_driver.c).
+// Unresolved returns the variables that libvirt would lack for an interface with these
+// parameters, so that its guest would not start. libvirt knows MAC. It learns IP from
+// the guest's packets where only that is missing and CTRL_IP_LEARNING is not none
+// (virNWFilterDoInstantiate in src/nwfilter/nwfilter_gentech_driver.c).
 func (f NWFilter) Unresolved(params []libvirtxml.DomainInterfaceFilterParam) []string {
 	given := map[string]string{"MAC": ""}
 	for _, p := range params {

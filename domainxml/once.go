@@ -1,24 +1,24 @@
 package domainxml
 
-// Once says how far a domain is that is to try the network first for one start
-// only, as Redfish's BootSourceOverrideEnabled "Once" has it. It is kept in the
-// domain's metadata, so that it outlives the agent.
+// Once is the mark of a domain that tries the network first at one start only, like
+// Redfish's BootSourceOverrideEnabled "Once". It is in the undo record, so it outlives
+// the agent.
 type Once string
 
-// How far it is.
+// The values of the mark.
 const (
 	OnceNone Once = ""
 	// OncePending: the network comes first at the next start, whatever the rule
 	// says.
 	OncePending Once = "pending"
-	// OnceDone: the guest has started so. The boot order is the one that was there
-	// without virt-netboot, and the rule's boot order is left out of account.
+	// OnceDone: the guest has started from the network. The boot order is the one
+	// without virt-netboot, whatever the rule says.
 	OnceDone Once = "done"
 )
 
-// WithOnce is the document with another mark; [Rewriter.Rewrite] writes it, and the
-// boot order that goes with it: with OnceNone the one that the rules want. A domain
-// that is reverted stays as it is.
+// WithOnce is the document with another mark. [Rewriter.Rewrite] writes the mark and
+// its boot order: with OnceNone the one that the rules want. A reverted domain stays as
+// it is.
 func (d *Document) WithOnce(to Once) *Document {
 	if d.undo.once == to || d.undo.reverted {
 		return d
@@ -29,7 +29,7 @@ func (d *Document) WithOnce(to Once) *Document {
 	return &marked
 }
 
-// rule is a rule as the mark has it; nil stands for a domain that none fits.
+// rule is the rule that applies with the mark; nil where no rule fits.
 func (o Once) rule(rule *Rule) *Rule {
 	if o == OnceNone {
 		return rule
@@ -45,7 +45,7 @@ func (o Once) rule(rule *Rule) *Rule {
 	return &marked
 }
 
-// markOnce gives a new document of a domain the mark that it had where it was defined.
+// markOnce gives a domain's new document the mark that its definition has.
 func (r *rewrite) markOnce(fresh bool, marked func(uuid string) Once) {
 	if fresh && marked != nil && r.domain.UUID != "" {
 		r.undo.once = marked(libvirtUUID(r.domain.UUID))
@@ -56,7 +56,7 @@ func (r *rewrite) markOnce(fresh bool, marked func(uuid string) Once) {
 	r.rule = r.undo.once.rule(r.rule)
 }
 
-// endOnce puts the boot order back once the one start is over or no longer wanted.
+// endOnce puts the boot order back after the one start, or after the mark was removed.
 func (r *rewrite) endOnce() {
 	remarked := r.original.remarked
 	if r.undo.once == OnceDone || remarked != nil && remarked.Kind == ChangeOnce && remarked.To == string(OnceNone) {

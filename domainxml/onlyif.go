@@ -20,16 +20,16 @@ func (o *OnlyIf) UnmarshalText(text []byte) error {
 	return oneOf(o, text, OnlyIfAlways, OnlyIfBlankDisk)
 }
 
-// DiskSource is where a disk of a guest is on this machine.
+// DiskSource is a guest's disk on this machine.
 type DiskSource struct {
 	Path string
-	// Format is the one that the document names, raw where it names none. What
-	// the disk itself says counts for nothing: its guest may have written it.
+	// Format is the one that the document names, or raw. The disk's own header does
+	// not count: the guest may have written it.
 	Format string
 }
 
-// BootSectors is how many bytes from the beginning of a disk tell whether it can
-// be booted: a GPT header is in the second sector, of 512 or 4,096 bytes.
+// BootSectors is how many bytes at the beginning of a disk tell whether it can be
+// booted: a GPT header is in the second sector, of 512 or 4,096 bytes.
 const BootSectors = 4096 + 512
 
 // HasBootSector reports whether a disk that begins with these bytes has something
@@ -43,8 +43,8 @@ func HasBootSector(head []byte) bool {
 	return at(510, "\x55\xaa") || at(512, gpt) || at(4096, gpt)
 }
 
-// networkWanted reports whether the rule's condition holds. A disk that cannot be
-// looked at keeps the network first.
+// networkWanted reports whether the rule's only_if holds. Where a disk cannot be read,
+// the network stays first.
 func (r *rewrite) networkWanted() bool {
 	if r.rule.OnlyIf != OnlyIfBlankDisk {
 		return true
@@ -61,7 +61,7 @@ func (r *rewrite) networkWanted() bool {
 	return !HasBootSector(head)
 }
 
-// rootDisk is the hard disk that would boot first, nil without one.
+// rootDisk is the hard disk that would boot first; nil without one.
 func (r *rewrite) rootDisk() *element {
 	for _, d := range byOrder(r.ordered) {
 		if r.deviceKind(d.device) == BootsFromDisk {
@@ -77,7 +77,7 @@ func (r *rewrite) readBootSectors(disk *element) ([]byte, error) {
 		return nil, err
 	}
 	if r.readDisk == nil {
-		return nil, errors.New("nothing here reads disks")
+		return nil, errors.New("this program does not read disks")
 	}
 	return r.readDisk(source, BootSectors)
 }

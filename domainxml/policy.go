@@ -11,19 +11,19 @@ import (
 // that no rule fits is left alone.
 type Policy struct {
 	Rules []Rule
-	// Observe changes nothing: a result then says what would be changed.
+	// Observe is mode: observe: a result says what would change, and changes nothing.
 	Observe bool
 }
 
-// Rule says what a domain must look like when it starts.
+// Rule is what a domain must look like when it starts.
 type Rule struct {
-	// Name is what logs, status and warnings call the rule.
+	// Name is the rule's name in logs, status and warnings.
 	Name string
 	// Match says which domains the rule is for. The zero Match fits every domain.
 	Match Match
 	// Boot is the wanted boot order.
 	Boot Boot
-	// OnlyIf is when network-first holds.
+	// OnlyIf is when network-first applies.
 	OnlyIf OnlyIf
 	// BootNIC is which interfaces try the network.
 	BootNIC BootNIC
@@ -34,13 +34,13 @@ type Rule struct {
 	// IPXEKernel removes the command line where the initrd is an iPXE script,
 	// since ipxe.lkrn ignores the script when it has one.
 	IPXEKernel bool
-	// Unprepared is what the hook does with a domain that is about to start
-	// although it is not as the rule wants it.
+	// Unprepared is what the hook does when a domain is about to start that is not in
+	// sync.
 	Unprepared Unprepared
 }
 
-// DefaultRule is what every domain gets without a configuration, and what a
-// configured rule starts from: its omitted keys have these values.
+// DefaultRule is the rule for every domain where there is no configuration. Keys that a
+// configured rule omits have its values.
 func DefaultRule() Rule {
 	return Rule{
 		Name:       "default",
@@ -71,7 +71,7 @@ func (p Policy) For(d Domain) *Rule {
 	return nil
 }
 
-// Filters are the nwfilters that the rules put in others' place, each once.
+// Filters are the nwfilters that the rules name as replacements, each once.
 func (p Policy) Filters() []string {
 	var names []string
 	for _, r := range p.Rules {
@@ -113,7 +113,7 @@ func (k *Kernel) UnmarshalText(text []byte) error {
 // Unprepared is the value of a rule's unprepared key.
 type Unprepared string
 
-// What the hook can do about a domain that came in by another door.
+// What the hook can do about an unprepared domain.
 const (
 	UnpreparedWarn Unprepared = "warn" // start it and warn
 	UnpreparedDeny Unprepared = "deny" // refuse the start

@@ -6,14 +6,14 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
 )
 
-// hidden stands where a secret was.
+// hidden replaces a secret.
 const hidden = "***"
 
 // Redact returns a document with its secrets hidden, for diffs and logs: the
 // passwords of graphics, what qemu:commandline passes to QEMU, what refers to a
 // secret of libvirt's, cookies, and what the firmware interfaces hand to the
-// guest. All else stays byte for byte. A document that cannot be read is an
-// error, since what is secret in it is not known.
+// guest. All else stays byte for byte. A document that cannot be read is an error,
+// since its secrets are not known.
 //
 // The passwords and cookies are those that libvirt itself leaves out without
 // VIR_DOMAIN_XML_SECURE.
@@ -29,30 +29,30 @@ func Redact(doc []byte) ([]byte, error) {
 	return e.Apply(), nil
 }
 
-// RedactMessage returns a message of libvirt's about documents for a log: its first
-// line, after which libvirt quotes from documents. Where a secret of theirs may be
-// in that, it returns instead why the message is not shown. QEMU quotes what it was
-// started with whole, in parts, or cut off, so that no message is shown where a
-// secret is passed to QEMU; of the others it is enough that none is in the message.
+// RedactMessage returns a message of libvirt's about documents for a log: only its first
+// line, since libvirt quotes from documents in the others. Where that line may have a
+// secret of the documents, RedactMessage returns the reason why the message is not shown.
+// QEMU quotes its arguments whole, in parts, or cut off, so no message is shown where a
+// secret is passed to QEMU. Any other secret must not be in the message.
 func RedactMessage(message string, docs ...[]byte) string {
 	message, _, _ = strings.Cut(message, "\n")
 	for _, doc := range docs {
 		parsed, err := parse(doc)
 		if err != nil {
-			return "a message that is not shown, as the document cannot be searched for secrets; libvirt's own log has it"
+			return "a message that is not shown, since the document cannot be searched for secrets; libvirt's own log has it"
 		}
 		for _, s := range parsed.secrets(parsed.Root) {
 			if s.toQEMU || quotes(message, parsed.Slice(s.start, s.end)) {
-				return "a message that is not shown, as it may quote a secret of the document; libvirt's own log has it"
+				return "a message that is not shown, since it may quote a secret of the document; libvirt's own log has it"
 			}
 		}
 	}
 	return message
 }
 
-// quotes reports whether a part of a secret is in a message, as the document has it
-// or as it is meant: libvirt may have changed the white space between the parts, or
-// ended the line there.
+// quotes reports whether a message has a part of a secret, as written in the document
+// or without XML's escapes. It compares parts, since libvirt may have changed the white
+// space between them, or ended the line there.
 func quotes(message, secret string) bool {
 	for part := range strings.FieldsSeq(secret + " " + xmltree.Unescape(secret)) {
 		if strings.Contains(message, part) {
@@ -62,7 +62,7 @@ func quotes(message, secret string) bool {
 	return false
 }
 
-// secret is a secret's place in the source.
+// secret is a secret's position in the source.
 type secret struct {
 	start, end int
 	toQEMU     bool // on QEMU's command line or in its environment

@@ -104,15 +104,14 @@ func TestRedactMessage(t *testing.T) {
 			switch {
 			case c.shown != "" && got != c.shown:
 				t.Errorf("got %q, want %q", got, c.shown)
-			case c.shown == "" && !strings.HasPrefix(got, "a message that is not shown, as "):
+			case c.shown == "" && !strings.HasPrefix(got, "a message that is not shown, since "):
 				t.Errorf("shown: %q", got)
 			}
 		})
 	}
 }
 
-// TestRedactCorpus looks for secrets in the corpus by another way than Redact
-// does.
+// TestRedactCorpus searches the redacted corpus for secrets in another way than Redact.
 func TestRedactCorpus(t *testing.T) {
 	secret := regexp.MustCompile(`passwd=['"][^*'"]|<qemu:(?:arg|env)[^>]* value=['"][^*'"]|<cookie [^>]*>[^*]`)
 	before := 0

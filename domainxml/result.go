@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// Result is what a rewrite did.
+// Result is the result of a rewrite.
 type Result struct {
-	// Domain is whose document it was.
+	// Domain is the document's domain.
 	Domain Domain
-	// Rule decided; nil when none fits, the domain is not of the QEMU driver, or
-	// it is reverted.
+	// Rule is the one that decided. It is nil where none fits, the domain is not of
+	// the QEMU driver, or it is reverted.
 	Rule *Rule
-	// Reverted: the domain is marked as one that no rule applies to.
+	// Reverted says that the domain is marked: no rule applies to it.
 	Reverted bool
-	// Once is the mark of SetOnce.
+	// Once is the mark of virt-netboot once.
 	Once Once
-	// Observed: the policy only observes. Output is the input, and Changes are what
-	// would be changed.
+	// Observed says that the policy only observes: Output is the input, and Changes are
+	// what would change.
 	Observed bool
 	// Output is the document with the changes: the input itself, not a copy,
 	// when there are none.
@@ -34,22 +34,22 @@ type Result struct {
 	Record *string
 	// Changes are in the order of the document.
 	Changes []Change
-	// Warnings are what keeps the guest from booting from the network still.
+	// Warnings are what still keeps the guest from booting from the network.
 	Warnings []Warning
 }
 
 // Changed reports whether Output differs from the input.
 func (r Result) Changed() bool { return len(r.Changes) > 0 && !r.Observed }
 
-// InterfaceUpdate is an interface of a running domain as it is to be, for
-// virDomainUpdateDeviceFlags. It has another filterref and is otherwise as it was:
-// libvirt refuses most other changes while a guest runs.
+// InterfaceUpdate is the new form of a running guest's interface, for
+// virDomainUpdateDeviceFlags. Only the filterref differs: libvirt refuses most other
+// changes while a guest runs.
 type InterfaceUpdate struct {
 	Interface string // as in Change
 	XML       string // the <interface>
 }
 
-// ChangeKind says what was changed.
+// ChangeKind is the kind of a change.
 type ChangeKind string
 
 // The changes a rule can make.
@@ -63,8 +63,8 @@ const (
 
 // The changes that go with [Once] and [OnlyIf].
 const (
-	ChangeOnce ChangeKind = "once" // the mark of SetOnce
-	// ChangeBootOrderRestored: the rewrite of an earlier time is taken back.
+	ChangeOnce ChangeKind = "once" // the mark of virt-netboot once
+	// ChangeBootOrderRestored: the boot order before an earlier rewrite is back.
 	ChangeBootOrderRestored ChangeKind = "boot-order-restored"
 )
 
@@ -81,8 +81,8 @@ const (
 	ChangeMarkRemoved ChangeKind = "mark-removed"
 )
 
-// What Revert leaves as a client has set it since, or cannot put back: From is what
-// was there before the rewrite, To what is there instead.
+// What Revert does not put back, since a client has set it or the device is gone: From
+// is what was there before the rewrite, To what is there now.
 const (
 	ChangeBootOrderNotRestored ChangeKind = "boot-order-not-restored"
 	ChangeFilterrefNotRestored ChangeKind = "filterref-not-restored"
@@ -104,7 +104,7 @@ type Change struct {
 	To   string `json:"to"`
 }
 
-// MarshalJSON adds the text that a person reads.
+// MarshalJSON adds the text for a person.
 func (c Change) MarshalJSON() ([]byte, error) {
 	type fields Change
 	return marshal(struct {
@@ -113,7 +113,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	}{fields(c), c.String()})
 }
 
-// String is the change as a person reads it in a log.
+// String is the change as text for a person.
 func (c Change) String() string {
 	switch c.Kind {
 	case ChangeBootOrder, ChangeBootOrderRestored:
@@ -133,7 +133,7 @@ func (c Change) String() string {
 		return fmt.Sprintf("boot order %s stays, as a client has set it since; before virt-netboot it was %s", c.To, c.From)
 	case ChangeFilterrefNotRestored:
 		if c.To == "" {
-			return fmt.Sprintf("filterref %s not put back on interface %s, which the domain has no more", c.From, c.Interface)
+			return fmt.Sprintf("filterref %s not put back on interface %s, which the domain does not have any more", c.From, c.Interface)
 		}
 		return fmt.Sprintf("filterref %s not put back on interface %s, as a client has set %s since", c.From, c.Interface, c.To)
 	case ChangeKernelNotRestored:
@@ -173,10 +173,11 @@ func onceText(now Once) string {
 	case OnceDone:
 		return "it has started from the network once; from now on its boot order is the one without virt-netboot"
 	}
-	return "its mark of virt-netboot once is taken away"
+	return "its mark of virt-netboot once is removed"
 }
 
-// WarningKind says why a guest will not boot from the network, or may do so in vain.
+// WarningKind is why a guest will not boot from the network, or may find nothing to
+// boot there.
 type WarningKind string
 
 // The warnings a rewrite can give.
@@ -190,20 +191,19 @@ const (
 	// WarningROMOff: the option ROM of the interface that would boot is off, and
 	// iPXE is in that ROM.
 	WarningROMOff WarningKind = "option-rom-off"
-	// WarningDiskUnread: only_if of the rule asks for the root disk, which cannot be
-	// looked at; the network stays first.
+	// WarningDiskUnread: the rule's only_if needs the root disk, which cannot be read;
+	// the network stays first.
 	WarningDiskUnread WarningKind = "disk-unread"
-	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants, so that
-	// the interface keeps the one that it has.
+	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants; the
+	// interface keeps the one that it has.
 	WarningFilterMissing WarningKind = "filter-missing"
 	// WarningFilterUnknown: libvirt has not said yet whether it has that nwfilter.
 	WarningFilterUnknown WarningKind = "filter-unknown"
-	// WarningFilterVariable: the interface has not all the variables that the
-	// nwfilter takes from it.
+	// WarningFilterVariable: the interface lacks variables that the nwfilter needs.
 	WarningFilterVariable WarningKind = "filter-variable"
 )
 
-// WarningKinds are all of them.
+// WarningKinds are all kinds of warnings.
 func WarningKinds() []WarningKind {
 	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
@@ -221,13 +221,13 @@ type Warning struct {
 	// Kernel and Initrd are paths, for WarningKernel.
 	Kernel string `json:"kernel,omitempty"`
 	Initrd string `json:"initrd,omitempty"`
-	// Disk is the target device, such as vda, and Reason why it cannot be looked at,
-	// for WarningDiskUnread.
+	// Disk is the target device, such as vda, and Reason why it cannot be read, for
+	// WarningDiskUnread.
 	Disk   string `json:"disk,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// MarshalJSON adds the text that a person reads.
+// MarshalJSON adds the text for a person.
 func (w Warning) MarshalJSON() ([]byte, error) {
 	type fields Warning
 	return marshal(struct {
@@ -236,7 +236,7 @@ func (w Warning) MarshalJSON() ([]byte, error) {
 	}{fields(w), w.String()})
 }
 
-// String is the warning as a person reads it in a log.
+// String is the warning as text for a person.
 func (w Warning) String() string {
 	switch w.Kind {
 	case WarningKernel:
@@ -250,7 +250,7 @@ func (w Warning) String() string {
 	case WarningNoBootNIC:
 		return "has no network interface that boot_nic of its rule fits; its boot order stays"
 	case WarningDiskUnread:
-		return fmt.Sprintf("tries the network first although its disk %s may have an operating system: the disk cannot be looked at (only_if: blank-disk): %s", w.Disk, w.Reason)
+		return fmt.Sprintf("tries the network first although its disk %s may have an operating system: the disk cannot be read (only_if: blank-disk): %s", w.Disk, w.Reason)
 	case WarningFilterMissing:
 		return fmt.Sprintf("interface %s keeps its filterref, as libvirt has no nwfilter %s, with which it could not start; define one of that name with virsh nwfilter-define", w.Interface, w.Filter)
 	case WarningFilterUnknown:
@@ -264,7 +264,7 @@ func (w Warning) String() string {
 	return string(w.Kind)
 }
 
-// marshal leaves the < and > of a text for a person to read.
+// marshal does not escape < and >, so that a person can read the text.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

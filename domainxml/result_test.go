@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestWarningKinds: a kind that the list lacks would be in no metric and no alert.
+// TestWarningKinds: the list has every kind, since metrics and alerts use the list.
 func TestWarningKinds(t *testing.T) {
 	file, err := goparser.ParseFile(token.NewFileSet(), "result.go", nil, 0)
 	if err != nil {
@@ -39,8 +39,7 @@ func TestWarningKinds(t *testing.T) {
 	}
 }
 
-// TestJSON: changes and warnings in JSON are a contract: a field that a script reads
-// does not change its name.
+// TestJSON: the JSON of changes and warnings is a contract, since scripts read it.
 func TestJSON(t *testing.T) {
 	for want, v := range map[string]any{
 		`{"kind":"boot-order","from":"hd","to":"network, hd","text":"boot order network, hd instead of hd"}`: Change{Kind: ChangeBootOrder, From: "hd", To: "network, hd"},
@@ -53,7 +52,7 @@ func TestJSON(t *testing.T) {
 		`{"kind":"filter-variable","interface":"#1","filter":"f","variables":["IP","GATEWAY_MAC"],"text":"interface #1 keeps its filterref, as the nwfilter f needs IP and GATEWAY_MAC, with which it could not start; name another in its rule, or give it a <parameter> of that name"}`: Warning{
 			Kind: WarningFilterVariable, Interface: "#1", Filter: "f", Variables: []string{"IP", "GATEWAY_MAC"},
 		},
-		`{"kind":"disk-unread","disk":"vda","reason":"gone","text":"tries the network first although its disk vda may have an operating system: the disk cannot be looked at (only_if: blank-disk): gone"}`: Warning{
+		`{"kind":"disk-unread","disk":"vda","reason":"gone","text":"tries the network first although its disk vda may have an operating system: the disk cannot be read (only_if: blank-disk): gone"}`: Warning{
 			Kind: WarningDiskUnread, Disk: "vda", Reason: "gone",
 		},
 	} {

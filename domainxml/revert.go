@@ -9,10 +9,11 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
 )
 
-// Revert puts back what rewrites have changed, as far as it stands: boot order,
-// kernel, filterrefs. What a client has set since stays, and is said. With mark no
-// rule applies to the domain from then on; without it no trace stays. A domain that
-// was never rewritten is only marked. Of a running guest only the filterrefs go back.
+// Revert puts back what rewrites have changed: boot order, kernel, filterrefs. What a
+// client has set since stays, and the changes say so. With mark the domain is marked as
+// reverted, and no rule applies to it from then on; without it the undo record goes. A
+// domain that was never rewritten is only marked. Of a running guest only the filterrefs
+// are put back.
 func (d *Document) Revert(mark bool, state State) (res Result, err error) {
 	defer unchangedOnPanic(d.Bytes(), &res, &err)
 	w := d.begin()
@@ -30,12 +31,13 @@ func (d *Document) Revert(mark bool, state State) (res Result, err error) {
 	}
 	w.undo.items, w.undo.reverted, w.undo.once = nil, mark, OnceNone
 	if len(w.changes) > 0 {
-		w.keep()
+		w.writeRecord()
 	}
 	return w.result(), nil
 }
 
-// Applied is the document without the mark of [Document.Revert].
+// Applied is the document without the mark of [Document.Revert]; [Rewriter.Rewrite]
+// writes that.
 func (d *Document) Applied() *Document {
 	if !d.undo.reverted {
 		return d
@@ -46,30 +48,30 @@ func (d *Document) Applied() *Document {
 	return &applied
 }
 
-// restore puts a group back: compare and swap.
+// restore puts a group back where the document still has what was written.
 func (r *rewrite) restore(group []undoItem, boot ChangeKind) {
-	items := there(group)
+	items := present(group)
 	switch {
 	case len(items) == 0:
-		r.sayGone(group)
+		r.reportGone(group)
 	case r.stands(items) && r.fits(items):
-		r.put(items, boot)
+		r.putBack(items, boot)
 	case !r.isBack(items):
-		r.sayLeft(items)
+		r.reportLeft(items)
 	}
 }
 
-// restoreBoot puts the boot order back that rewrites have changed, if it stands.
+// restoreBoot puts the boot order back where the document still has what was written.
 func (r *rewrite) restoreBoot() {
-	items := there(r.undo.of(groupBoot))
+	items := present(r.undo.of(groupBoot))
 	if len(items) > 0 && r.stands(items) && r.fits(items) {
-		r.put(items, ChangeBootOrderRestored)
+		r.putBack(items, ChangeBootOrderRestored)
 	}
 	r.undo.items = r.undo.without(groupBoot)
 }
 
-// put writes what was there.
-func (r *rewrite) put(items []undoItem, boot ChangeKind) {
+// putBack writes what was there.
+func (r *rewrite) putBack(items []undoItem, boot ChangeKind) {
 	switch i := items[0]; i.group().thing {
 	case undoBoot:
 		from := r.order
@@ -119,8 +121,9 @@ func (r *rewrite) writeBoot(boot []string) {
 	r.edits.InsertAfter(behind, elements...)
 }
 
-// fits reports whether libvirt would take the boot order that comes back beside what
-// clients have given to other devices since: no number twice, and one notation.
+// fits reports whether libvirt would accept the boot order once the items are back,
+// beside those that clients have given to other devices since: no number twice, and one
+// notation.
 func (r *rewrite) fits(items []undoItem) bool {
 	if items[0].group() != groupBoot {
 		return true
@@ -129,8 +132,7 @@ func (r *rewrite) fits(items []undoItem) bool {
 	return (len(boots) == 0 || len(orders) == 0) && (len(orders) == 0 || validOrder(orders))
 }
 
-// bootAfter is the boot order once the items are back: that of <os> and those of the
-// devices.
+// bootAfter is the boot order once the items are back: in <os>, and of the devices.
 func (r *rewrite) bootAfter(items []undoItem) (boots []string, orders []orderedDevice) {
 	boots = bootNames(r.os.BootDevices)
 	of := map[*element]bool{}
@@ -166,8 +168,7 @@ func (r *rewrite) orderWas(items []undoItem) (order string, first BootsFrom) {
 	return bootDisk, BootsFromDisk
 }
 
-// recordedOrder is the boot order that the items remember, whatever else there is by
-// now.
+// recordedOrder is the boot order of the items, without other devices.
 func (r *rewrite) recordedOrder(items []undoItem) string {
 	var orders []orderedDevice
 	boots := []string{bootDisk}
@@ -188,7 +189,7 @@ func (r *rewrite) recordedOrder(items []undoItem) string {
 	return strings.Join(boots, ", ")
 }
 
-// putKernel writes the elements of <os> that went. An empty one makes room.
+// putKernel writes the elements of <os> that were removed, and removes empty ones.
 func (r *rewrite) putKernel(i undoItem) {
 	osType := r.osElement.Child("type")
 	if osType == nil {
@@ -236,8 +237,8 @@ func (r *rewrite) putFilterref(i undoItem) {
 	r.changed(i.element.Start, Change{Kind: ChangeFilterrefRestored, Interface: r.interfaceLabel(i)})
 }
 
-// sayGone says what cannot go back, as its device is gone.
-func (r *rewrite) sayGone(group []undoItem) {
+// reportGone reports filterrefs that cannot be put back, since the device is gone.
+func (r *rewrite) reportGone(group []undoItem) {
 	for _, i := range group {
 		if i.thing == undoFilterref {
 			r.changed(r.doc.Root.Start, Change{Kind: ChangeFilterrefNotRestored, Interface: r.interfaceLabel(i), From: first(i.was)})
@@ -245,8 +246,8 @@ func (r *rewrite) sayGone(group []undoItem) {
 	}
 }
 
-// sayLeft says what stays as a client has set it.
-func (r *rewrite) sayLeft(items []undoItem) {
+// reportLeft reports what stays as a client has set it.
+func (r *rewrite) reportLeft(items []undoItem) {
 	switch i := items[0]; i.group().thing {
 	case undoBoot:
 		r.changed(r.doc.Root.Start, Change{Kind: ChangeBootOrderNotRestored, From: r.recordedOrder(items), To: r.order})
@@ -265,7 +266,7 @@ func (r *rewrite) sayLeft(items []undoItem) {
 	}
 }
 
-// interfaceLabel is the interface of an item as Change has it.
+// interfaceLabel is an item's interface, as in Change.
 func (r *rewrite) interfaceLabel(i undoItem) string {
 	return strings.TrimPrefix(i.device.label(), "interface ")
 }
@@ -278,7 +279,7 @@ func values(pieces []piece) []string {
 	return s
 }
 
-// first is what the first of the pieces says, "" without one.
+// first is the value of the first piece, "" without one.
 func first(pieces []piece) string {
 	if len(pieces) == 0 {
 		return ""
@@ -286,7 +287,7 @@ func first(pieces []piece) string {
 	return pieces[0].value
 }
 
-// name and text are those of a piece of a kernel, whose value is "kernel=/path".
+// name is the element's name in a piece of a kernel, whose value is "kernel=/path".
 func (p piece) name() string {
 	name, _, _ := strings.Cut(p.value, "=")
 	return name
@@ -294,7 +295,7 @@ func (p piece) name() string {
 
 func (p piece) is(name string) bool { return p.name() == name }
 
-// text is what the piece of that name says, "" without one.
+// text is the text of the piece of that name, "" without one.
 func text(pieces []piece, name string) string {
 	for _, p := range pieces {
 		if value, is := strings.CutPrefix(p.value, name+"="); is {

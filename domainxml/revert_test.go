@@ -12,8 +12,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
-// TestRevertCorpus rewrites every document and puts it back: libvirtxml must
-// read the same as from the original.
+// TestRevertCorpus rewrites and reverts every document: libvirtxml must read the same
+// as from the original.
 func TestRevertCorpus(t *testing.T) {
 	for _, all := range []bool{false, true} {
 		t.Run(fmt.Sprintf("boot_nic all=%v", all), func(t *testing.T) { revertCorpus(t, all) })
@@ -109,7 +109,7 @@ func TestRevertedIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestRevertedAsLibvirtWritesIt has nothing to do for a mark in another spelling.
+// TestRevertedAsLibvirtWritesIt: a mark in another spelling is a mark.
 func TestRevertedAsLibvirtWritesIt(t *testing.T) {
 	const doc = `<domain type='kvm'><name>a</name><metadata>` +
 		`<netboot:domain xmlns:netboot='urn:virt-netboot:domain:1.0' reverted='yes'></netboot:domain></metadata></domain>`
@@ -119,8 +119,8 @@ func TestRevertedAsLibvirtWritesIt(t *testing.T) {
 	}
 }
 
-// TestAppliedSince has a document with a record and no mark: it was applied again,
-// whatever was known of its domain before.
+// TestAppliedSince: a document with a record and without the mark was applied again,
+// although its domain was known to be reverted.
 func TestAppliedSince(t *testing.T) {
 	doc := replaceOnce(t, string(rewriteDefault(t, []byte(rewritable)).Output), "<name>a</name>",
 		"<name>a</name><uuid>7e1b2a3c-0000-4000-9000-00000000006c</uuid>")
@@ -135,8 +135,8 @@ func TestAppliedSince(t *testing.T) {
 	}
 }
 
-// TestRevertRestoresWhatWasSetLast rewrites twice with a change by somebody in
-// between: what they set is what comes back.
+// TestRevertRestoresWhatWasSetLast rewrites twice, and a client changes the document in
+// between: a revert puts back what the client has set.
 func TestRevertRestoresWhatWasSetLast(t *testing.T) {
 	doc := replaceOnce(t, string(rewriteDefault(t, []byte(rewritable)).Output),
 		"<boot dev='network'/>\n    <boot dev='hd'/>\n  </os>", "<boot dev='cdrom'/>\n  </os>")
@@ -150,7 +150,7 @@ func TestRevertRestoresWhatWasSetLast(t *testing.T) {
 	}
 }
 
-// TestRevertWithoutRecord marks a domain that came in before virt-netboot.
+// TestRevertWithoutRecord marks a domain that was defined before virt-netboot was there.
 func TestRevertWithoutRecord(t *testing.T) {
 	back, err := parsed(t, string(rewritable)).Revert(true, domainxml.Inactive)
 	if err != nil {

@@ -21,7 +21,7 @@ func (r Rewriter) Domain(doc []byte, state State) (Result, error) {
 func (r Rewriter) Rewrite(d *Document, state State) (res Result, err error) {
 	defer unchangedOnPanic(d.Bytes(), &res, &err)
 	w := d.begin()
-	w.take(r)
+	w.use(r)
 	w.state = state
 	fresh := d.undoElement == nil
 	if w.undo.reverted || fresh && r.reverted(d.domain) {
@@ -29,7 +29,7 @@ func (r Rewriter) Rewrite(d *Document, state State) (res Result, err error) {
 		if !w.undo.reverted {
 			w.undo.reverted = true
 			w.changed(0, Change{Kind: ChangeMarkedReverted})
-			w.keep()
+			w.writeRecord()
 		}
 		return w.result(), nil
 	}
@@ -40,19 +40,19 @@ func (r Rewriter) Rewrite(d *Document, state State) (res Result, err error) {
 		w.markOnce(fresh && d.remarked == nil, r.Once)
 	}
 	if w.observe && d.remarked != nil {
-		w.observe = false // the mark is not the rules' doing
+		w.observe = false // the mark changes in mode observe, too
 		w.rule = nil
 	}
 	w.editDomain()
 	if len(w.changes) > 0 {
-		w.keep()
+		w.writeRecord()
 	}
 	return w.result(), nil
 }
 
 // Device applies the policy to the document of one device, as attach-device and
-// update-device carry it. domain is the document of the domain that it is for,
-// where rewrites may have moved the boot orders that the device's client knows.
+// update-device have it. domain is the document of the domain that the device is for.
+// Rewrites may have changed the boot orders there that the client knows.
 func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
 	defer unchangedOnPanic(device, &res, &err)
 	unchanged := Result{Output: device}
@@ -65,7 +65,7 @@ func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
 		return unchanged, fmt.Errorf("domain of the device: %w", err)
 	}
 	w := &rewrite{view: view{doc: parsed}, domain: owner.domain, edits: xmltree.NewEdits(device)}
-	w.take(r)
+	w.use(r)
 	if w.reverted = owner.undo.reverted || r.reverted(owner.domain); w.reverted {
 		w.rule = nil
 	}
@@ -78,15 +78,15 @@ func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
 	return w.result(), nil
 }
 
-// unchangedOnPanic makes a fault of a rule an error like an unreadable document:
-// it must not cost a guest, or the agent all of its clients.
+// unchangedOnPanic turns a panic in a rule into an error, as for an unreadable document:
+// it must cost no guest its start, nor the agent its clients.
 func unchangedOnPanic(doc []byte, res *Result, err *error) {
 	if fault := recover(); fault != nil {
 		*res, *err = Result{Output: doc}, fmt.Errorf("fault in a rule: %v", fault)
 	}
 }
 
-// errorOnPanic does that for a function without a Result.
+// errorOnPanic does the same for a function without a Result.
 func errorOnPanic(err *error) {
 	if fault := recover(); fault != nil {
 		*err = fmt.Errorf("fault in a rule: %v", fault)
@@ -107,11 +107,11 @@ type rewrite struct {
 	nwfilter   func(name string) NWFilter
 	edits      *edits
 	undo       undoRecord
-	taken      []undoItem // what the edits change
+	recorded   []undoItem // what the edits change, for the undo record
 	changes    []placedChange
 	warnings   []Warning
 
-	// How the guest starts as the edits leave it.
+	// How the guest starts after the edits.
 	order           string
 	first           BootsFrom // without a kernel
 	kernel, cmdline string
@@ -122,7 +122,7 @@ type placedChange struct {
 	Change
 }
 
-// begin begins to work on the document.
+// begin starts a rewrite of the document.
 func (d *Document) begin() *rewrite {
 	w := &rewrite{
 		view: d.view, original: d, domain: d.domain, undo: d.undo, edits: d.newEdits(),
@@ -136,8 +136,8 @@ func (d *Document) begin() *rewrite {
 
 func (v *view) newEdits() *edits { return xmltree.NewEdits(v.doc.Src) }
 
-// take takes over what a rewriter has.
-func (r *rewrite) take(from Rewriter) {
+// use sets the rewriter's policy and functions.
+func (r *rewrite) use(from Rewriter) {
 	r.rule, r.observe = from.Policy.For(r.domain), from.Policy.Observe
 	r.readInitrd, r.readDisk, r.nwfilter = from.ReadInitrd, from.ReadDisk, from.NWFilter
 }
@@ -183,7 +183,7 @@ func (r *rewrite) editDomain() {
 }
 
 // editBootDevices applies the boot rule in the notation that the domain uses.
-// With both notations at once libvirt refuses the domain, so it is left alone.
+// A domain with both notations is left alone: libvirt refuses it.
 func (r *rewrite) editBootDevices(chosen []nic) {
 	switch {
 	case len(chosen) == 0 && len(r.interfaces) > 0:
@@ -201,15 +201,16 @@ func (r *rewrite) changed(offset int, c Change) {
 	r.changes = append(r.changes, placedChange{offset, c})
 }
 
-// bootsNow says how the guest boots as the edits leave it.
+// bootsNow sets how the guest boots after the edits.
 func (r *rewrite) bootsNow(order string, first BootsFrom) { r.order, r.first = order, first }
 
 func (r *rewrite) warned(w Warning) { r.warnings = append(r.warnings, w) }
 
-// takes records a thing that the edits change, with what they write.
-func (r *rewrite) takes(i undoItem) {
+// record adds an item to the undo record: a thing that the edits change, with what
+// they write.
+func (r *rewrite) record(i undoItem) {
 	i.was = r.now(i)
-	r.taken = append(r.taken, i)
+	r.recorded = append(r.recorded, i)
 }
 
 // ofDevice is an item about a device.
@@ -217,9 +218,9 @@ func (r *rewrite) ofDevice(thing undoThing, dev *element, wrote []piece) undoIte
 	return undoItem{thing: thing, device: r.doc.deviceID(dev), element: dev, wrote: wrote}
 }
 
-// keep writes the undo record, or takes it away where it is empty.
-func (r *rewrite) keep() {
-	r.undo.items = r.merged(r.undo.items, r.taken)
+// writeRecord writes the undo record, or removes it where it is empty.
+func (r *rewrite) writeRecord() {
+	r.undo.items = r.merged(r.undo.items, r.recorded)
 	switch d := r.original; {
 	case !r.undo.empty():
 		r.undo.uuid = libvirtUUID(r.domain.UUID)
@@ -252,7 +253,7 @@ func (r *rewrite) result() Result {
 	return res
 }
 
-// start is how the guest starts as the edits leave it.
+// start is how the guest starts after the edits.
 func (r *rewrite) start() Start {
 	s := Start{BootsFrom: r.first, BootOrder: r.order, Kernel: r.kernel, Cmdline: r.cmdline}
 	if s.Kernel != "" {

@@ -20,14 +20,14 @@ import (
 // named by the rule. A file has these parts:
 //
 //	rule     keys of the rule that differ from the default
-//	mode     "observe" where nothing is to be changed
+//	mode     "observe" or, by default, enforce
 //	state    "active" where the guest runs
 //	reverted the UUID of a domain that is marked where it is defined
-//	once     how far a domain is where it is defined: "pending" or "done"
+//	once     the mark in the domain's definition: "pending" or "done"
 //	disk     what is on the root disk: "blank", "mbr", "gpt", "gpt-4096", "short";
-//	         anything else is why it cannot be read
+//	         anything else is the reason why it cannot be read
 //	initrd   what the initrd begins with
-//	filters  the nwfilters that libvirt has; all that there are where it is empty
+//	filters  the nwfilters that libvirt has; without it, all
 //	in.xml   the document; device.xml instead for one device of that domain
 //	out.xml  what must come out
 //	says     the changes and warnings, a line each
@@ -168,7 +168,7 @@ func (c behaviour) readInitrd(path string, n int) ([]byte, error) {
 
 func (c behaviour) readDisk(disk domainxml.DiskSource, n int) ([]byte, error) {
 	if disk.Path != "/var/lib/nova/root" || disk.Format != "qcow2" {
-		c.t.Errorf("looks at %+v", disk)
+		c.t.Errorf("reads %+v", disk)
 	}
 	head := make([]byte, n)
 	switch is := c.word("disk"); is {

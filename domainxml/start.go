@@ -1,6 +1,6 @@
 package domainxml
 
-// BootsFrom says what a guest boots from first.
+// BootsFrom is what a guest boots from first.
 type BootsFrom string
 
 // What a guest can boot from.
@@ -11,21 +11,21 @@ const (
 	BootsFromFloppy  BootsFrom = "floppy"
 	BootsFromKernel  BootsFrom = "kernel" // libvirt boots it directly
 	BootsFromOther   BootsFrom = "other"  // such as a USB or PCI device of the host
-	BootsFromNothing BootsFrom = ""       // a container, a guest of Xen's, no device
+	BootsFromNothing BootsFrom = ""       // a container, or a guest of Xen's
 )
 
 // Start is how a guest starts from a document.
 type Start struct {
-	// BootsFrom is the first of what the guest tries.
+	// BootsFrom is what the guest tries first.
 	BootsFrom BootsFrom
-	// BootOrder is all of it as Change has it: "network, hd".
+	// BootOrder is all that the guest tries, as in Change: "network, hd".
 	BootOrder string
 	// Kernel is the path of a kernel that libvirt boots directly, Cmdline its
 	// command line.
 	Kernel, Cmdline string
 }
 
-// Facts are what a document says of its domain.
+// Facts are what a document says about its domain.
 type Facts struct {
 	Domain Domain
 	Start
@@ -35,13 +35,13 @@ type Facts struct {
 	Reverted bool
 }
 
-// Facts returns what the document says, without judging it.
+// Facts returns what the document says about its domain.
 func (d *Document) Facts() Facts {
 	return Facts{Domain: d.domain, Start: d.start(), Filters: d.filters(), Reverted: d.undo.reverted}
 }
 
-// Pending are the changes between how a running guest started and how it starts the
-// next time.
+// Pending are the changes between how a running guest has started and how it will start
+// the next time.
 func Pending(running, next Start) []Change {
 	var changes []Change
 	if running.BootOrder != next.BootOrder {

@@ -177,12 +177,6 @@ func (s *story) nic(name string) (begin, end int) {
 	return begin, at + strings.Index(s.doc[at:], "</interface>") + len("</interface>")
 }
 
-func (s *story) unplug(nic string) {
-	s.t.Helper()
-	begin, end := s.nic(nic)
-	s.doc = strings.TrimRight(s.doc[:begin], " \n") + s.doc[end:]
-}
-
 func (s *story) setMAC(nic, to string) {
 	s.t.Helper()
 	begin, end := s.nic(nic)
@@ -208,12 +202,6 @@ func (s *story) define(change ...func(*domainxml.Rule)) {
 		ReadDisk: func(domainxml.DiskSource, int) ([]byte, error) { return append(make([]byte, 510), 0x55, 0xaa), nil },
 	}
 	s.take(r.Domain([]byte(s.doc), domainxml.Inactive))
-}
-
-// revert puts back without a mark.
-func (s *story) revert() {
-	s.t.Helper()
-	s.take(s.document().Revert(false, domainxml.Inactive))
 }
 
 // mark puts back as virt-netboot revert does.

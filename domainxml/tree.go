@@ -4,7 +4,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
 )
 
-// SyntaxError is a document that cannot be read, and so is never changed.
+// SyntaxError is the error for a document that cannot be read, which is never changed.
 type SyntaxError = xmltree.SyntaxError
 
 type (
@@ -15,7 +15,7 @@ type (
 // tree is a parsed document, a domain's or a device's.
 type tree struct {
 	*xmltree.Document
-	positions map[*element]int // of the elements that were asked for
+	positions map[*element]int // of the elements counted so far
 }
 
 func parse(src []byte) (*tree, error) {
@@ -26,8 +26,8 @@ func parse(src []byte) (*tree, error) {
 	return &tree{Document: doc}, nil
 }
 
-// parseDomain reads a domain. With a second <os> or <devices> it is not known which
-// one libvirt would read.
+// parseDomain reads a domain. A second <os> or <devices> is an error, since libvirt may
+// read the other one.
 func parseDomain(src []byte) (*tree, error) {
 	doc, err := parse(src)
 	if err != nil {
@@ -44,8 +44,8 @@ func parseDomain(src []byte) (*tree, error) {
 	return doc, nil
 }
 
-// position is an element's place among those of its name beside it, from 1. All of
-// these are counted at once.
+// position is an element's position among its siblings of the same name, from 1. All
+// of them are counted at once.
 func (d *tree) position(e *element) int {
 	if _, counted := d.positions[e]; !counted {
 		if d.positions == nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// applyTyped is the rules of the design said once more, on libvirtxml's structs
-// as Unmarshal fills them and without any of the code under test.
+// applyTyped is a second implementation of the rules, on libvirtxml's structs as
+// Unmarshal fills them and without any of the code under test.
 func applyTyped(d *libvirtxml.Domain, rule domainxml.Rule) {
 	if d.Devices != nil {
 		for i := range d.Devices.Interfaces {

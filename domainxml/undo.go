@@ -4,39 +4,39 @@ import (
 	"slices"
 )
 
-// undoRecord is what a domain's metadata has of ours: what rewrites have changed, so
-// that [Document.Revert] can put it back, and the marks of revert and once.
+// undoRecord is virt-netboot's element in a domain's metadata: what rewrites have
+// changed, so that [Document.Revert] can put it back, and the marks of revert and once.
 type undoRecord struct {
-	// uuid is that of the domain that the record is for, "" where it had none yet.
-	// In a domain with another one, a clone, the marks do not hold, and the position
-	// of a device counts instead of its name.
+	// uuid is that of the record's domain, "" where it had none yet. A domain with
+	// another UUID is a clone: the marks do not apply to it, and its devices are found
+	// by their position instead of their name.
 	uuid        string
 	reverted    bool // no rule applies to the domain
-	newMetadata bool // the <metadata> around the record is ours too
+	newMetadata bool // virt-netboot has added the <metadata>, too
 	once        Once
 	items       []undoItem
-	// incomplete: the record does not name its domain or all of its devices, which
-	// have a UUID and names by now.
+	// incomplete: the record lacks the UUID of its domain or names of devices, which
+	// libvirt has set since.
 	incomplete bool
 }
 
-// undoItem is one thing that rewrites have changed. It is put back by compare and
-// swap: where the document still has what was written, what was there comes back.
+// undoItem is one thing that rewrites have changed. It is put back by compare and swap:
+// only where the document still has what was written.
 type undoItem struct {
 	thing   undoThing
-	device  deviceID // of an order and a filterref
-	element *element // that device in the document, nil where it is gone
+	device  deviceID // of an order or a filterref
+	element *element // that device in the document; nil where it is gone
 	was     []piece  // what was there before the first rewrite
 	wrote   []piece  // what the last rewrite has written
 }
 
-// undoThing says what an item is about.
+// undoThing is the kind of an item.
 type undoThing string
 
 const (
 	undoBoot      undoThing = "boot"      // the <boot dev='…'/> of <os>
 	undoOrder     undoThing = "order"     // the <boot order='…'/> of a device
-	undoKernel    undoThing = "kernel"    // what <os> has for a kernel
+	undoKernel    undoThing = "kernel"    // the kernel's elements in <os>
 	undoFilterref undoThing = "filterref" // the <filterref> of an interface
 )
 
@@ -44,12 +44,12 @@ func (t undoThing) ofDevice() bool { return t == undoOrder || t == undoFilterref
 
 // piece is an element of a document.
 type piece struct {
-	source string // as it is written
-	value  string // what it says: a boot device, a number, a filter, a kernel's path
+	source string // the element
+	value  string // its value: a boot device, a number, a filter, a kernel's path
 }
 
-// same reports whether a thing is as it is in the other form. Of several filterrefs
-// libvirt heeds and keeps the first.
+// same reports whether two forms of a thing have the same values. Of several filterrefs
+// libvirt reads the first, and drops the others.
 func (t undoThing) same(a, b []piece) bool {
 	if t == undoFilterref {
 		a, b = a[:min(len(a), 1)], b[:min(len(b), 1)]
@@ -57,12 +57,12 @@ func (t undoThing) same(a, b []piece) bool {
 	return slices.EqualFunc(a, b, func(a, b piece) bool { return a.value == b.value })
 }
 
-// undoGroup is what goes back together or not at all: the boot order, which is that
-// of <os> and those of the devices; a kernel; the filterref of one interface.
+// undoGroup is what is put back together or not at all: the boot order, in <os> and of
+// all devices; the kernel; the filterref of one interface.
 type undoGroup struct {
 	thing   undoThing // undoBoot for an order, too
 	element *element  // the interface
-	gone    deviceID  // or how the record names one that is gone
+	gone    deviceID  // or the record's name of one that is gone
 }
 
 var groupBoot = undoGroup{thing: undoBoot}
@@ -106,10 +106,10 @@ func grouped(items []undoItem) [][]undoItem {
 	return groups
 }
 
-// empty reports whether there is nothing to keep.
+// empty reports whether the record has nothing.
 func (u undoRecord) empty() bool { return !u.reverted && u.once == OnceNone && len(u.items) == 0 }
 
-// now is what the document has of a thing.
+// now is an item's thing as the document has it.
 func (v *view) now(i undoItem) []piece {
 	var pieces []piece
 	switch i.thing {
@@ -135,28 +135,28 @@ func (v *view) now(i undoItem) []piece {
 	return pieces
 }
 
-// there are the items whose device the domain still has.
-func there(items []undoItem) []undoItem {
+// present are the items whose device the domain still has.
+func present(items []undoItem) []undoItem {
 	return slices.DeleteFunc(slices.Clone(items), func(i undoItem) bool { return i.thing.ofDevice() && i.element == nil })
 }
 
-// stands reports whether the document has what a rewrite wrote, as far as the
-// devices are there.
+// stands reports whether the document still has what a rewrite wrote, for the devices
+// that are present.
 func (v *view) stands(items []undoItem) bool {
-	return !slices.ContainsFunc(there(items), func(i undoItem) bool { return !i.thing.same(v.now(i), i.wrote) })
+	return !slices.ContainsFunc(present(items), func(i undoItem) bool { return !i.thing.same(v.now(i), i.wrote) })
 }
 
-// isBack reports whether the document has what was there before.
+// isBack reports whether the document has what was there before the rewrite.
 func (v *view) isBack(items []undoItem) bool {
-	return !slices.ContainsFunc(there(items), func(i undoItem) bool { return !i.thing.same(v.now(i), i.was) })
+	return !slices.ContainsFunc(present(items), func(i undoItem) bool { return !i.thing.same(v.now(i), i.was) })
 }
 
-// merged adds what a further rewrite has changed. Where what was written before still
-// stands, what was there before that is what a revert puts back; otherwise a client
-// has set it since, and that is.
-func (v *view) merged(items, taken []undoItem) []undoItem {
+// merged adds what a further rewrite has changed. Where the document still has what the
+// earlier rewrite wrote, a revert puts back what was there before that one. Otherwise a
+// client has set it since, and a revert puts that back.
+func (v *view) merged(items, recorded []undoItem) []undoItem {
 	newer := map[undoGroup][]undoItem{}
-	for _, group := range grouped(taken) {
+	for _, group := range grouped(recorded) {
 		newer[group[0].group()] = group
 	}
 	var all []undoItem
@@ -171,7 +171,7 @@ func (v *view) merged(items, taken []undoItem) []undoItem {
 		}
 		all = append(all, group...)
 	}
-	for _, group := range grouped(taken) {
+	for _, group := range grouped(recorded) {
 		all = append(all, newer[group[0].group()]...)
 	}
 	all = slices.DeleteFunc(all, func(i undoItem) bool { return i.thing.same(i.was, i.wrote) })

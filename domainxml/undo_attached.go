@@ -31,8 +31,9 @@ func DeviceRecord(device, domain []byte) (record string, err error) {
 	return owner.withAttached(item).metadataForm(), nil
 }
 
-// withAttached is the record with an item of a device that a client has attached or
-// updated. Where it had what a rewrite wrote, what was there before that goes back.
+// withAttached is the record with the item of a device that a client has attached or
+// updated. Where the client's device had what an earlier rewrite wrote, a revert puts
+// back what was there before that one.
 func (d *Document) withAttached(item undoItem) undoRecord {
 	u := d.undo
 	u.uuid = libvirtUUID(d.domain.UUID)
@@ -45,9 +46,9 @@ func (d *Document) withAttached(item undoItem) undoRecord {
 	return u
 }
 
-// attached is the interface that came last with a MAC address. libvirt makes one
-// up where the client gives none, and puts a new interface behind the others
-// (virDomainNetInsert in src/conf/domain_conf.c).
+// attached is the last interface with a MAC address, or the last of all for "". libvirt
+// makes up an address where the client gives none, and puts a new interface behind the
+// others (virDomainNetInsert in src/conf/domain_conf.c).
 func (d *Document) attached(mac string) (*element, error) {
 	for _, n := range slices.Backward(d.interfaces) {
 		if mac == "" || strings.EqualFold(d.doc.deviceName(n.element), mac) {

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// deviceID finds a device again: an interface by its MAC address, a disk by its bus
-// and target, a filesystem by its target, a device of the host by its address there.
+// deviceID identifies a device: an interface by its MAC address, a disk by its bus and
+// target, a filesystem by its target, a device of the host by its address there.
 type deviceID struct {
 	kind     string // the element's name
 	bus      string // of a disk, "" where the document does not say
 	name     string // "" where the device has none, or none yet
-	position int    // from 1, among those of its kind; counts in a clone, and without a name
+	position int    // from 1, among those of its kind; identifies it in a clone, or without a name
 }
 
-// key is what identifies the device, whatever the case of a MAC address.
+// key is the same for a MAC address in capitals.
 func (id deviceID) key() deviceID {
 	if id.name == "" {
 		return id
@@ -55,8 +55,8 @@ func (d *tree) deviceName(dev *element) string {
 	return ""
 }
 
-// hostAddress is the address of a device of the host: "0000:03:00.0", or that of a
-// device on another bus in the same manner.
+// hostAddress is the address of a device of the host: its numbers joined by colons, on
+// any bus.
 func (d *tree) hostAddress(address *element) string {
 	if address == nil {
 		return ""
@@ -70,9 +70,9 @@ func (d *tree) hostAddress(address *element) string {
 	return strings.Join(parts, ":")
 }
 
-// locate finds the devices of items, each by its name, or in a clone and where it had
-// no name by its position. It gives those that were found by their position the names
-// that they have now, and reports whether it did.
+// locate finds the devices of items by their names, or by their positions in a clone
+// and where they had no name. Those that it finds by position get their present names in
+// the items; it reports whether there were any.
 func (d *Document) locate(items []undoItem, clone bool) (named bool) {
 	if len(items) == 0 {
 		return false
@@ -98,8 +98,8 @@ func (d *Document) locate(items []undoItem, clone bool) (named bool) {
 	return named
 }
 
-// devices are those of a domain by their position, by their name (the first of one),
-// and by both.
+// devices are a domain's devices by position, by name (the first of that name), and by
+// both.
 type devices map[deviceID]*element
 
 func (d *tree) devices() devices {
@@ -127,8 +127,8 @@ func (d *tree) devices() devices {
 	return all
 }
 
-// named is the device of that name, where there are several the one that is where the
-// record has seen it. A disk on another bus is another disk.
+// named is the device of that name. Of several it is the one at the position in the
+// record. A disk on another bus is another disk.
 func (all devices) named(d *tree, id deviceID) *element {
 	byName := id.key()
 	byName.position = id.position

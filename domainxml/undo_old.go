@@ -2,15 +2,15 @@ package domainxml
 
 import "strconv"
 
-// readOldItems reads what a record has of the version before, which kept what was
-// there and not what was written:
+// readOldItems reads the items that the version before wrote. They have what was there,
+// and not what was written:
 //
 //	<netboot:boot><boot dev='hd'/></netboot:boot>
 //	<netboot:order type="disk" number="1" name="vda" value="1"/>
 //	<netboot:kernel><kernel>…</kernel><cmdline>…</cmdline></netboot:kernel>
 //	<netboot:filterref number="1" name="fa:16:3e:50:43:cd" to="other"><filterref …/></netboot:filterref>
 //
-// What was written is what the rules of that version wrote.
+// So what was written is what that version's rules would have written.
 func (d *Document) readOldItems(e *element) []undoItem {
 	var items []undoItem
 	for _, c := range e.Children {
@@ -38,7 +38,7 @@ func (d *Document) readOldItems(e *element) []undoItem {
 	return d.completeOld(items)
 }
 
-// completeOld adds what was written.
+// completeOld adds what was written to the items.
 func (d *Document) completeOld(items []undoItem) []undoItem {
 	orders := false
 	var complete []undoItem
@@ -46,12 +46,12 @@ func (d *Document) completeOld(items []undoItem) []undoItem {
 		orders = orders || i.thing == undoOrder
 		last := len(complete) - 1
 		if i.thing == undoFilterref && last >= 0 && complete[last].group() == i.group() {
-			complete[last].was = append(complete[last].was, i.was...) // it was an item for each
+			complete[last].was = append(complete[last].was, i.was...) // each was an item
 			continue
 		}
 		complete = append(complete, i)
 	}
-	changed := []piece{{value: "something else"}} // than the rules wrote
+	changed := []piece{{value: "something else"}} // a client has set the order since
 	for n := range complete {
 		switch i := &complete[n]; i.thing {
 		case undoBoot:
@@ -70,8 +70,8 @@ func (d *Document) completeOld(items []undoItem) []undoItem {
 	return complete
 }
 
-// completeOldKernel adds what was written: nothing where the kernel went, and all but
-// the command line where that did.
+// completeOldKernel adds what was written: nothing where the kernel was dropped, and
+// all but the command line where only that was removed.
 func (d *Document) completeOldKernel(i *undoItem) {
 	for _, p := range i.was {
 		if p.is("kernel") {

@@ -15,8 +15,8 @@ import (
 // TestUndo runs the documents of testdata/undo, one behaviour a file: domains that were
 // rewritten, and edited by a client since. A file has these parts:
 //
-//	do      "revert", as it is without this part; "revert unmarked"; "revert running";
-//	        or "apply", under a policy that does nothing else
+//	do      "revert", the default; "revert unmarked"; "revert running"; or "apply", under
+//	        a policy that does nothing else
 //	in.xml  the document
 //	out.xml what must come out
 //	says    the changes, a line each

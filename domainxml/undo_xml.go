@@ -24,12 +24,12 @@ import (
 //	  </netboot:filterref>
 //	</netboot:domain>
 //
-// With reverted="yes" no rule applies to the domain; once="pending" or "done" says
-// how far the one start from the network is. metadata="new" says that the <metadata>
-// around it was not there before.
+// The marks are reverted="yes", with which no rule applies to the domain, and
+// once="pending" or "done". metadata="new" says that virt-netboot has added the
+// <metadata> around it, too.
 //
-// libvirt keeps one element a namespace and passes it on as it is; one that came
-// by virDomainSetMetadata has the prefix on the elements inside too.
+// libvirt has one element for each namespace and does not change it. In one that
+// virDomainSetMetadata has set, the elements inside have the prefix, too.
 //
 // RecordNamespace and RecordKey are what virDomainSetMetadata takes as its uri
 // and its key.
@@ -38,7 +38,7 @@ const (
 	RecordKey       = "netboot"
 )
 
-// undoElement is the record in a domain's document, nil without one.
+// undoElement is the record's element in a domain's document; nil where there is none.
 func (d *tree) undoElement() *element {
 	metadata := d.Root.Child("metadata")
 	if metadata == nil {
@@ -142,8 +142,7 @@ func orderPieces(order uint) []piece {
 	return []piece{{"<boot order='" + value + "'/>", value}}
 }
 
-// withoutPrefix is an element as it is written, but without the record's prefix
-// and the declaration of it.
+// withoutPrefix is an element's source without the record's prefix and its declaration.
 func (d *tree) withoutPrefix(e *element) string {
 	part := xmltree.NewEdits(d.Src)
 	d.dropPrefix(part, e)
@@ -170,14 +169,14 @@ func (d *tree) dropPrefix(part *edits, e *element) {
 	}
 }
 
-// undoWriter writes a record, one item a line where lines begin with indent.
+// undoWriter writes a record: on one line, or with indent one line for each item.
 type undoWriter struct {
 	prefix, indent string
 }
 
 // metadataForm is the record in the form that virDomainSetMetadata takes: without a
 // namespace, which libvirt puts into it (virXMLInjectNamespace in src/util/virxml.c).
-// It is "" where there is nothing to keep.
+// It is "" for an empty record.
 func (u undoRecord) metadataForm() string {
 	if u.empty() {
 		return ""
@@ -242,8 +241,8 @@ func sources(pieces []piece) []string {
 	return s
 }
 
-// writeUndo puts a record into the domain's metadata in place of the one that is
-// there. It returns the record as it is written.
+// writeUndo puts a record into the domain's metadata, in place of the one that is
+// there. It returns the record as written.
 func (d *Document) writeUndo(e *edits, u undoRecord) undoRecord {
 	write := func(indent string) string { return undoWriter{RecordKey + ":", indent}.record(u) }
 	metadata := d.doc.Root.Child("metadata")
@@ -261,8 +260,8 @@ func (d *Document) writeUndo(e *edits, u undoRecord) undoRecord {
 	return u
 }
 
-// insertMetadata puts a new <metadata> where libvirt writes it: behind the
-// domain's names.
+// insertMetadata puts a new <metadata> where libvirt writes it: after the domain's
+// names.
 func insertMetadata(e *edits, root *element, write func(indent string) string) {
 	for _, name := range []string{"description", "title", "genid", "uuid", "name"} {
 		before := root.Child(name)
@@ -280,7 +279,7 @@ func insertMetadata(e *edits, root *element, write func(indent string) string) {
 	e.AppendChild(root, "<metadata>"+write("")+"</metadata>")
 }
 
-// removeUndo leaves nothing of ours in the metadata.
+// removeUndo removes the record, and the <metadata> where virt-netboot has added it.
 func (d *Document) removeUndo(e *edits) {
 	el := d.undoElement
 	if d.undo.newMetadata && len(el.Parent.Children) == 1 {

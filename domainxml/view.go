@@ -7,10 +7,9 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
-// view is the part of a domain that the rules read: libvirtxml's structs, each
-// beside the element that it was read from. libvirtxml's own Unmarshal goes
-// through reflection over the whole of libvirt's schema, which costs a program
-// that runs once half a millisecond; the tests hold the two against each other.
+// view is the part of a domain that the rules read: libvirtxml's structs, each beside
+// its element. libvirtxml's own Unmarshal reflects over the whole of libvirt's schema,
+// which costs a program that runs once half a millisecond; the tests compare the two.
 type view struct {
 	doc        *tree
 	os         libvirtxml.DomainOS
@@ -95,8 +94,8 @@ func newNIC(doc *tree, el *element, number int) nic {
 	return n
 }
 
-// readOrder reads the boot orders of the devices, of each the first as libvirt
-// does (virDomainDeviceInfoParseXML in src/conf/domain_conf.c).
+// readOrder reads the devices' boot orders, the first of each device as libvirt does
+// (virDomainDeviceInfoParseXML in src/conf/domain_conf.c).
 func (v *view) readOrder(devices []*element) {
 	count := map[string]int{}
 	v.orders = map[*element]orderedDevice{}
@@ -119,9 +118,8 @@ func (v *view) readOrder(devices []*element) {
 	}
 }
 
-// mayBoot reports whether libvirt reads a boot order in such a device. In any
-// other it means nothing (VIR_DOMAIN_DEF_PARSE_ALLOW_BOOT in
-// src/conf/domain_conf.c).
+// mayBoot reports whether libvirt reads a boot order in such a device; it ignores those
+// of others (VIR_DOMAIN_DEF_PARSE_ALLOW_BOOT in src/conf/domain_conf.c).
 func mayBoot(e *element) bool {
 	switch e.Name {
 	case "disk", "filesystem", "interface", "hostdev", "redirdev":
@@ -141,7 +139,7 @@ func orderNumber(s string) uint {
 	return uint(n)
 }
 
-// label is what an operator calls a device.
+// label is a device's name for an operator.
 func (v *view) label(dev *element, number int) string {
 	if mac := v.doc.Attr(dev.Child("mac"), "address"); mac != "" {
 		return mac

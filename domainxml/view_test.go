@@ -9,8 +9,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
 )
 
-// TestViewEqualsLibvirtxml holds what the rules read against what libvirtxml
-// reads, on every document that both can read.
+// TestViewEqualsLibvirtxml compares what the rules read with what libvirtxml reads, for
+// every document that both can read.
 func TestViewEqualsLibvirtxml(t *testing.T) {
 	for _, d := range corpus.Documents(t) {
 		var typed libvirtxml.Domain

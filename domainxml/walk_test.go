@@ -13,9 +13,9 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// TestWalk takes domains through random steps of operators and of ours. After each
-// the domain is one that libvirt takes, a step of ours once more changes nothing,
-// and in the end a revert leaves what the operators have set last.
+// TestWalk takes domains through random steps of operators and of virt-netboot. After
+// each, libvirt accepts the domain, and virt-netboot's step once more changes nothing.
+// In the end a revert leaves what the operators have set last.
 func TestWalk(t *testing.T) {
 	for seed := range uint64(400) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { newWalk(t, seed).run() })

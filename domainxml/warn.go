@@ -17,8 +17,8 @@ func (r *rewrite) warnROM(chosen []nic) {
 	}
 }
 
-// romOff reports whether QEMU gets no option ROM to load: libvirt passes an empty
-// file on to it, which means just that.
+// romOff reports whether the interface has no option ROM. libvirt passes an empty file
+// name to QEMU, which then loads none.
 func romOff(rom *libvirtxml.DomainROM) bool {
 	return rom != nil && (rom.Bar == "off" || rom.Enabled == "no" || rom.File != nil && *rom.File == "")
 }

@@ -38,7 +38,7 @@ func TestIPXEKernel(t *testing.T) {
 		fetched := serveHTTP(t, akiServer)
 		startAgent(t, l)
 
-		t.Run("past the gateway", func(t *testing.T) {
+		t.Run("bypassing the gateway", func(t *testing.T) {
 			virsh(t, l, "create", g.File)
 			awaitScreen(t, l, g.Name, "root=/dev/vda1: command not found")
 			awaitScreen(t, l, g.Name, "Booting from Hard Disk") // iPXE has ended
@@ -65,7 +65,7 @@ func TestIPXEKernel(t *testing.T) {
 }
 
 // TestOrdinaryKernelThroughGateway boots an AMI: it boots as without a gateway, and
-// the operator hears why the network is not tried.
+// the log tells the operator why the network is not tried.
 func TestOrdinaryKernelThroughGateway(t *testing.T) {
 	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "ami-kernel-ramdisk")
@@ -109,7 +109,7 @@ func serveHTTP(t *testing.T, address string) <-chan string {
 	return paths
 }
 
-// awaitScreen waits until a guest shows a text on its screen.
+// awaitScreen waits until the text is on a guest's screen.
 func awaitScreen(t *testing.T, l *lab.Lab, domain, text string) {
 	t.Helper()
 	awaitGuest(t, func() error {

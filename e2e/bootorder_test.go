@@ -47,8 +47,8 @@ func TestBootOrderDisk(t *testing.T) {
 }
 
 // TestBootOrderDevice updates and attaches devices with the boot orders that the
-// client gave them. The rule has moved them since, but no call fails that does not
-// fail past the gateway.
+// client gave them. The rule has moved them since, and still no call fails that would
+// succeed bypassing the gateway.
 func TestBootOrderDevice(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		cdrom := strings.NewReplacer("<disk", "<disk device='cdrom'", "virtio", "ide").Replace(virtioDisk(t, "hdc", "<boot order='2'/>"))

@@ -27,7 +27,7 @@ func filteredInterface(mac, tap string) string {
 `, mac, tap)
 }
 
-// TestAttachDevice plugs an interface with a filterref into a running guest.
+// TestAttachDevice attaches an interface with a filterref to a running guest.
 // Without a flag virsh calls ATTACH_DEVICE, with one ATTACH_DEVICE_FLAGS.
 func TestAttachDevice(t *testing.T) {
 	const tap = "tap2"
@@ -47,8 +47,8 @@ func TestUpdateDevice(t *testing.T) {
 	})
 }
 
-// checkDevice brings a device to a guest past the gateway, where its filterref
-// arrives, and through the gateway, where it does not.
+// checkDevice gives a guest a device, bypassing the gateway, where its filterref
+// arrives, and through it, where it does not.
 func checkDevice(t *testing.T, l *lab.Lab, device, tap, command string, flags ...string) {
 	g := novaGuest(t, l, "image-qcow2-neutron")
 	if err := l.DefineFilter(t.Context(), "nova-base"); err != nil {
@@ -78,9 +78,9 @@ func checkDevice(t *testing.T, l *lab.Lab, device, tap, command string, flags ..
 	}
 }
 
-// TestRevertDevice gives the interfaces back their filterrefs that lost them on
-// their way through the gateway, which here runs without the reconciler. A guest
-// whose devices came past the gateway says what is to come out.
+// TestRevertDevice gives the interfaces back their filterrefs that the gateway, here
+// without the reconciler, has removed. A guest whose devices bypassed the gateway shows
+// what must come out.
 func TestRevertDevice(t *testing.T) {
 	attached := filteredInterface("fa:16:3e:00:00:02", "tap2")
 	updated := filteredInterface("fa:16:3e:50:43:cd", "tap3e5043cd")
@@ -133,7 +133,7 @@ func checkRevertDevice(t *testing.T, l *lab.Lab, device, command string, flags .
 	}
 	virtNetboot(t, l, "revert", g.Name)
 	if diff := cmp.Diff(want, bothFilterrefs(t, l, g.Name)); diff != "" {
-		t.Errorf("filterrefs (-past the gateway +through it and reverted):\n%s", diff)
+		t.Errorf("filterrefs (-bypassing the gateway +through it and reverted):\n%s", diff)
 	}
 }
 
@@ -151,8 +151,8 @@ func bothFilterrefs(t *testing.T, l *lab.Lab, domain string) [2][]*libvirtxml.Do
 	return both
 }
 
-// checkFilters looks at the nwfilters of a running domain, and at the bridge
-// rules of one of its interfaces, which must be there with a filter only.
+// checkFilters checks the nwfilters of a running domain, and the bridge rules of one of
+// its interfaces, which must be there only with a filter.
 func checkFilters(t *testing.T, l *lab.Lab, domain string, want []string, tap string) {
 	t.Helper()
 	if diff := cmp.Diff(want, filters(dumpxml(t, l, domain))); diff != "" {

@@ -53,8 +53,8 @@ func dhcpClients(t *testing.T, openStack string) []dhcpClient {
 	}
 	arch := func(a iana.Arch) dhcpv4.Modifier { return dhcpv4.WithOption(dhcpv4.OptClientArch(a)) }
 	plain := func(d *dhcpv4.DHCPv4) { d.DeleteOption(dhcpv4.OptionUserClassInformation); d.DeleteOption(optionIPXE) }
-	// HTTP boot needs the class in the offer. OVMF asks for it by its number; these
-	// do not, and are to get it all the same.
+	// HTTP boot needs the class in the offer. OVMF asks for it by its number; these do
+	// not, and must get it, too.
 	httpClient := func(a iana.Arch) dhcpv4.Modifier {
 		return func(d *dhcpv4.DHCPv4) {
 			plain(d)

@@ -17,8 +17,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
 
-// TestProbeAsksLikeIPXE holds the probe's request against that of the iPXE that
-// this machine's QEMU runs, under BIOS and under UEFI.
+// TestProbeAsksLikeIPXE compares the probe's request with that of the iPXE that this
+// machine's QEMU runs, under BIOS and under UEFI.
 func TestProbeAsksLikeIPXE(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, _ *lab.Lab) {
 		for firmware, args := range map[probe.Firmware][]string{
@@ -88,7 +88,7 @@ func firstRequest(t *testing.T, firmware []string) *dhcpv4.DHCPv4 {
 	return request
 }
 
-// findRequest looks for a DHCPv4 message from iPXE in a capture file: UEFI begins
+// findRequest finds a DHCPv4 message from iPXE in a capture file: UEFI begins
 // with IPv6, or with its own client.
 func findRequest(file []byte) (*dhcpv4.DHCPv4, error) {
 	const fileHeader, packetHeader = 24, 16

@@ -12,8 +12,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
 
-// asNobody runs a command as a user without any right but the capabilities given.
-func asNobody(capabilities string, command []string) []string {
+// unprivileged runs a command as a user without any right but the capabilities given.
+func unprivileged(capabilities string, command []string) []string {
 	return append([]string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
 		"--inh-caps=-all" + capabilities, "--ambient-caps=-all" + capabilities, "--bounding-set=-all" + capabilities}, command...)
 }
@@ -36,7 +36,7 @@ func TestProbeNeutron(t *testing.T) {
 		startTenantDhcpd(t, "tenant", shipped(t, "tenant/dhcpd.conf"))
 
 		command := probeProgram(answerArgs(bridge, "--json")...)
-		status, stdout, stderr := runProbe(t, asNobody(",+net_admin,+net_raw", command))
+		status, stdout, stderr := runProbe(t, unprivileged(",+net_admin,+net_raw", command))
 		if status != 1 {
 			t.Errorf("exit status %d: %s", status, stderr)
 		}
@@ -53,13 +53,13 @@ func TestProbeNeutron(t *testing.T) {
 		t.Run("by the namespace alone", func(t *testing.T) {
 			// Another instance's address than the hosts file has for it.
 			other := writeIn(t, serverDir(t), "hosts", vmMAC+",vm1,10.1.0.99\n")
-			_, stdout, stderr := runProbe(t, asNobody(",+net_admin,+net_raw", append(command, "--hostsfile", other)))
+			_, stdout, stderr := runProbe(t, unprivileged(",+net_admin,+net_raw", append(command, "--hostsfile", other)))
 			if diff := cmp.Diff(want, answersOf(report(t, stdout))); diff != "" {
 				t.Errorf("-want +got:\n%s%s", diff, stderr)
 			}
 		})
 		for missing, has := range map[string]string{"CAP_NET_ADMIN": ",+net_raw", "CAP_NET_RAW": ",+net_admin"} {
-			status, _, stderr := runProbe(t, asNobody(has, command))
+			status, _, stderr := runProbe(t, unprivileged(has, command))
 			if status != 2 || !strings.Contains(stderr, "the probe lacks "+missing+" ") || !strings.Contains(stderr, "setcap") {
 				t.Errorf("without %s: exit status %d, %s", missing, status, stderr)
 			}

@@ -79,7 +79,7 @@ func TestProbePort(t *testing.T) {
 			if ports := probePorts(t, l); len(ports) != 2 {
 				t.Fatalf("after a kill there are %q: this test tests nothing", ports)
 			}
-			// The next one takes them away, and not those of one at work.
+			// The next one removes them, and not those of a running one.
 			atWork := start()
 			ports := probePorts(t, l)
 			if slices.ContainsFunc(ports, func(p string) bool { return slices.Contains(left, p) }) || len(ports) != 2 {

@@ -13,8 +13,8 @@ import (
 // answerTime is enough for every server: dhcpd pings an address for a second.
 const answerTime = 2500 * time.Millisecond
 
-// TestDHCPServers holds the files of packaging/dhcp against the real servers: each
-// answers exactly whom it should, with the right boot file.
+// TestDHCPServers runs the files of packaging/dhcp in real servers: each answers exactly
+// the clients that it should, with the right boot file.
 func TestDHCPServers(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		addNovaBridge(t, l)
@@ -50,7 +50,7 @@ func TestDHCPServers(t *testing.T) {
 			file     string
 			firmware bool
 			// own is how it answers an ordinary client that wants an address of its
-			// own range back: ISC dhcpd cannot be kept from refusing it.
+			// own range back: ISC dhcpd always refuses it.
 			own string
 		}{
 			{"dnsmasq", startTenantDnsmasq, "tenant/dnsmasq.conf", false, ""},
@@ -100,9 +100,9 @@ func firmwareFiles() map[string]string {
 	}
 }
 
-// openStackAnswers are those that OpenStack's server is to give: to everybody but
-// iPXE, and where firmware is the tenant's, but to firmware. (A DHCPINFORM from the
-// tenant's subnet it may answer, but has no route for the answer.)
+// openStackAnswers are the right answers of OpenStack's server: to all clients except
+// iPXE, and except firmware where that is the tenant's. (It may answer a DHCPINFORM from
+// the tenant's subnet, and has no route for the answer.)
 func openStackAnswers(all []dhcpClient, firmwareIsTenants bool) map[string]string {
 	answers := silence(all)
 	answers["ordinary"] = "OFFER"
@@ -116,8 +116,8 @@ func openStackAnswers(all []dhcpClient, firmwareIsTenants bool) map[string]strin
 	return answers
 }
 
-// tenantAnswers are those that the tenant's server is to give: to nobody but iPXE
-// and, where it is to load that into firmware, to firmware.
+// tenantAnswers are the right answers of the tenant's server: only to iPXE and, where it
+// loads that into firmware, to firmware.
 func tenantAnswers(all []dhcpClient, firmware bool) map[string]string {
 	answers := silence(all)
 	answers["iPXE, BIOS"] = "OFFER http://10.77.0.1/bios.ipxe"
@@ -135,7 +135,7 @@ func tenantAnswers(all []dhcpClient, firmware bool) map[string]string {
 	return answers
 }
 
-// silence is no answer to anybody.
+// silence is no answer to any client.
 func silence(all []dhcpClient) map[string]string {
 	answers := make(map[string]string)
 	for _, c := range all {

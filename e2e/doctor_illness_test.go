@@ -18,7 +18,7 @@ type illness struct {
 	want findings
 	says string // in what was found or is to be done
 	// cause makes the node ill and returns what makes it well again.
-	cause func(t *testing.T, l *lab.Lab) (mend func())
+	cause func(t *testing.T, l *lab.Lab) (cure func())
 }
 
 func illnesses() []illness {
@@ -47,7 +47,7 @@ func illnesses() []illness {
 				must(t, l.StopLibvirtd())
 				return func() { must(t, l.StartLibvirtd(t.Context())) }
 			}},
-		{"Nova past the gateway", findings{"nova": "failure"}, novaComputeConf + ":2",
+		{"Nova bypassing the gateway", findings{"nova": "failure"}, novaComputeConf + ":2",
 			func(t *testing.T, _ *lab.Lab) func() {
 				put(t, novaComputeConf, "[Libvirt]\nconnection_uri = qemu:///system\n")
 				return func() { must(t, os.Remove(novaComputeConf)) }
@@ -61,9 +61,9 @@ func illnesses() []illness {
 				rom := filepath.Join(romDir, "efi-virtio.rom")
 				text, err := os.ReadFile(rom)
 				must(t, err)
-				mend := mountOver(t, romDir)
+				cure := mountOver(t, romDir)
 				must(t, os.WriteFile(rom, text, 0o600))
-				return mend
+				return cure
 			}},
 		{"nwfilter missing", findings{"nwfilter": "failure"}, "clean-traffic",
 			func(t *testing.T, l *lab.Lab) func() {
@@ -121,7 +121,7 @@ func agentElsewhere(t *testing.T, l *lab.Lab) func() {
 	}
 }
 
-// mountOver puts an empty directory over one.
+// mountOver mounts an empty directory over one.
 func mountOver(t *testing.T, dir string) (unmount func()) {
 	t.Helper()
 	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"))

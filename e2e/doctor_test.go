@@ -28,7 +28,7 @@ const (
 type findings map[string]string
 
 // TestDoctor causes each failure on a healthy node. The doctor must find it, must
-// find nothing else than what it entails, and be content once it is mended.
+// find nothing but what it entails, and find nothing once it is fixed.
 func TestDoctor(t *testing.T) {
 	options := lab.Options{
 		Hook:   true,
@@ -45,11 +45,11 @@ func TestDoctor(t *testing.T) {
 		wantFindings(t, l, findings{})
 		for _, ill := range illnesses() {
 			t.Run(ill.name, func(t *testing.T) {
-				mend := ill.cause(t, l)
+				cure := ill.cause(t, l)
 				if found := wantFindings(t, l, ill.want); !strings.Contains(found, ill.says) {
 					t.Errorf("it does not say %q:\n%s", ill.says, found)
 				}
-				mend()
+				cure()
 				wantFindings(t, l, findings{})
 			})
 		}
@@ -224,7 +224,7 @@ func installHook(t *testing.T, l *lab.Lab) {
 // reloadLibvirtd is systemctl reload libvirtd, and waits for its end.
 func reloadLibvirtd(t *testing.T) {
 	t.Helper()
-	const leases = "/run/libvirt/network/nwfilter.leases" // made anew by each reload
+	const leases = "/run/libvirt/network/nwfilter.leases" // made again by each reload
 	before, err := os.Stat(leases)
 	must(t, err)
 	text, err := os.ReadFile("/run/libvirtd.pid")

@@ -13,8 +13,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// TestFilterVariables has libvirt put nwfilters of its own on an interface, with
-// several sets of parameters: it does so just where we say that it will.
+// TestFilterVariables has libvirt put its own nwfilters on an interface, with several
+// sets of parameters: it does so exactly where virt-netboot says that it will.
 func TestFilterVariables(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		const port = "tapfilter"

@@ -14,7 +14,7 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
-// virshTimeout is more than any call takes that is answered at all.
+// virshTimeout is more than a call takes that gets an answer.
 const virshTimeout = 2 * time.Minute
 
 // virshFunc is virsh against libvirtd's own socket or through the gateway. It

@@ -8,8 +8,8 @@ import (
 )
 
 // TestHookDoesNotRead gives the hook a document that no pipe holds. At start,
-// started, stopped and release it exits without having read any of it; libvirt
-// gets EPIPE and must not mind.
+// started, stopped and release it exits without having read any of it; libvirt gets
+// EPIPE and must ignore it.
 func TestHookDoesNotRead(t *testing.T) {
 	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")

@@ -14,8 +14,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// TestLibvirtdHangs stops libvirtd with SIGSTOP in the middle of a connection: a
-// call ends with its context all the same.
+// TestLibvirtdHangs stops libvirtd with SIGSTOP in the middle of a connection: a call
+// still ends with its context.
 func TestLibvirtdHangs(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")
@@ -54,7 +54,7 @@ func TestLibvirtdHangs(t *testing.T) {
 		select {
 		case <-conn.Closed():
 		default:
-			t.Error("the connection with a call that nobody answers is still open")
+			t.Error("the connection with an unanswered call is still open")
 		}
 	})
 }

@@ -55,7 +55,7 @@ func TestIdentity(t *testing.T) {
 }
 
 // TestRefusal lets the mode of libvirtd's socket refuse a client, although the
-// gateway's own socket is open to everybody.
+// gateway's own socket is open to all users.
 func TestRefusal(t *testing.T) {
 	options := lab.Options{LibvirtdConf: "unix_sock_rw_perms = \"0770\"\nunix_sock_group = \"libvirt\"\nauth_unix_rw = \"none\"\n"}
 	lab.Run(t, options, func(t *testing.T, l *lab.Lab) {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestLibvirtdKilled kills libvirtd and starts it again, 20 times, while 200
-// domains are defined and some come in past the agent just before each kill.
+// domains are defined and some bypass the agent just before each kill.
 func TestLibvirtdKilled(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		const domains, kills, each = 200, 20, 15
@@ -79,7 +79,7 @@ func TestLibvirtdKilled(t *testing.T) {
 
 func name(i int) string { return fmt.Sprintf("killed-%03d", i) }
 
-// define defines domains past the agent, in one go.
+// define defines domains in one go, bypassing the agent.
 func define(t *testing.T, l *lab.Lab, files []string) {
 	t.Helper()
 	virsh(t, l, "define "+strings.Join(files, "; define "))

@@ -14,10 +14,10 @@ import (
 
 // novaRow is what becomes of one of Nova's domains.
 type novaRow struct {
-	// The bootindex of QEMU's devices for a domain that came through the gateway
-	// and for one that came past it.
+	// The bootindex of QEMU's devices for a domain that came through the gateway and for
+	// one that bypassed it.
 	gateway, direct map[string]int
-	// The nwfilters that it has past the gateway; through it, none.
+	// The nwfilters that it has bypassing the gateway; through it, none.
 	filters []string
 	kernel  bool   // libvirt boots a kernel, on both ways
 	warning string // part of what the log says of it
@@ -81,8 +81,8 @@ func TestNovaTableIsWhole(t *testing.T) {
 	}
 }
 
-// TestNovaDirect brings each of Nova's domains to libvirtd past the gateway, and
-// looks at the QEMU that libvirtd starts: what TestNova sees is the gateway's work.
+// TestNovaDirect brings each of Nova's domains to libvirtd, bypassing the gateway, and
+// inspects the QEMU that libvirtd starts: what TestNova finds is the gateway's work.
 func TestNovaDirect(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		for name, row := range novaTable() {
@@ -173,7 +173,7 @@ func checkRunning(t *testing.T, l *lab.Lab, g *lab.Guest, wantIndexes map[string
 	}
 }
 
-// checkWarned looks in the journal as an operator does.
+// checkWarned reads the journal as an operator does.
 func checkWarned(t *testing.T, l *lab.Lab, domain, part string) {
 	t.Helper()
 	const warning = "4" // LOG_WARNING of syslog(3)

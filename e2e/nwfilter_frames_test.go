@@ -24,7 +24,7 @@ const (
 	otherLinkLocal   = "fe80::f816:3eff:fe00:4"
 )
 
-// filterFrame is a frame and what a person calls it.
+// filterFrame is a frame and its name.
 type filterFrame struct {
 	name     string
 	bytes    []byte
@@ -161,7 +161,7 @@ func (b frameBuilder) ipv6(src, dst string, next byte, payload []byte) []byte {
 	return b.ethernet("33:33:00:00:00:01", unix.ETH_P_IPV6, append(packet, payload...))
 }
 
-// udp has no checksum: no filter looks at it.
+// udp has no checksum: no filter checks it.
 func udp(from, to uint16, payload []byte) []byte {
 	segment := binary.BigEndian.AppendUint16(nil, from)
 	segment = binary.BigEndian.AppendUint16(segment, to)

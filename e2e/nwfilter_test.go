@@ -72,8 +72,8 @@ func firstTable(page string) string {
 	return regexp.MustCompile(`(?m)^\| frame .*\n(\|.*\n)+`).FindString(page)
 }
 
-// TestRelaxedRules takes each rule out of the filter that is shipped: none is there
-// for nothing, and the test above notices each.
+// TestRelaxedRules removes each rule from the filter that is shipped: every rule is
+// needed, and the test above notices each.
 func TestRelaxedRules(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		addFilteredPort(t, l)

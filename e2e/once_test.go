@@ -39,7 +39,7 @@ func mbrDisk(code []byte) []byte {
 	return disk
 }
 
-// smallGuest prepares a guest with one disk and one interface, on which nobody
+// smallGuest prepares a guest with one disk and one interface, on which no server
 // answers DHCP.
 func smallGuest(t *testing.T, l *lab.Lab, name, disk string) *lab.Guest {
 	t.Helper()
@@ -144,7 +144,7 @@ func bootIndex(network, disk int) map[string]int {
 }
 
 // TestOnce has a guest boot from the network at one start: a reboot from inside and
-// the next start find its disk. Nobody answers DHCP, so how long the disk waits
+// the next start find its disk. No server answers DHCP, so how long the disk waits
 // tells whether the network was tried.
 func TestOnce(t *testing.T) {
 	for name, rule := range map[string]string{
@@ -190,7 +190,7 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// statusSays returns nil when virt-netboot status has a text.
+// statusSays returns nil when the text is in virt-netboot status.
 func statusSays(t *testing.T, l *lab.Lab, text string) func() error {
 	return func() error {
 		if out := virtNetboot(t, l, "status"); !strings.Contains(out, text) {
@@ -200,8 +200,8 @@ func statusSays(t *testing.T, l *lab.Lab, text string) func() error {
 	}
 }
 
-// TestOnceCancel takes the mark away, before the start and after it, and the rule
-// decides again.
+// TestOnceCancel removes the mark, before the start and after it, and the rule decides
+// again.
 func TestOnceCancel(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := installer(t, l)
@@ -258,8 +258,9 @@ func TestOnceWithoutAgent(t *testing.T) {
 	})
 }
 
-// TestOnceAnew has Nova define a marked domain from scratch, as for a hard reboot.
-func TestOnceAnew(t *testing.T) {
+// TestOnceDefinedAgain has Nova define a marked domain from scratch, as for a hard
+// reboot.
+func TestOnceDefinedAgain(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")
 		startAgent(t, l)

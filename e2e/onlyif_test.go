@@ -98,7 +98,7 @@ func TestInstalled(t *testing.T) {
 		if index := monitor(t, l, g.Name, `{"execute":"qom-get","arguments":{"path":"/machine/peripheral/net0","property":"bootindex"}}`); !strings.Contains(index, "1001") {
 			t.Errorf("the interface's boot index is %s", index)
 		}
-		// libvirt tells of the reboots; the agent looks at the disk again.
+		// libvirt has events of the reboots; the agent reads the disk again.
 		await(t, definitionBoots(t, l, g, bootDisk))
 		virsh(t, l, "destroy", g.Name)
 		virsh(t, l, "start", "--paused", g.Name)

@@ -9,7 +9,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// TestPrepareWarns starts a domain that came in past the gateway.
+// TestPrepareWarns starts a domain that bypassed the gateway.
 func TestPrepareWarns(t *testing.T) {
 	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")
@@ -35,8 +35,8 @@ func TestPrepareWarnsOfKernel(t *testing.T) {
 	})
 }
 
-// TestPrepareDenies refuses the start of a domain that came in past the gateway,
-// and lets one through that came through it.
+// TestPrepareDenies refuses the start of a domain that bypassed the gateway, and lets
+// one start that came through it.
 func TestPrepareDenies(t *testing.T) {
 	const config = "rules:\n  - name: strict\n    unprepared: deny\n"
 	lab.Run(t, lab.Options{Hook: true, Config: config}, func(t *testing.T, l *lab.Lab) {

@@ -43,7 +43,7 @@ func bridgeRules(t *testing.T, l *lab.Lab, tap string) []string {
 }
 
 // noFilter returns nil when a running guest has no filter; libvirt says so once
-// the bridge rules are gone. ebtables itself fails while somebody changes them.
+// the bridge rules are gone. ebtables itself fails while another program changes them.
 func noFilter(t *testing.T, l *lab.Lab, domain string) error {
 	t.Helper()
 	if f := filters(dumpxml(t, l, domain)); len(f) > 0 {
@@ -74,7 +74,7 @@ func TestReconcileStart(t *testing.T) {
 		}
 		t.Logf("ebtables -t nat -L had %d lines for %s, and has none", len(before), tap)
 		if now, err := l.QEMUPID(g.Name); err != nil || now != pid {
-			t.Errorf("QEMU is process %d (%v), was %d: somebody has restarted the guest", now, err, pid)
+			t.Errorf("QEMU is process %d (%v), was %d: the guest has been restarted", now, err, pid)
 		}
 		virsh(t, l, "destroy", g.Name)
 		virsh(t, l, "start", "--paused", g.Name)
@@ -82,7 +82,8 @@ func TestReconcileStart(t *testing.T) {
 	})
 }
 
-// TestReconcileEvent defines and starts past the gateway while the agent runs.
+// TestReconcileEvent defines and starts a domain, bypassing the gateway, while the agent
+// runs.
 func TestReconcileEvent(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		const tap = "tap3e5043cd"
@@ -122,7 +123,7 @@ func bootDevices(d libvirtxml.Domain) string {
 	return strings.Join(devices, ", ")
 }
 
-// TestReconcileAttach plugs an interface with a filter into a running guest past
+// TestReconcileAttach attaches an interface with a filter to a running guest, bypassing
 // the gateway: libvirt has an event for that, though the definition stays.
 func TestReconcileAttach(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {

@@ -83,8 +83,8 @@ func guestWithSecret(t *testing.T, l *lab.Lab) *lab.Guest {
 
 const qemuNamespace = "http://libvirt.org/schemas/domain/qemu/1.0"
 
-// TestQEMUQuotesASecret: libvirt's error has what QEMU says of its command line. That
-// is no refusal of the rewriting.
+// TestQEMUQuotesASecret: libvirt's error has what QEMU says about its command line. It
+// does not refuse the rewrite.
 func TestQEMUQuotesASecret(t *testing.T) {
 	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
 		document := novaGuest(t, l, "image-raw-filterref").Document

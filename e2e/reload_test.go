@@ -14,7 +14,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// leaveAlone is a policy that no domain is touched under.
+// leaveAlone is a policy that changes no domain.
 const leaveAlone = "rules: []\n"
 
 // messages are the agent's and the hook's, oldest first, that journalctl finds by
@@ -32,7 +32,7 @@ func messages(t *testing.T, l *lab.Lab, fields ...string) []string {
 	return all
 }
 
-// awaitMessages waits until count messages have a text in them.
+// awaitMessages waits until the text is in count messages.
 func awaitMessages(t *testing.T, l *lab.Lab, count int, text string, fields ...string) {
 	t.Helper()
 	await(t, func() error {
@@ -103,7 +103,7 @@ func TestReload(t *testing.T) {
 		define()
 		awaitMessages(t, l, 2, rewritten, own)
 
-		// Who asks is answered, though nothing has changed.
+		// There is an answer, though nothing has changed.
 		if err := l.ReloadAgent(); err != nil {
 			t.Fatal(err)
 		}
@@ -140,8 +140,8 @@ func awaitPatched(t *testing.T, path string) {
 	})
 }
 
-// TestObserveMode watches every door change nothing and say what it would, and
-// then change it once the mode is another one.
+// TestObserveMode: in mode observe every door changes nothing and says what it would
+// change; in mode enforce it changes that.
 func TestObserveMode(t *testing.T) {
 	const dnsmasq = "/etc/nova/dnsmasq.conf"
 	const config = "rules: [{name: strict, unprepared: deny}]\nfiles: [{path: " + dnsmasq + ", kind: dnsmasq}]\n"

@@ -9,13 +9,13 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// kernelDrop is a policy that takes kernels away from domains that start.
+// kernelDrop is a policy that drops the kernels of domains that start.
 const kernelDrop = `rules:
   - name: no-kernels
     kernel: drop
 `
 
-// saver is a way to put a running guest to rest and to bring it back.
+// saver is a way to save a running guest and to bring it back.
 type saver struct {
 	name          string
 	save, restore func(g *lab.Guest) []string
@@ -37,9 +37,9 @@ func savers() []saver {
 	}
 }
 
-// TestRestore brings guests back that were defined past the gateway. The hook is
-// libvirt's filter then. A kernel that runs stays, even where the policy would
-// take it away at a start.
+// TestRestore brings guests back that were defined bypassing the gateway. The hook is
+// libvirt's filter then. A kernel that runs stays, even where the policy would drop it
+// at a start.
 func TestRestore(t *testing.T) {
 	lab.Run(t, lab.Options{Hook: true, Config: kernelDrop}, func(t *testing.T, l *lab.Lab) {
 		checkRestore(t, l, "ami-kernel-ramdisk", restored{

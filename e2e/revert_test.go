@@ -62,7 +62,8 @@ func TestRevertRunning(t *testing.T) {
 			t.Errorf("a second revert says %q", out)
 		}
 
-		// The agent leaves it alone, whoever defines it, and from where.
+		// The agent leaves it alone, whichever client defines it, through the gateway or
+		// bypassing it.
 		virsh(t, l, "define", g.File)
 		await(t, func() error {
 			if !strings.Contains(virsh(t, l, "dumpxml", "--inactive", g.Name), `reverted="yes"`) {
@@ -110,7 +111,7 @@ func nics(t *testing.T, l *lab.Lab, domain string) []string {
 	return all
 }
 
-// withoutRecord is a document without the element that virt-netboot keeps in it.
+// withoutRecord is a document without the undo record.
 func withoutRecord(document string) string {
 	var kept []string
 	inside := false
@@ -126,8 +127,8 @@ func withoutRecord(document string) string {
 	return strings.Join(kept, "")
 }
 
-// TestRevertTransient keeps what it takes from a guest that has no definition in
-// the guest's live metadata.
+// TestRevertTransient: the undo record of a guest without a definition is in its live
+// metadata.
 func TestRevertTransient(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "two-nics-two-filters")
@@ -156,12 +157,12 @@ func TestUnknownDomain(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-raw-filterref")
 		virsh(t, l, "define", g.File)
-		out, err := l.VirtNetboot(t.Context(), "apply", "nobody", g.Name)
+		out, err := l.VirtNetboot(t.Context(), "apply", "unknown", g.Name)
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 			t.Errorf("apply ends with %v, want exit status 1", err)
 		}
-		if want := "nobody: libvirt has no domain of this name or UUID"; err == nil || !strings.Contains(err.Error(), want) {
+		if want := "unknown: libvirt has no domain of this name or UUID"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, want %q", err, want)
 		}
 		if !strings.Contains(out, g.Name+": boot order network, hd instead of hd\n") {

@@ -65,8 +65,8 @@ func exitStatus(t *testing.T, err error) int {
 	return 0
 }
 
-// TestStatus looks at guests that came in by each door, and at an agent that has
-// lost its libvirt.
+// TestStatus shows guests that came in by each door, and an agent that has lost its
+// libvirt.
 func TestStatus(t *testing.T) {
 	lab.Run(t, lab.Options{Config: "files: [{path: /etc/nova/dnsmasq.conf, kind: dnsmasq}]\n"}, func(t *testing.T, l *lab.Lab) {
 		if _, err := l.VirtNetboot(t.Context(), "status"); exitStatus(t, err) != 2 || !strings.Contains(err.Error(), "the agent does not run") {
@@ -156,7 +156,7 @@ func byName(rows []statusRow) map[string]statusRow {
 	return all
 }
 
-// TestStatusForRoot: domains' names and projects are nobody else's business.
+// TestStatusForRoot: only root may see domains' names and projects.
 func TestStatusForRoot(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		startAgent(t, l)
@@ -164,7 +164,7 @@ func TestStatusForRoot(t *testing.T) {
 		nobody := &syscall.Credential{Uid: 65534, Gid: 65534}
 		out, err := startShell(t, nobody, program, "status").finish("")
 		if exitStatus(t, err) != 2 || !strings.Contains(out, "only root may ask the agent") {
-			t.Errorf("nobody hears %q, %v", out, err)
+			t.Errorf("the user nobody gets %q, %v", out, err)
 		}
 	})
 }

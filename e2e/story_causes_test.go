@@ -87,7 +87,7 @@ func TestStoryCauses(t *testing.T) {
 	})
 }
 
-// checkVerdict holds the probe's verdict on a tenant's network against one.
+// checkVerdict compares the probe's verdict on a tenant's network with one.
 func checkVerdict(t *testing.T, tenant *network.Tenant, want string) {
 	t.Helper()
 	_, stdout, stderr := runProbe(t, probeProgram(answerArgs(tenant.Bridge, "--json")...))
@@ -100,7 +100,7 @@ func checkVerdict(t *testing.T, tenant *network.Tenant, want string) {
 	}
 }
 
-// checkNotAsked holds that nothing came from a guest that did not try the network.
+// checkNotAsked checks that nothing came from a guest that did not try the network.
 func checkNotAsked(t *testing.T, tenant *network.Tenant, since time.Time) {
 	t.Helper()
 	if n := tenant.Asked(since); n > 0 {
@@ -108,7 +108,7 @@ func checkNotAsked(t *testing.T, tenant *network.Tenant, since time.Time) {
 	}
 }
 
-// checkNotServed holds that a guest asked for an address but never fetched a script.
+// checkNotServed checks that a guest asked for an address and fetched no script.
 func checkNotServed(t *testing.T, tenant *network.Tenant, since time.Time) {
 	t.Helper()
 	if tenant.Asked(since) == 0 {

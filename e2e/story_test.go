@@ -20,7 +20,7 @@ import (
 const storyConfig = "files: []\n"
 
 // TestStory is the seed's story: an instance defined by Nova's document boots what
-// its tenant serves, and nobody else has a part in it.
+// its tenant serves, and no other server has a part in it.
 func TestStory(t *testing.T) {
 	lab.Run(t, lab.Options{Hook: true, Config: storyConfig}, func(t *testing.T, l *lab.Lab) {
 		tenant, neighbour := openTenant(t, l, network.First()), openTenant(t, l, network.Second())
@@ -31,7 +31,7 @@ func TestStory(t *testing.T) {
 		virsh(t, l, "create", g.File)
 		awaitScreen(t, l, g.Name, "Booting from Hard Disk")
 		if n := tenant.Asked(since); n > 0 {
-			t.Errorf("past the gateway it asked %d times, this test tests nothing", n)
+			t.Errorf("bypassing the gateway it asked %d times, so this test tests nothing", n)
 		}
 		virsh(t, l, "destroy", g.Name)
 
@@ -125,7 +125,7 @@ func awaitGuest(t *testing.T, check func() error) {
 	}
 }
 
-// awaitConsole waits until a kernel, of whomever's, writes to the guest's console.
+// awaitConsole waits until any kernel writes to the guest's console.
 func awaitConsole(t *testing.T, g *lab.Guest, tenant *network.Tenant, since time.Time) {
 	t.Helper()
 	awaitGuest(t, func() error {
@@ -137,8 +137,8 @@ func awaitConsole(t *testing.T, g *lab.Guest, tenant *network.Tenant, since time
 	})
 }
 
-// checkOnlyTenantAnswered holds that iPXE asked, that the tenant's server and no
-// other answered, and that OpenStack's heard it and kept silent.
+// checkOnlyTenantAnswered checks that iPXE asked, that only the tenant's server
+// answered, and that OpenStack's received the request and ignored it.
 func checkOnlyTenantAnswered(t *testing.T, tenant *network.Tenant, since time.Time) {
 	t.Helper()
 	asked, answered := 0, 0

@@ -95,9 +95,9 @@ func newDecider(s libvirt.State) *decider {
 	return d
 }
 
-// Enforce decides as the rules say. reverted is whether the domain was marked as
-// reverted when it was last seen: a document that has lost the mark since, such as
-// one that Nova has written from scratch for a hard reboot, gets it back.
+// Enforce decides by the rules. reverted says that the domain was marked as reverted
+// when it was last inspected. A document that has lost the mark since, such as one that
+// Nova has written from scratch for a hard reboot, gets it back.
 func Enforce(r domainxml.Rewriter, s libvirt.State, reverted bool) Decision {
 	d := newDecider(s)
 	if d.canDefine() {
@@ -124,7 +124,7 @@ func Enforce(r domainxml.Rewriter, s libvirt.State, reverted bool) Decision {
 	return d.decision()
 }
 
-// Revert decides as `virt-netboot revert` does: what was taken away comes back,
+// Revert decides as `virt-netboot revert` does: what the undo record has is put back,
 // and the domain is marked.
 func Revert(s libvirt.State) Decision {
 	d := newDecider(s)
@@ -156,8 +156,8 @@ func (d *decider) canDefine() bool {
 	return d.definition != nil
 }
 
-// canUpdate reports whether there is a running guest's document that can be read,
-// beside a definition that can.
+// canUpdate reports whether there is a running guest's document that can be read, and
+// no definition that cannot.
 func (d *decider) canUpdate() bool {
 	if d.Facts.Unreadable != nil {
 		return false
@@ -172,8 +172,8 @@ func (d *decider) unreadable(err error) {
 	}
 }
 
-// bootNetworkLast has a reset of the running guest find its other devices first,
-// unless its document has the network first without virt-netboot.
+// bootNetworkLast makes the network the last at a reset of the running guest, unless
+// its document has the network first without virt-netboot.
 func (d *decider) bootNetworkLast() {
 	without, err := d.live.Revert(false, domainxml.Inactive)
 	d.unreadable(err)
@@ -182,14 +182,14 @@ func (d *decider) bootNetworkLast() {
 	}
 }
 
-// complete has the undo record name the domain and its devices.
+// complete adds the domain's UUID and the devices' names to the undo record.
 func (d *decider) complete() {
 	facts := d.Facts
 	d.define(d.definition.Completed())
 	d.Facts.Rule, d.Facts.Warnings = facts.Rule, facts.Warnings
 }
 
-// define takes over what is made of the definition.
+// define sets what becomes of the definition.
 func (d *decider) define(res domainxml.Result, err error) {
 	if err != nil {
 		d.unreadable(err)
@@ -203,7 +203,7 @@ func (d *decider) define(res domainxml.Result, err error) {
 	}
 }
 
-// update takes over what is made of the running guest's document.
+// update sets what becomes of the running guest's document.
 func (d *decider) update(res domainxml.Result, err error) {
 	if err != nil {
 		d.unreadable(err)

@@ -8,7 +8,7 @@ import (
 )
 
 // Once decides as `virt-netboot once` does: the domain is marked, or with OnceNone
-// its mark is taken away, and the boot order follows.
+// its mark is removed, and the boot order follows.
 func Once(r domainxml.Rewriter, s libvirt.State, to domainxml.Once) Decision {
 	d := newDecider(s)
 	if !s.Persistent {
@@ -34,9 +34,9 @@ func (d *decider) once(r domainxml.Rewriter, to domainxml.Once) {
 	}
 }
 
-// startedOnce is the definition, with the mark of once moved on where the guest has
-// started. A guest that runs with the mark has started with it: there is no other way
-// into the running guest's document, so that nothing needs to watch the start.
+// startedOnce is the definition, with the mark of once set to done where the guest has
+// started. A running guest that has the mark has started with it, so nothing needs to
+// watch the start.
 func (d *decider) startedOnce() *domainxml.Document {
 	if d.live != nil && pending(d.live) && pending(d.definition) {
 		return d.definition.WithOnce(domainxml.OnceDone)
@@ -44,8 +44,8 @@ func (d *decider) startedOnce() *domainxml.Document {
 	return d.definition
 }
 
-// running is the running guest's document, with the mark of once moved on, and whether
-// a reset of the guest is to find its disk first.
+// running is the running guest's document, with the mark of once set to done, and
+// whether a reset of the guest must find its disk first.
 func (d *decider) running(r domainxml.Rewriter) (live *domainxml.Document, diskNext bool) {
 	if pending(d.live) || untilInstalled(r, d.live) {
 		return d.live.WithOnce(domainxml.OnceDone), true
@@ -55,9 +55,9 @@ func (d *decider) running(r domainxml.Rewriter) (live *domainxml.Document, diskN
 
 func pending(doc *domainxml.Document) bool { return doc.Once() == domainxml.OncePending }
 
-// untilInstalled reports whether a guest has started from the network for its rule
-// to do so while its disk is blank. At a reset the disk may come first: the firmware
-// goes on to the network from one that is still blank.
+// untilInstalled reports whether a guest has started from the network because its rule
+// wants that while the disk is blank. At a reset the disk may come first: from one that
+// is still blank, the firmware goes on to the network.
 func untilInstalled(r domainxml.Rewriter, live *domainxml.Document) bool {
 	if live.Once() != domainxml.OnceNone {
 		return false

@@ -27,7 +27,7 @@ const (
 	toDisk  = "boot order hd instead of network, hd"
 	started = "it has started from the network once; from now on its boot order is the one without virt-netboot"
 	pends   = "marked: the network first at its next start only"
-	unmark  = "its mark of virt-netboot once is taken away"
+	unmark  = "its mark of virt-netboot once is removed"
 )
 
 // step is what a decision does, and the mark after it.

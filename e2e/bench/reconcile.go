@@ -21,12 +21,12 @@ import (
 const idle = 10 * time.Second
 
 // reconcile measures how the agent grows with the domains of its node, on a real
-// libvirtd: a pass that redefines those that came in past the gateway, a pass
-// that finds everything in sync, and what the agent takes while it waits.
+// libvirtd: a pass that redefines those that bypassed the gateway, a pass that finds
+// everything in sync, and what the agent uses while it waits.
 func (b bench) reconcile(ctx context.Context) error {
 	fmt.Println("\nthe reconciler, about a minute …")
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "domains\tredefined\tin\tall looked at in\tresident memory\tidle processor time\t")
+	fmt.Fprintln(w, "domains\tredefined\tin\tall inspected in\tresident memory\tidle processor time\t")
 	defined := 0
 	for _, n := range []int{100, 1000, 5000} {
 		if _, err := b.lab.Command(ctx, "/usr/bin/python3", filepath.Join(b.testdata, "define.py"), lab.LibvirtSocket,
@@ -54,8 +54,8 @@ type use struct {
 	cpu      time.Duration // while it was watched
 }
 
-// pass starts an agent and returns how long it took to look at all n domains,
-// and what it took during a while of nothing after that.
+// pass starts an agent and returns how long it took to inspect all n domains, and what
+// it used in an idle while after that.
 func (b bench) pass(ctx context.Context, n int, watch time.Duration) (time.Duration, use, error) {
 	agent := exec.CommandContext(ctx, filepath.Join(b.root, "bin", "virt-netboot"), "agent", "--only", status.ComponentReconcile)
 	agent.Cancel = func() error { return agent.Process.Signal(os.Interrupt) }
@@ -69,7 +69,7 @@ func (b bench) pass(ctx context.Context, n int, watch time.Duration) (time.Durat
 	var s status.Status
 	err := lab.Await(ctx, func() (err error) {
 		if s, err = status.Node(ctx, status.Dir); err == nil && s.LastReconcile.IsZero() {
-			err = errors.New("the agent has not looked at all domains yet")
+			err = errors.New("the agent has not inspected all domains yet")
 		}
 		return err
 	})
@@ -77,7 +77,7 @@ func (b bench) pass(ctx context.Context, n int, watch time.Duration) (time.Durat
 		return 0, use{}, err
 	}
 	if len(s.Domains) != n {
-		return 0, use{}, fmt.Errorf("the agent looked at %d domains of %d", len(s.Domains), n)
+		return 0, use{}, fmt.Errorf("the agent inspected %d domains of %d", len(s.Domains), n)
 	}
 	before, err := processorTime(agent.Process.Pid)
 	if err != nil {

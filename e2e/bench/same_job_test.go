@@ -17,8 +17,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// The scripts that the hook is compared with do what it does to the document,
-// except for its note of what was taken away.
+// The scripts that the hook is compared with do what it does to the document, except
+// for the undo record.
 func TestSameJob(t *testing.T) {
 	document, err := os.ReadFile("testdata/domain.xml")
 	if err != nil {
@@ -50,8 +50,8 @@ func TestSameJob(t *testing.T) {
 	}
 }
 
-// tokens is what a document says: elements with their attributes in order, and
-// text that is more than white space. The rules' own note is left out.
+// tokens is what a document says: elements with their attributes in order, and text that
+// is more than white space, without the undo record.
 func tokens(t *testing.T, document []byte) []string {
 	t.Helper()
 	var said []string

@@ -112,7 +112,7 @@ func (s *story) showRewrite(ctx context.Context, document string) error {
 }
 
 // changedLines are the lines that a diff adds and removes. The undo record is one
-// line: it keeps what the others remove.
+// line: it has what the others remove.
 func changedLines(diff string) []string {
 	var lines []string
 	inRecord := false
@@ -190,7 +190,7 @@ func heading(format string, args ...any) {
 	fmt.Printf("\n\x1b[1m"+format+"\x1b[0m\n", args...)
 }
 
-// say prints a text behind its label, on as many lines of 80 characters as it takes.
+// say prints a text after its label, in lines of 80 characters.
 func say(label, text string) {
 	const width = 80 - len("  label    ")
 	for len(text) > width && strings.Contains(text[:width], " ") {

@@ -49,7 +49,7 @@ func (l *Lab) WriteConfig(yaml string) error {
 
 // StartAgent starts virt-netboot agent as systemd does, with the rights that its
 // units leave it and the journal as its standard error, and waits until its gateway
-// lets in whom libvirtd lets in.
+// accepts the clients that libvirtd accepts.
 func (l *Lab) StartAgent(ctx context.Context, args ...string) error {
 	args = append([]string{"agent"}, args...)
 	if _, err := os.Stat(ConfigPath); err == nil {

@@ -92,8 +92,8 @@ func Enter(ctx context.Context, redirect func(*exec.Cmd), args ...string) error 
 }
 
 // initProcess is PID 1: it makes the file system, runs the program, reaps
-// orphans and returns the program's exit code. libvirtd waits for the death of a
-// QEMU that is nobody's child with kill(pid, 0), which a zombie still answers.
+// orphans and returns the program's exit code. libvirtd waits for the death of an
+// orphaned QEMU with kill(pid, 0), which a zombie still answers.
 func initProcess() (int, error) {
 	syscall.CloseOnExec(lifelineFD)
 	signals := make(chan os.Signal, 1)
@@ -129,7 +129,7 @@ func initProcess() (int, error) {
 // having waited, killed for one: that closes the pipe.
 func endWithParent() {
 	lifeline := os.NewFile(lifelineFD, "lifeline")
-	_, _ = lifeline.Read(make([]byte, 1)) // nobody writes: it returns at the end
+	_, _ = lifeline.Read(make([]byte, 1)) // there is no writer: it returns at the end
 	killAll()
 }
 

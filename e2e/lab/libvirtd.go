@@ -20,7 +20,7 @@ const (
 	HookPath = "/etc/libvirt/hooks/qemu.d/50-virt-netboot"
 )
 
-// libvirtdConf lets everybody in, as polkit is not there to ask.
+// libvirtdConf lets all users in, since there is no polkit to ask.
 const libvirtdConf = `unix_sock_group = "libvirt"
 unix_sock_rw_perms = "0777"
 auth_unix_rw = "none"
@@ -84,7 +84,7 @@ func virshArgs(socket string, args []string) []string {
 // URI is the address of libvirt's system connection through a socket.
 func URI(socket string) string { return "qemu+unix:///system?socket=" + socket }
 
-// connectable returns nil when somebody listens on the unix socket.
+// connectable returns nil when a server listens on the unix socket.
 func connectable(path string) error {
 	conn, err := net.Dial("unix", path)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 
 // Run runs the body of a test in a lab of its own, beside the labs of other
 // tests. TestMain must call [Main] first. A machine that cannot have a lab fails
-// the test, unless the only fault is that somebody without root runs it outside
-// CI: then it is skipped and says so.
+// the test. The exception is a user other than root, outside CI: then the test is
+// skipped and says so.
 func Run(t *testing.T, options Options, body func(t *testing.T, l *Lab)) {
 	t.Helper()
 	if !Inside() {

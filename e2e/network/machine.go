@@ -32,7 +32,7 @@ func (m Machine) Add(ctx context.Context, l *lab.Lab) error {
 		fmt.Sprintf("-n %s link set %s up", m.Name, m.Device))
 }
 
-// Remove takes the machine away.
+// Remove removes the machine.
 func (m Machine) Remove(ctx context.Context, l *lab.Lab) error {
 	return ip(ctx, l, "link del "+m.port(), "netns del "+m.Name)
 }

@@ -51,7 +51,7 @@ func First() *Tenant {
 	return t
 }
 
-// Second is another one, who must never be asked.
+// Second is another tenant, whose servers must never be asked.
 func Second() *Tenant { return newTenant("neighbour", "br101", "10.2.0.1") }
 
 func newTenant(name, bridge, gateway string) *Tenant {
@@ -97,7 +97,7 @@ func (t *Tenant) HostsFile() string {
 	return "/var/lib/nova/networks/nova-" + t.Bridge + ".conf"
 }
 
-// StartOpenStack starts OpenStack's server anew with the text of its configuration.
+// StartOpenStack restarts OpenStack's server with the text of its configuration.
 func (t *Tenant) StartOpenStack(ctx context.Context, conf string) error {
 	if err := stop(t.OpenStack); err != nil {
 		return err
@@ -124,7 +124,7 @@ func put(path, text string) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-// StartDHCP starts the tenant's server anew with the text of its configuration.
+// StartDHCP restarts the tenant's server with the text of its configuration.
 func (t *Tenant) StartDHCP(ctx context.Context, conf string) error {
 	if err := stop(t.DHCP); err != nil {
 		return err

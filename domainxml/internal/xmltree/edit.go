@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Edits collects splices of a document and applies them in one pass. What no
-// splice covers comes out as it went in.
+// Edits collects splices of a document and applies them in one pass. All other bytes
+// stay as they are.
 type Edits struct {
 	src     []byte
 	splices []splice
@@ -21,11 +21,12 @@ type splice struct {
 	text       string
 }
 
+// SetAttribute replaces an attribute's value.
 func (e *Edits) SetAttribute(a *Attribute, value string) {
 	e.Replace(a.Start, a.End, Escape(value))
 }
 
-// Remove takes an element away together with its line, if it has one to itself.
+// Remove removes an element, with its line where it is alone on it.
 func (e *Edits) Remove(el *Element) {
 	start := el.Start
 	if indent := e.Indent(el); strings.HasPrefix(strings.TrimPrefix(indent, "\r"), "\n") {
@@ -34,7 +35,8 @@ func (e *Edits) Remove(el *Element) {
 	e.Replace(start, el.End, "")
 }
 
-// InsertBefore puts new elements before one, each on a line like its line.
+// InsertBefore puts new elements before el, each on a line of its own where el is on
+// one.
 func (e *Edits) InsertBefore(el *Element, elements ...string) {
 	text := ""
 	for _, s := range elements {
@@ -43,7 +45,7 @@ func (e *Edits) InsertBefore(el *Element, elements ...string) {
 	e.Replace(el.Start, el.Start, text)
 }
 
-// InsertAfter puts new elements behind one, each on a line like its line.
+// InsertAfter puts new elements after el, each on a line of its own where el is on one.
 func (e *Edits) InsertAfter(el *Element, elements ...string) {
 	text := ""
 	for _, s := range elements {
@@ -52,7 +54,7 @@ func (e *Edits) InsertAfter(el *Element, elements ...string) {
 	e.Replace(el.End, el.End, text)
 }
 
-// AppendChild puts a new element behind the last child of one.
+// AppendChild puts a new element after el's last child.
 func (e *Edits) AppendChild(el *Element, s string) {
 	switch {
 	case len(el.Children) > 0:
@@ -64,8 +66,8 @@ func (e *Edits) AppendChild(el *Element, s string) {
 	}
 }
 
-// Indent returns the white space before an element from the line break on, ""
-// when something else stands on its line.
+// Indent returns the white space before an element from the line break on, "" when
+// there is something else before it on its line.
 func (e *Edits) Indent(el *Element) string {
 	line := len(bytes.TrimRight(e.src[:el.Start], " \t"))
 	if line == 0 || e.src[line-1] != '\n' {
@@ -86,12 +88,12 @@ func (e *Edits) Quote(el *Element) string {
 	return "'"
 }
 
-// Replace puts text in the place of Src[start:end].
+// Replace replaces Src[start:end] with text.
 func (e *Edits) Replace(start, end int, text string) {
 	e.splices, e.sorted = append(e.splices, splice{start, end, text}), false
 }
 
-// NewEdits returns edits of a source that change nothing yet.
+// NewEdits returns edits of a source, without any change yet.
 func NewEdits(src []byte) *Edits { return &Edits{src: src} }
 
 // None reports whether nothing changes.
@@ -100,8 +102,7 @@ func (e *Edits) None() bool { return len(e.splices) == 0 }
 // Apply returns the edited document, the source itself where nothing changes.
 func (e *Edits) Apply() []byte { return e.within(0, len(e.src)) }
 
-// Element returns an element with the edits inside it; none may be at its very
-// edges.
+// Element returns an element with the edits inside it. No edit may be at its edges.
 func (e *Edits) Element(el *Element) string { return string(e.within(el.Start, el.End)) }
 
 // within applies the splices inside src[start:end].
@@ -128,8 +129,8 @@ func (e *Edits) within(start, end int) []byte {
 	return append(out, e.src[start:end]...)
 }
 
-// sort brings the splices in the order of the document, an insertion before a
-// removal at the same place.
+// sort sorts the splices in the order of the document, an insertion before a removal at
+// the same offset.
 func (e *Edits) sort() {
 	if !e.sorted {
 		slices.SortStableFunc(e.splices, func(a, b splice) int { return cmp.Or(a.start-b.start, a.end-b.end) })

@@ -1,6 +1,5 @@
-// Package xmltree reads XML without losing a byte of it: a [Document] knows where
-// each element and attribute stands in the source, and [Edits] splice changes into
-// that source.
+// Package xmltree reads XML without losing a byte: a [Document] has the positions of
+// elements and attributes in the source, and [Edits] splices changes into it.
 //
 //	doc, err := xmltree.Parse(src)
 //	name := doc.Root.Child("name")
@@ -20,7 +19,7 @@ type Document struct {
 	str  string // Src
 }
 
-// Element is one element and its place in the source. For <a x='1'>…</a> Start
+// Element is one element and its position in the source. For <a x='1'>…</a> Start
 // is at the first <, Body behind the first >, BodyEnd at the second <, and End
 // behind the second >; for <a/> Body, BodyEnd and End are all behind the />.
 type Element struct {
@@ -29,7 +28,7 @@ type Element struct {
 	Attrs                     []Attribute
 	Children                  []*Element
 	Parent                    *Element
-	// Foreign: it is in a default namespace (xmlns='…'), where libvirt's XPath
+	// Foreign says that it is in a default namespace (xmlns='…'), where libvirt's XPath
 	// expressions do not find it.
 	Foreign bool
 }
@@ -42,7 +41,7 @@ type Attribute struct {
 
 func (e *Element) empty() bool { return e.End == e.Body }
 
-// Child returns the first child of that name as libvirt finds it, or nil.
+// Child returns the first child of that name that libvirt finds, or nil.
 func (e *Element) Child(name string) *Element {
 	if e == nil {
 		return nil
@@ -55,7 +54,7 @@ func (e *Element) Child(name string) *Element {
 	return nil
 }
 
-// All returns the children of that name as libvirt finds them.
+// All returns the children of that name that libvirt finds.
 func (e *Element) All(name string) []*Element {
 	if e == nil {
 		return nil
@@ -69,7 +68,7 @@ func (e *Element) All(name string) []*Element {
 	return found
 }
 
-// Attribute returns the attribute of that name, nil without it.
+// Attribute returns the attribute of that name, or nil.
 func (e *Element) Attribute(name string) *Attribute {
 	if e == nil {
 		return nil
@@ -82,8 +81,8 @@ func (e *Element) Attribute(name string) *Attribute {
 	return nil
 }
 
-// Attr returns the value of an attribute, "" without it. It is a copy, which does not
-// keep the whole document in memory.
+// Attr returns the value of an attribute, "" without it. It is a copy, so it does not
+// hold the whole document in memory.
 func (d *Document) Attr(e *Element, name string) string {
 	a := e.Attribute(name)
 	if a == nil {
@@ -93,7 +92,7 @@ func (d *Document) Attr(e *Element, name string) string {
 }
 
 // Text returns the element's own character data, like XPath's string() for an
-// element without children. It is a copy, as that of Attr.
+// element without children. It is a copy, as for Attr.
 func (d *Document) Text(e *Element) string {
 	if e == nil {
 		return ""
@@ -158,10 +157,10 @@ func (e *Element) Local() string {
 	return e.Name
 }
 
-// Source is an element as it is written.
+// Source is an element's source.
 func (d *Document) Source(e *Element) string { return d.str[e.Start:e.End] }
 
-// Inner is what is written between the tags of an element.
+// Inner is the source between an element's tags.
 func (d *Document) Inner(e *Element) string { return d.str[e.Body:e.BodyEnd] }
 
 // Slice is a part of the source.

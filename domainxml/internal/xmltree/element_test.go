@@ -2,7 +2,7 @@ package xmltree
 
 import "testing"
 
-// TestText: an element's own text, whatever stands between it.
+// TestText: an element's own text, without what is between its parts.
 func TestText(t *testing.T) {
 	for name, c := range map[string]struct{ doc, want string }{
 		"plain":                   {"<a>b</a>", "b"},

@@ -27,8 +27,8 @@ func (p *parser) encodingError(encoding string) error {
 	return p.fail(p.at, "encoding %s is not read; convert the document to UTF-8", encoding)
 }
 
-// isUTF16 reports whether a document begins as one in UTF-16 does: with a byte
-// order mark or, without one, with half a < (XML 1.0, appendix F).
+// isUTF16 reports whether a document is in UTF-16: it begins with a byte order mark or,
+// without one, with half a < (XML 1.0, appendix F).
 func isUTF16(src []byte) bool {
 	for _, begin := range []string{"\xff\xfe", "\xfe\xff", "<\x00", "\x00<"} {
 		if hasPrefix(src, begin) {

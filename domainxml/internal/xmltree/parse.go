@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// SyntaxError is a document that cannot be read, and so is never changed.
+// SyntaxError is the error for a document that cannot be read, which is never changed.
 type SyntaxError struct {
-	Line, Column int // of the place, both from 1; columns count bytes
+	Line, Column int // both from 1; columns count bytes
 	Message      string
 }
 
@@ -47,9 +47,9 @@ const (
 	endTagOpen   = "</"
 )
 
-// Parse reads a whole document. It is stricter than it needs to be where libvirt
-// could read the document differently: a document type declaration, an encoding
-// other than UTF-8 or ASCII, or an entity beyond XML's own five is a [SyntaxError].
+// Parse reads a whole document. It is strict where libvirt could read the document
+// differently: a document type declaration, an encoding other than UTF-8 or ASCII, or an
+// entity other than XML's own five is a [SyntaxError].
 func Parse(src []byte) (*Document, error) {
 	p := parser{src: src, str: string(src)}
 	if err := p.run(); err != nil {
@@ -60,7 +60,7 @@ func Parse(src []byte) (*Document, error) {
 
 type parser struct {
 	src  []byte
-	str  string // the same, for names and values to be parts of
+	str  string // the same, of which names and values are parts
 	slab []Element
 	at   int
 	root *Element

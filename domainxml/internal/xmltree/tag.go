@@ -41,7 +41,7 @@ func (p *parser) grow(offset int) error {
 	return nil
 }
 
-// newElement takes one from a slab: a document has hundreds.
+// newElement takes an element from a slab, since a document has hundreds.
 func (p *parser) newElement() *Element {
 	if len(p.slab) == 0 {
 		p.slab = make([]Element, 64)
@@ -128,8 +128,8 @@ func (p *parser) attribute(e *Element) error {
 	return nil
 }
 
-// hasAttribute reports whether the tag that is being read has an attribute
-// already. One with many is not searched through for each.
+// hasAttribute reports whether the tag that is being read already has an attribute. It
+// uses a map where there are many.
 func (p *parser) hasAttribute(e *Element, name string) bool {
 	const few = 16
 	if len(e.Attrs) < few {

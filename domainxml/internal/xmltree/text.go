@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// reference resolves the reference at the beginning of s, such as &amp; or
-// &#x41;, and returns its length, 0 when it is none.
+// reference resolves the reference at the beginning of s, such as &amp; or &#x41;, and
+// returns its length, or 0 when there is none.
 func reference(s string) (rune, int) {
 	end := strings.IndexByte(s[:min(len(s), 12)], ';')
 	if end < 2 {
@@ -63,7 +63,7 @@ func Unescape(s string) string {
 	return b.String()
 }
 
-// Escape makes a value fit for an attribute in either kind of quotes.
+// Escape escapes a value for an attribute in either kind of quotes.
 func Escape(s string) string {
 	if !strings.ContainsAny(s, "&<>'\"") {
 		return s
