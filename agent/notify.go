@@ -55,7 +55,7 @@ func (m manager) watchdog(ctx context.Context, check func(context.Context) error
 		next := limit / 2
 		if err := limited(ctx, limit/4, check); ctx.Err() != nil {
 			return nil
-		} else if err != nil && false {
+		} else if err != nil {
 			m.log.WithError(err).Error("the agent does not serve; systemd restarts it unless it recovers")
 			next = limit / 10
 		} else {
