@@ -13,9 +13,11 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/status"
@@ -83,39 +85,68 @@ func TestWatchdog(t *testing.T) {
 	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
 	const patience = 2 * time.Second // of systemd
 	t.Setenv("WATCHDOG_USEC", strconv.FormatInt(patience.Microseconds(), 10))
-	var fails atomic.Bool
-	checks := make(chan struct{}, 1000)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() {
-		done <- manager{quiet()}.watchdog(ctx, func(ctx context.Context) error {
-			checks <- struct{}{}
-			if fails.Load() {
-				<-ctx.Done() // as a gateway that hangs
-				return ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		var fails atomic.Bool
+		var checks atomic.Int32
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- manager{quiet()}.watchdog(ctx, func(ctx context.Context) error {
+				checks.Add(1)
+				if fails.Load() {
+					<-ctx.Done() // as a gateway that hangs
+					return ctx.Err()
+				}
+				return nil
+			})
+		}()
+		for range 5 {
+			time.Sleep(patience - time.Millisecond)
+			if heard(t, socket, "WATCHDOG=1") == 0 {
+				t.Errorf("no sign of life while systemd waits, for %v", patience)
 			}
-			return nil
-		})
-	}()
-	expect(t, socket, `^WATCHDOG=1$`)
-	began := time.Now()
-	expect(t, socket, `^WATCHDOG=1$`)
-	if pause := time.Since(began); pause >= patience {
-		t.Errorf("%v between two signs of life, where systemd waits for %v", pause, patience)
+		}
+		fails.Store(true)
+		before := checks.Load()
+		time.Sleep(10 * patience)
+		if n := heard(t, socket, "WATCHDOG=1"); n > 0 {
+			t.Errorf("the service manager hears %d times of a gateway that hangs", n)
+		}
+		if n := checks.Load() - before; n < 10 {
+			t.Errorf("a gateway that hangs is looked at %d times within %v", n, 10*patience)
+		}
+		fails.Store(false)
+		time.Sleep(patience)
+		if heard(t, socket, "WATCHDOG=1") == 0 {
+			t.Error("no sign of life after it has recovered")
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// heard is how often the service manager has heard the state since it was last asked.
+// It must hear no other.
+func heard(t *testing.T, manager *net.UnixConn, state string) int {
+	t.Helper()
+	raw, err := manager.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
 	}
-	fails.Store(true)
-	for len(checks) > 0 {
-		<-checks
-	}
-	for range 3 {
-		<-checks
-	}
-	silence(t, socket)
-	fails.Store(false)
-	expect(t, socket, `^WATCHDOG=1$`)
-	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
+	for times := 0; ; times++ {
+		b, n := make([]byte, 1000), 0
+		var received error
+		if err := raw.Read(func(fd uintptr) bool { n, received = unix.Read(int(fd), b); return true }); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case errors.Is(received, unix.EAGAIN):
+			return times
+		case received != nil || string(b[:n]) != state:
+			t.Fatalf("the service manager hears %q, %v; want %s", b[:max(n, 0)], received, state)
+		}
 	}
 }
 
@@ -134,30 +165,14 @@ func newManager(t *testing.T) *net.UnixConn {
 
 func expect(t *testing.T, manager *net.UnixConn, pattern string) {
 	t.Helper()
-	got, err := hear(manager, 10*time.Second)
-	if err != nil || !regexp.MustCompile(pattern).MatchString(got) {
-		t.Fatalf("the service manager hears %q, %v; want %s", got, err, pattern)
-	}
-}
-
-// silence fails if the service manager receives more than what was on its way.
-func silence(t *testing.T, manager *net.UnixConn) {
-	t.Helper()
-	for range 2 {
-		if _, err := hear(manager, time.Millisecond); errors.Is(err, os.ErrDeadlineExceeded) {
-			return
-		}
-	}
-	t.Fatal("the service manager is still notified while the gateway hangs")
-}
-
-func hear(manager *net.UnixConn, patience time.Duration) (string, error) {
-	if err := manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return "", err
+	if err := manager.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
 	}
 	b := make([]byte, 1000)
 	n, err := manager.Read(b)
-	return string(b[:n]), err
+	if got := string(b[:n]); err != nil || !regexp.MustCompile(pattern).MatchString(got) {
+		t.Fatalf("the service manager hears %q, %v; want %s", got, err, pattern)
+	}
 }
 
 func TestUpstream(t *testing.T) {
@@ -175,12 +190,13 @@ func TestUpstream(t *testing.T) {
 // socket.
 func TestAnswers(t *testing.T) {
 	a := New("", config.Default(), quiet(), Options{Dir: t.TempDir(), Only: Components{status.ComponentFiles}})
-	check := func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	check := func(patience time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		return a.answers(ctx)
 	}
-	if err := check(); err != nil {
+	const long, short = 30 * time.Second, 200 * time.Millisecond
+	if err := check(long); err != nil {
 		t.Errorf("without a socket: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -194,11 +210,11 @@ func TestAnswers(t *testing.T) {
 			break
 		}
 	}
-	if err := check(); err != nil {
+	if err := check(long); err != nil {
 		t.Errorf("alive: %v", err)
 	}
 	a.files.mu.Lock() // as one that hangs
-	if err := check(); err == nil {
+	if err := check(short); err == nil {
 		t.Error("no error, although it does not answer")
 	}
 	a.files.mu.Unlock()

@@ -156,9 +156,9 @@ func export(t *testing.T) []labels.Labels {
 	c.Mode = config.ModeObserve // the files are this machine's own
 	a := New("", c, quiet(), Options{})
 	go a.files.run(t.Context())
-	for deadline := time.Now().Add(10 * time.Second); len(a.files.status()) != len(c.Files); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); len(a.files.status()) != len(c.Files); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the files' status is not known within 10 s")
+			t.Fatal("the files' status is not known within 30 s")
 		}
 	}
 	families, err := a.registry.Gather()

@@ -33,15 +33,11 @@ func TestDialHung(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, ErrNoAnswer)
 	defer cancel()
-	began := time.Now()
 	_, err = Dial(ctx, path)
 	for _, want := range []error{ErrClosed, ErrNoAnswer} {
 		if !errors.Is(err, want) {
 			t.Errorf("the error is %v, want it to be %v", err, want)
 		}
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %v", took)
 	}
 }
 

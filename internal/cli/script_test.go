@@ -72,7 +72,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// within FILE REGEXP: the file has a match within ten seconds.
+// within FILE REGEXP: the file comes to have it within half a minute.
 func within(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: within FILE REGEXP")
@@ -80,17 +80,17 @@ func within(ts *testscript.TestScript, neg bool, args []string) {
 	wait(ts, args[0], args[1])
 }
 
-// appears FILE: it is there within ten seconds.
+// appears FILE: it is there within half a minute.
 func appears(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: appears FILE")
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Lstat(ts.MkAbs(args[0])); err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s does not appear within 10 s", args[0])
+			ts.Fatalf("%s does not appear within 30 s", args[0])
 		}
 	}
 }
@@ -138,15 +138,15 @@ func hookReports(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// metrics FILE REGEXP: the metrics, at the address in the log FILE, have a match within
-// ten seconds, or with ! none.
+// metrics FILE REGEXP: the metrics, at the address that the log in the file
+// tells, come to have it, or with ! not to have it, within half a minute.
 func metrics(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: [!] metrics FILE REGEXP")
 	}
 	url := wait(ts, args[0], `http://[0-9.:]+/metrics`)
 	re := regexp.MustCompile(`(?m)` + args[1])
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		text := get(ts, url)
 		if re.MatchString(text) != neg {
 			return
@@ -169,13 +169,13 @@ func get(ts *testscript.TestScript, url string) string {
 // wait returns what of the file matches.
 func wait(ts *testscript.TestScript, file, pattern string) string {
 	re := regexp.MustCompile(`(?m)` + pattern)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		b, err := os.ReadFile(ts.MkAbs(file))
 		if m := re.FindString(string(b)); m != "" {
 			return m
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s (%v) has no %s within 10 s:\n%s", file, err, pattern, b)
+			ts.Fatalf("%s (%v) has no %s within 30 s:\n%s", file, err, pattern, b)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func startJournald(t *testing.T) (root string) {
 		_ = cmd.Wait()
 	})
 	root = fmt.Sprintf("/proc/%d/root", cmd.Process.Pid)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		// The host may have a journal too: the one in the other /run counts.
 		if private(root) {
 			if _, err := os.Stat(root + JournalSocket); err == nil {
@@ -45,7 +45,7 @@ func startJournald(t *testing.T) (root string) {
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("journald made no socket within 10 s")
+			t.Fatal("journald made no socket within 30 s")
 		}
 	}
 }
@@ -59,7 +59,7 @@ func private(root string) bool {
 func read(t *testing.T, root string, args ...string) []map[string]string {
 	t.Helper()
 	var entries []map[string]string
-	for deadline := time.Now().Add(10 * time.Second); len(entries) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); len(entries) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		args := append([]string{"--all", "--output=json", "--directory=" + root + "/run/log/journal"}, args...)
 		out, err := exec.Command("journalctl", args...).Output()
 		if err != nil {
