@@ -35,7 +35,7 @@ func illnesses() []illness {
 				return func() { installHook(t, l) }
 			}},
 		{"another hook", findings{"hook-installed": "failure"}, "is another program", anotherHook},
-		{"agent down", findings{"agent": "failure", "gateway": "failure", "reconcile": "warning"}, "nobody listens at " + lab.GatewaySocket,
+		{"agent down", findings{"agent": "failure", "gateway": "failure", "reconcile": "warning"}, "nothing listens at " + lab.GatewaySocket,
 			func(t *testing.T, l *lab.Lab) func() {
 				must(t, l.StopAgent())
 				return func() { startAgent(t, l) }

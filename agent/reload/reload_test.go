@@ -169,6 +169,16 @@ func TestAppears(t *testing.T) {
 	}
 }
 
+// expectLogged waits for a text in the log.
+func (s subject) expectLogged(want string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(s.log.String(), want); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the log does not have %q:\n%s", want, s.log)
+		}
+	}
+}
+
 // TestRefused: what was in force stays, and log and status say why.
 func TestRefused(t *testing.T) {
 	s := start(t, "config.yaml", func(dir string) { write(t, dir, "config.yaml", observe) })
@@ -179,9 +189,7 @@ func TestRefused(t *testing.T) {
 		t.Errorf("the mode is %s", got)
 	}
 	for _, want := range []string{"LINE=2", "LINE=3", `2 | rule: []\n      | ^`, "stays in force"} {
-		if !strings.Contains(s.log.String(), want) {
-			t.Errorf("the log does not have %q:\n%s", want, s.log)
-		}
+		s.expectLogged(want) // the status comes first
 	}
 	before := s.Status()
 	if before.Mode != config.ModeObserve || !before.Checked.After(before.Loaded) {

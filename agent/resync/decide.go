@@ -70,9 +70,9 @@ type decision struct {
 // as it was kept, nil without one. The decision's Stock is what must be kept from
 // now on, nil where kept stays.
 //
-// A file that comes from kept by any rule is edited anew from kept, so that a
+// A file that comes from kept by any rule is edited again from kept, so that a
 // changed rule also puts things back. Any other is a new stock file, unless it
-// has something that only an edit of kept brings in: then somebody has changed
+// has something that only an edit of kept brings in: then it was changed
 // our file, and it must not take the place of the stock.
 func decide(e *editor, rule domainxml.Rule, current, kept []byte) (decision, error) {
 	now, err := e.edit(current, rule)

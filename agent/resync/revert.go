@@ -18,7 +18,7 @@ type Reverted struct {
 	// Restored is whether the stock file was put back; without one the file had
 	// never been changed.
 	Restored bool
-	// Edited is where the file went that was replaced, when somebody had changed
+	// Edited is where the file went that was replaced, when it was changed
 	// it after virt-netboot did; "" otherwise.
 	Edited string
 }

@@ -1,4 +1,4 @@
-// Package atomicfile replaces files so that whoever reads them, and a power
+// Package atomicfile replaces files so that a reader, and a power
 // failure, finds the old content or the new and nothing in between. Owner, mode,
 // ACL and security context are taken over from a file; known libraries for the
 // same (renameio, natefinch/atomic, moby/sys/atomicwriter) keep the mode at most.

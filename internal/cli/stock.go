@@ -28,7 +28,7 @@ func revertFiles(cmd *cobra.Command, c config.Config, unmarked bool) error {
 			what = "stock file put back"
 		}
 		if r.Edited != "" {
-			what += "; what somebody had changed in it is in " + r.Edited
+			what += "; what was changed in it is in " + r.Edited
 		}
 		return write(w, []byte(line("%s: %s", f.Path, what)))
 	})

@@ -30,7 +30,7 @@ cancelled.
 disable puts everything back, with a restart too. Both make sure that libvirt
 answers afterwards; where it does not, enable puts everything back.
 
-An agent that fails to start three times within a minute is gone past: then
+An agent that fails to start three times within a minute is bypassed:
 virt-netboot-bypass.service makes the usual path a symbolic link to PATH-direct.
 systemctl reset-failed virt-netboot && systemctl restart virt-netboot ends that.
 
@@ -164,7 +164,7 @@ func holder(s takeover.State) string {
 	case !enabled:
 		return "disabled: clients get to the gateway by its own socket only"
 	case moved:
-		return fmt.Sprintf("enabled for %s, but this node has moved to %s, whose clients go past the gateway: virt-netboot takeover disable, and then enable", d.Name, next.Name)
+		return fmt.Sprintf("enabled for %s, but this node has moved to %s, whose clients bypass the gateway: virt-netboot takeover disable, and then enable", d.Name, next.Name)
 	case len(s.Torn) > 0:
 		return fmt.Sprintf("enabled, but not whole, as after a power cut: virt-netboot takeover enable puts %s right", strings.Join(s.Torn, " and "))
 	case slices.Contains(s.Bypassed, d.Path):

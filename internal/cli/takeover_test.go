@@ -31,7 +31,7 @@ func TestDescribe(t *testing.T) {
 		"enabled, but bypassed: the agent did not start, and /run/libvirt/libvirt-sock leads straight to libvirtd; see journalctl -u virt-netboot; libvirt 9.0.0 answers at /run/libvirt/libvirt-sock": {
 			Active: []string{"libvirtd.socket"}, Files: []string{virtd}, Bypassed: []string{"/run/libvirt/libvirt-sock"},
 		},
-		"enabled for libvirtd, but this node has moved to virtqemud, whose clients go past the gateway: virt-netboot takeover disable, and then enable; libvirt 9.0.0 answers at /run/libvirt/virtqemud-sock": {
+		"enabled for libvirtd, but this node has moved to virtqemud, whose clients bypass the gateway: virt-netboot takeover disable, and then enable; libvirt 9.0.0 answers at /run/libvirt/virtqemud-sock": {
 			Active: []string{"virtqemud.socket", "virtproxyd.socket"}, Files: []string{virtd},
 		},
 	} {

@@ -18,11 +18,11 @@ func checkConfig(_ context.Context, n *node) []Result {
 		if errors.Is(n.agentErr, status.ErrNotRunning) {
 			then = startAgent
 		}
-		return one(failure("mend "+n.ConfigPath+", then "+then, "%s", mistakes.Detail()))
+		return one(failure("fix "+n.ConfigPath+", then "+then, "%s", mistakes.Detail()))
 	case errors.Is(err, fs.ErrPermission):
 		return one(unknown(err))
 	case err != nil:
-		return one(failure("mend "+n.ConfigPath, "%v", err))
+		return one(failure("fix "+n.ConfigPath, "%v", err))
 	case !n.exists(n.ConfigPath):
 		return one(ok("%s is not there, so the defaults apply", n.ConfigPath))
 	case n.config.Mode == config.ModeObserve:

@@ -132,7 +132,7 @@ func (h Host) checkServer(s server) Result {
 	res, err := dnsmasq.Edit([]byte(text))
 	switch {
 	case err != nil:
-		return failure("mend "+strings.Join(s.files, ", "), "%s: %v", who, err)
+		return failure("fix "+strings.Join(s.files, ", "), "%s: %v", who, err)
 	case len(res.Changes) > 0 && len(s.files) == 0:
 		return failure(fmt.Sprintf("set %s, with the lines dhcp-userclass=set:ipxe,iPXE and dhcp-ignore=tag:ipxe in it", s.manager.setting),
 			"%s answers iPXE: it was started without a configuration file", who)

@@ -139,7 +139,7 @@ func (n *node) upstream() string {
 
 func (n *node) make(ctx context.Context, c check) []Result {
 	if c.needsConfig && n.configErr != nil {
-		return one(warning("mend the configuration first", "not checked, since the configuration cannot be read"))
+		return one(warning("fix the configuration first", "not checked, since the configuration cannot be read"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -31,7 +31,7 @@ import (
 //	want             the results: LEVEL FOUND, and → REMEDY
 //	config           the configuration; without it the defaults
 //	libvirt          libvirt's answers, as in fakeLibvirt; without it a plain one
-//	gateway          the same through the gateway; without it nobody listens
+//	gateway          the same through the gateway; without it nothing listens
 //	upstream         where libvirt listens; without it /run/libvirt/libvirt-sock
 //	agent            the agent's status; without it it answers that all is well
 //	run/NAME         what the program NAME prints
@@ -252,7 +252,7 @@ func (m *machine) agent(context.Context) (status.Status, error) {
 	switch text := strings.TrimSpace(m.parts["agent"]); text {
 	case "":
 	case "nobody":
-		return status.Status{}, fmt.Errorf("%w: nobody listens on /run/virt-netboot/control.sock", status.ErrNotRunning)
+		return status.Status{}, fmt.Errorf("%w: nothing listens on /run/virt-netboot/control.sock", status.ErrNotRunning)
 	case "denied":
 		return status.Status{}, fs.ErrPermission
 	default:

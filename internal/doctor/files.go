@@ -41,5 +41,5 @@ func (n *node) judgeFile(f config.File, s resync.Status, err error) Result {
 	case s.State == resync.StateWouldChange:
 		return failure("systemctl start virt-netboot", "%s is not patched", f.Path)
 	}
-	return failure("mend "+f.Path+", or remove it from files: in "+n.ConfigPath, "%s", s.Error)
+	return failure("fix "+f.Path+", or remove it from files: in "+n.ConfigPath, "%s", s.Error)
 }

@@ -17,7 +17,7 @@ import (
 // whether the QEMU driver has any (virHooksFound in src/util/virhook.c). It tells
 // nobody, so this is about traces: what a reload leaves behind, and calls.
 
-// leasesPath is a file that libvirtd makes anew at its start and at each reload,
+// leasesPath is a file that libvirtd makes again at its start and at each reload,
 // right after it has looked for hooks (virNWFilterDHCPSnoopEnd in
 // src/nwfilter/nwfilter_dhcpsnoop.c). Of the modular daemons it is virtnwfilterd's.
 const leasesPath = "/run/libvirt/network/nwfilter.leases"
@@ -96,7 +96,7 @@ func (n *node) look(ctx context.Context) sight {
 	}
 	if made, ok := n.born(leasesPath); ok && s.daemon == "libvirtd" {
 		s.certain = true
-		s.saw(made, "when it made "+leasesPath+" anew")
+		s.saw(made, "when it made "+leasesPath+" again")
 	}
 	if reload, err := n.systemdReload(ctx, s.daemon); err == nil {
 		s.saw(reload, "when systemd reloaded it")
@@ -170,7 +170,7 @@ func (h Host) born(path string) (time.Time, bool) {
 	return t.born, err == nil && !t.born.IsZero()
 }
 
-// fileTimes are times that nobody can set.
+// fileTimes are times that no program can set.
 type fileTimes struct {
 	born    time.Time // zero where the file system does not know
 	changed time.Time

@@ -122,17 +122,17 @@ func checkLibvirt(_ context.Context, n *node) []Result {
 		return one(ok("libvirt %s answers at %s", n.daemon.Version, socket))
 	case errors.Is(err, fs.ErrPermission):
 		return one(unknown(err))
-	case nobody(err) && n.config.Gateway.Upstream != "":
-		return one(failure("set gateway.upstream in "+n.ConfigPath+" to libvirt's own socket, or start libvirt", "nobody listens at %s", socket))
-	case nobody(err):
-		return one(failure("systemctl start "+n.daemonName(), "nobody listens at %s", socket))
+	case nothingListens(err) && n.config.Gateway.Upstream != "":
+		return one(failure("set gateway.upstream in "+n.ConfigPath+" to libvirt's own socket, or start libvirt", "nothing listens at %s", socket))
+	case nothingListens(err):
+		return one(failure("systemctl start "+n.daemonName(), "nothing listens at %s", socket))
 	default:
 		return one(failure("systemctl restart "+n.daemonName(), "libvirt does not answer: %v", err))
 	}
 }
 
-// nobody reports whether an error says that no program is at a socket.
-func nobody(err error) bool {
+// nothingListens reports whether an error says that no program is at a socket.
+func nothingListens(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
@@ -151,8 +151,8 @@ func (n *node) checkOwnPath(ctx context.Context) Result {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return unknown(err)
-	case err != nil && nobody(err):
-		return failure(startAgent, "nobody listens at %s", socket)
+	case err != nil && nothingListens(err):
+		return failure(startAgent, "nothing listens at %s", socket)
 	case err != nil && n.daemonErr != nil:
 		return failure("start libvirt first", "it passes nothing on, as libvirt does not answer: %v", err)
 	case err != nil:
@@ -192,7 +192,7 @@ func (n *node) checkUsualPath(ctx context.Context) []Result {
 		}
 		if d.Name != now {
 			return one(failure("virt-netboot takeover disable && virt-netboot takeover enable",
-				"the takeover is of %s, and this node has moved to %s, whose clients go past the gateway", d.Name, now))
+				"the takeover is of %s, and this node has moved to %s, whose clients bypass the gateway", d.Name, now))
 		}
 		through, err := n.describe(ctx, d.Path)
 		switch {

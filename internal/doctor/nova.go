@@ -21,7 +21,7 @@ func checkNova(_ context.Context, n *node) []Result {
 	var syntax *osloconf.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return one(failure("mend that line", "Nova cannot read its configuration: %v", err))
+		return one(failure("fix that line", "Nova cannot read its configuration: %v", err))
 	case err != nil:
 		return one(unknown(err))
 	case nova == nil:
@@ -36,7 +36,7 @@ func (n *node) gatewaySockets() []string {
 	sockets := []string{n.config.Gateway.Listen}
 	usual := libvirt.Usual(n.DefaultUpstream())
 	switch {
-	case usual == n.DefaultUpstream(): // nobody took it over
+	case usual == n.DefaultUpstream(): // without a takeover
 	case usual == libvirt.VirtqemudSocket:
 		sockets = append(sockets, usual, libvirt.LibvirtdSocket) // virtproxyd's, which leads there
 	default:
@@ -66,10 +66,10 @@ func (n *nova) judge(sockets []string, usual string) Result {
 	connects := uri + " (" + where(set, found) + ")"
 	socket, err := socketOf(uri, usual)
 	if err != nil {
-		return failure(n.remedy(set, sockets[0]), "Nova connects past the gateway, to %s: %v", connects, err)
+		return failure(n.remedy(set, sockets[0]), "Nova bypasses the gateway and connects to %s: %v", connects, err)
 	}
 	if !slices.ContainsFunc(sockets, func(s string) bool { return sameSocket(socket, s) }) {
-		return failure(n.remedy(set, sockets[0]), "Nova connects past the gateway, to %s, which is %s", connects, socket)
+		return failure(n.remedy(set, sockets[0]), "Nova bypasses the gateway and connects to %s, which is %s", connects, socket)
 	}
 	return n.judgeProcess(socket, "Nova connects to "+connects)
 }

@@ -56,7 +56,7 @@ func (n *node) judgeRule(where, property string) Result {
 	const found = "%s decides about libvirt by %s, which through the gateway is the agent's instead of its client's"
 	if n.agentErr == nil && n.inSession(n.agent.PID) {
 		return failure("run the agent as the service: systemctl start virt-netboot",
-			found+"; and this agent runs in somebody's login session", where, property)
+			found+"; and this agent runs in a login session", where, property)
 	}
 	return warning("decide by subject.user or subject.isInGroup there, or have those users connect to "+n.upstream(), found, where, property)
 }

@@ -151,7 +151,7 @@ func Await(ctx context.Context) error {
 	return errors.Join(err, sys.Systemctl(ctx, "reset-failed", changeService))
 }
 
-// Write makes the file, and its directory if need be. Neither whoever reads it nor a
+// Write makes the file, and its directory if need be. Neither a reader nor a
 // power cut finds half of it.
 func (Host) Write(path, content string) error {
 	dir, name := filepath.Split(path)

@@ -35,7 +35,7 @@ func Edit(src []byte) (edit.Result, error) {
 	given, ignored := iPXETags(options), ignoredTags(options)
 	iPXE := slices.Concat(given, []string{ownTag})
 	if at := slices.IndexFunc(options, func(o option) bool { return ignoresAllBut(o, iPXE) }); at >= 0 {
-		return unchanged, &edit.Error{Line: options[at].line, Message: "this ignores everyone but iPXE; with iPXE ignored too, nobody would be answered. Remove it, or remove this file from virt-netboot's configuration"}
+		return unchanged, &edit.Error{Line: options[at].line, Message: "this ignores everyone but iPXE; with iPXE ignored too, no client would be answered. Remove it, or remove this file from virt-netboot's configuration"}
 	}
 	if slices.ContainsFunc(given, func(tag string) bool { return slices.Contains(ignored, tag) }) {
 		return unchanged, nil
