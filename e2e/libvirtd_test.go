@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
@@ -46,7 +46,7 @@ func TestLibvirtdKilled(t *testing.T) {
 			var all []error
 			for i := range domains {
 				s, err := conn.Read(t.Context(), name(i))
-				if err == nil && !reconcile.Enforce(defaultRewriter(), s, false).InSync() {
+				if err == nil && !decide.Enforce(defaultRewriter(), s, false).InSync() {
 					err = fmt.Errorf("%s is not in sync", s.Name)
 				}
 				all = append(all, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 	"github.com/virt-netboot/virt-netboot/internal/testing/corpus"
@@ -27,9 +28,9 @@ func TestRevertAll(t *testing.T) {
 		rewriter := domainxml.Rewriter{Policy: domainxml.Policy{Rules: []domainxml.Rule{rule}}}
 		rewrite := reconcile.Syncer{
 			Libvirt: conn,
-			Decide:  func(s libvirt.State) reconcile.Decision { return reconcile.Enforce(rewriter, s, false) },
+			Decide:  func(s libvirt.State) decide.Decision { return decide.Enforce(rewriter, s, false) },
 		}
-		revert := reconcile.Syncer{Libvirt: conn, Decide: reconcile.Revert}
+		revert := reconcile.Syncer{Libvirt: conn, Decide: decide.Revert}
 
 		docs, accepted, reordered, rewritten, compared := corpus.Documents(t), 0, 0, 0, 0
 		for _, doc := range docs {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
@@ -62,7 +63,7 @@ func (m *meddler) Define(ctx context.Context, d libvirt.Domain, document []byte)
 func enforce(lv reconcile.Libvirt) reconcile.Syncer {
 	return reconcile.Syncer{
 		Libvirt: lv,
-		Decide:  func(s libvirt.State) reconcile.Decision { return reconcile.Enforce(defaultRewriter(), s, false) },
+		Decide:  func(s libvirt.State) decide.Decision { return decide.Enforce(defaultRewriter(), s, false) },
 	}
 }
 

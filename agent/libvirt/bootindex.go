@@ -43,7 +43,7 @@ func (c *Conn) monitor(ctx context.Context, d Domain, execute string, arguments 
 	}
 	var text string
 	err = c.call(ctx, "asking the QEMU of domain "+d.Name, func() (err error) {
-		text, err = c.rpc.QEMUDomainMonitorCommand(d.handle(), string(command), 0)
+		text, err = c.rpc.QEMUDomainMonitorCommand(handle(d), string(command), 0)
 		return err
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ func (c *Conn) Define(ctx context.Context, d Domain, document []byte) error {
 // with VIR_DOMAIN_AFFECT_LIVE).
 func (c *Conn) UpdateDevice(ctx context.Context, d Domain, device string) error {
 	return c.call(ctx, "updating a device of domain "+d.Name, func() error {
-		err := c.rpc.DomainUpdateDeviceFlags(d.handle(), device, golibvirt.DomainDeviceModifyLive)
+		err := c.rpc.DomainUpdateDeviceFlags(handle(d), device, golibvirt.DomainDeviceModifyLive)
 		return redacted(err, []byte(device))
 	})
 }
@@ -36,7 +36,7 @@ func (c *Conn) SetMetadata(ctx context.Context, d Domain, namespace, key, elemen
 		metadata = golibvirt.OptString{element}
 	}
 	return c.call(ctx, "setting the metadata of domain "+d.Name, func() error {
-		return c.rpc.DomainSetMetadata(d.handle(), int32(golibvirt.DomainMetadataElement), metadata,
+		return c.rpc.DomainSetMetadata(handle(d), int32(golibvirt.DomainMetadataElement), metadata,
 			golibvirt.OptString{key}, golibvirt.OptString{namespace}, golibvirt.DomainAffectLive)
 	})
 }

@@ -6,25 +6,14 @@ import (
 	"fmt"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/libvirt/domain"
 )
 
-// Domain is a domain as virConnectListAllDomains returns it.
-type Domain struct {
-	Name, UUID string
-	Active     bool // the guest runs or is paused
-	Persistent bool // it has a definition; without one it is transient
-}
-
-// State is a domain with its documents. They include secrets (VIR_DOMAIN_XML_SECURE),
-// so that they can be written back.
-type State struct {
-	Domain
-	// Inactive is the definition (VIR_DOMAIN_XML_INACTIVE); nil for a transient
-	// domain.
-	Inactive []byte
-	// Live is the running guest's document; nil where no guest runs.
-	Live []byte
-}
+// Domain and State are what libvirt has of a domain; see package domain.
+type (
+	Domain = domain.Domain
+	State  = domain.State
+)
 
 // Domains lists all domains.
 func (c *Conn) Domains(ctx context.Context) ([]Domain, error) {
@@ -113,12 +102,12 @@ func (c *Conn) Read(ctx context.Context, nameOrUUID string) (State, error) {
 func (c *Conn) ReadListed(ctx context.Context, d Domain) (s State, err error) {
 	s.Domain = d
 	if d.Active {
-		if s.Live, err = c.document(ctx, d.handle(), 0); err != nil {
+		if s.Live, err = c.document(ctx, handle(d), 0); err != nil {
 			return State{}, err
 		}
 	}
 	if d.Persistent {
-		if s.Inactive, err = c.document(ctx, d.handle(), golibvirt.DomainXMLInactive); err != nil {
+		if s.Inactive, err = c.document(ctx, handle(d), golibvirt.DomainXMLInactive); err != nil {
 			return State{}, err
 		}
 	}
@@ -134,7 +123,7 @@ func (c *Conn) document(ctx context.Context, d golibvirt.Domain, flags golibvirt
 	return []byte(xml), err
 }
 
-func (d Domain) handle() golibvirt.Domain {
+func handle(d Domain) golibvirt.Domain {
 	uuid, _ := parseUUID(d.UUID)
 	return golibvirt.Domain{Name: d.Name, UUID: uuid, ID: -1}
 }

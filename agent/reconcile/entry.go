@@ -7,6 +7,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -51,7 +52,7 @@ func (r *Reconciler) may(uuid string) bool {
 }
 
 // changedDomain records and logs what was changed.
-func (r *Reconciler) changedDomain(uuid string, d Decision) {
+func (r *Reconciler) changedDomain(uuid string, d decide.Decision) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(uuid)
@@ -76,14 +77,14 @@ func (r *Reconciler) gone(uuid string) {
 	r.tick(uuid)
 	e := r.entry(uuid)
 	if e.reverted || e.once != domainxml.OnceNone || r.Clock.Now().Before(e.backingOff.until) {
-		e.seen, e.decision, e.err = false, Decision{}, nil
+		e.seen, e.decision, e.err = false, decide.Decision{}, nil
 		return
 	}
 	delete(r.domains, uuid)
 }
 
 // inspected records what was found about a domain, and logs what is new.
-func (r *Reconciler) inspected(uuid string, d Decision, err error) {
+func (r *Reconciler) inspected(uuid string, d decide.Decision, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tick(uuid)
@@ -95,7 +96,7 @@ func (r *Reconciler) inspected(uuid string, d Decision, err error) {
 		d = e.decision
 		d.UUID = uuid
 	}
-	e.seen, e.decision, e.err = true, d.withoutDocuments(), err
+	e.seen, e.decision, e.err = true, d.WithoutDocuments(), err
 	if d.Facts.Unreadable == nil {
 		e.reverted, e.once = d.Facts.Reverted, d.Facts.Once
 	}
@@ -140,7 +141,7 @@ func (r *Reconciler) logNew(e *entry) {
 	}
 }
 
-func fields(d Decision) logrus.Fields {
+func fields(d decide.Decision) logrus.Fields {
 	f := logrus.Fields{"DOMAIN": d.Name, "UUID": d.UUID}
 	if d.Facts.Rule != "" {
 		f["RULE"] = d.Facts.Rule

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -80,7 +81,7 @@ type Reconciler struct {
 // entry is one domain, by its UUID.
 type entry struct {
 	seen       bool // it was there when it was last inspected
-	decision   Decision
+	decision   decide.Decision
 	err        error
 	backingOff backingOff
 	reverted   bool
@@ -187,9 +188,9 @@ func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string, ur
 	}
 	syncer := Syncer{
 		Libvirt: conn,
-		Decide:  func(s libvirt.State) Decision { return Enforce(r.Rewriter(), s, r.Reverted(uuid)) },
-		May:     func(Decision) bool { return r.may(uuid) },
-		Changed: func(d Decision) { r.changedDomain(uuid, d) },
+		Decide:  func(s libvirt.State) decide.Decision { return decide.Enforce(r.Rewriter(), s, r.Reverted(uuid)) },
+		May:     func(decide.Decision) bool { return r.may(uuid) },
+		Changed: func(d decide.Decision) { r.changedDomain(uuid, d) },
 	}
 	if !urgent {
 		syncer.Listed = r.listed(uuid)

@@ -247,3 +247,19 @@ func (s *stage) status() {
 		s.add("remembered: %s reverted=%t once=%q", uuid, s.reconciler.Reverted(uuid), s.reconciler.Once(uuid))
 	}
 }
+
+// What the documents of scripts consist of.
+const (
+	nova   = "<filterref filter='nova-base'/>"
+	mark   = `<metadata><netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0" reverted="yes"/></metadata>`
+	disk   = "<boot dev='hd'/>"
+	net    = "<boot dev='network'/><boot dev='hd'/>"
+	kernel = "<kernel>/k</kernel>"
+)
+
+// doc is a domain with those elements in it.
+func doc(metadata, boot, filterref string) []byte {
+	return fmt.Appendf(nil, `<domain type='kvm'><name>a</name><uuid>7e1b2a3c-0000-4000-8000-000000000001</uuid>%s`+
+		`<os><type>hvm</type>%s</os><devices><interface type='bridge'><mac address='52:54:00:00:00:01'/>%s</interface></devices></domain>`,
+		metadata, boot, filterref)
+}

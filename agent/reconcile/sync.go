@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -29,15 +30,15 @@ const maxRounds = 20
 type Syncer struct {
 	Libvirt Libvirt
 	// Decide says what is to become of a domain.
-	Decide func(libvirt.State) Decision
+	Decide func(libvirt.State) decide.Decision
 	// May is asked before a domain is changed; nil allows everything.
-	May func(Decision) bool
+	May func(decide.Decision) bool
 	// Listed is the domain as libvirt has just listed it, which saves the first
 	// round some calls. It may be nil.
 	Listed *libvirt.Domain
 	// Changed is called after every change that libvirt has carried out. It may be
 	// nil.
-	Changed func(Decision)
+	Changed func(decide.Decision)
 }
 
 // Sync inspects a domain, changes it, and repeats both until there is nothing to do.
@@ -48,8 +49,8 @@ type Syncer struct {
 //
 // The decision is the last one. It says what remains to be done where May did not
 // allow it, or where there is an error.
-func (s Syncer) Sync(ctx context.Context, nameOrUUID string) (Decision, error) {
-	var d Decision
+func (s Syncer) Sync(ctx context.Context, nameOrUUID string) (decide.Decision, error) {
+	var d decide.Decision
 	for round := range maxRounds {
 		var err error
 		if round == 0 && s.Listed != nil {
@@ -67,7 +68,7 @@ func (s Syncer) Sync(ctx context.Context, nameOrUUID string) (Decision, error) {
 		if err != nil {
 			return d, err
 		}
-		if !d.sameActions(again) {
+		if !d.SameActions(again) {
 			continue
 		}
 		if err := s.act(ctx, d); err != nil {
@@ -80,25 +81,25 @@ func (s Syncer) Sync(ctx context.Context, nameOrUUID string) (Decision, error) {
 	return d, fmt.Errorf("domain %s: another program changes it all the time; it is inspected again later", d.Name)
 }
 
-func (s Syncer) inspect(ctx context.Context, nameOrUUID string) (Decision, error) {
+func (s Syncer) inspect(ctx context.Context, nameOrUUID string) (decide.Decision, error) {
 	state, err := s.Libvirt.Read(ctx, nameOrUUID)
 	if err != nil {
-		return Decision{}, err
+		return decide.Decision{}, err
 	}
 	return s.Decide(state), nil
 }
 
-func (s Syncer) inspectListed(ctx context.Context) (Decision, error) {
+func (s Syncer) inspectListed(ctx context.Context) (decide.Decision, error) {
 	state, err := s.Libvirt.ReadListed(ctx, *s.Listed)
 	if err != nil {
-		return Decision{}, err
+		return decide.Decision{}, err
 	}
 	return s.Decide(state), nil
 }
 
 // act changes the definition first: once it is marked as reverted, no other agent
 // takes the running guest's filters off again.
-func (s Syncer) act(ctx context.Context, d Decision) error {
+func (s Syncer) act(ctx context.Context, d decide.Decision) error {
 	var define, update error
 	if d.Define != nil {
 		define = s.Libvirt.Define(ctx, d.Domain, d.Define)
@@ -110,7 +111,7 @@ func (s Syncer) act(ctx context.Context, d Decision) error {
 }
 
 // update changes the running guest.
-func (s Syncer) update(ctx context.Context, d Decision) error {
+func (s Syncer) update(ctx context.Context, d decide.Decision) error {
 	var order error
 	for _, device := range d.BootLast {
 		if err := s.Libvirt.BootLast(ctx, d.Domain, device); err != nil {
@@ -124,7 +125,7 @@ func (s Syncer) update(ctx context.Context, d Decision) error {
 }
 
 // updateDevices writes the undo record, and then changes the interfaces.
-func (s Syncer) updateDevices(ctx context.Context, d Decision) error {
+func (s Syncer) updateDevices(ctx context.Context, d decide.Decision) error {
 	if d.Record != nil {
 		err := s.Libvirt.SetMetadata(ctx, d.Domain, domainxml.RecordNamespace, domainxml.RecordKey, *d.Record)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
-	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
@@ -78,7 +78,7 @@ func applying(c config.Config, r domainxml.Rewriter) syncCommand {
 		none += ", as the mode is observe"
 	}
 	return syncCommand{
-		decide: func(s libvirt.State) reconcile.Decision { return reconcile.Apply(r, s) },
+		decide: func(s libvirt.State) decide.Decision { return decide.Apply(r, s) },
 		none:   none,
 	}
 }

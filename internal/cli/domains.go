@@ -13,6 +13,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/nwfilter"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
@@ -85,13 +86,13 @@ func allDomains(ctx context.Context, conn *libvirt.Conn) ([]string, error) {
 
 // syncCommand is a command that changes domains: revert, apply or once.
 type syncCommand struct {
-	decide func(libvirt.State) reconcile.Decision
+	decide func(libvirt.State) decide.Decision
 	// none is the text for a domain that needs nothing.
 	none string
 	// all says that no domain was named: one that disappears is not an error.
 	all bool
 	// then returns more text about a domain. It may be nil.
-	then func(reconcile.Decision) string
+	then func(decide.Decision) string
 }
 
 // command changes the domains that a command line names, or all where it names none.
@@ -129,11 +130,11 @@ func (s syncCommand) run(ctx context.Context, conn *libvirt.Conn, domains []stri
 
 // one changes one domain and returns the text about it.
 func (s syncCommand) one(ctx context.Context, conn *libvirt.Conn, name string) (string, error) {
-	var done []reconcile.Decision
+	var done []decide.Decision
 	syncer := reconcile.Syncer{
 		Libvirt: conn,
 		Decide:  s.decide,
-		Changed: func(d reconcile.Decision) { done = append(done, d) },
+		Changed: func(d decide.Decision) { done = append(done, d) },
 	}
 	d, err := syncer.Sync(ctx, name)
 	switch {
@@ -149,7 +150,7 @@ func (s syncCommand) one(ctx context.Context, conn *libvirt.Conn, name string) (
 	return s.describe(d, done), nil
 }
 
-func (s syncCommand) describe(last reconcile.Decision, done []reconcile.Decision) string {
+func (s syncCommand) describe(last decide.Decision, done []decide.Decision) string {
 	if len(done) == 0 {
 		return line("%s: %s", last.Name, s.none)
 	}

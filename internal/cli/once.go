@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
-	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
@@ -81,14 +81,14 @@ func marking(r domainxml.Rewriter, cancel bool) syncCommand {
 		to, none, then = domainxml.OnceNone, "not marked", nil
 	}
 	return syncCommand{
-		decide: func(s libvirt.State) reconcile.Decision { return reconcile.Once(r, s, to) },
+		decide: func(s libvirt.State) decide.Decision { return decide.Once(r, s, to) },
 		none:   none,
 		then:   then,
 	}
 }
 
 // afterwards says what a marked domain boots from after its next start.
-func afterwards(d reconcile.Decision) string {
+func afterwards(d decide.Decision) string {
 	definition, err := domainxml.Parse(d.Inactive)
 	if err != nil {
 		return ""

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
-	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
@@ -111,7 +111,7 @@ func newPlanned(ctx context.Context, conn *libvirt.Conn, r domainxml.Rewriter) (
 		if err != nil {
 			return planned{}, err
 		}
-		d, err := newPlannedDomain(reconcile.Enforce(r, s, false))
+		d, err := newPlannedDomain(decide.Enforce(r, s, false))
 		if err != nil {
 			return planned{}, err
 		}
@@ -121,7 +121,7 @@ func newPlanned(ctx context.Context, conn *libvirt.Conn, r domainxml.Rewriter) (
 	return p, nil
 }
 
-func newPlannedDomain(d reconcile.Decision) (plannedDomain, error) {
+func newPlannedDomain(d decide.Decision) (plannedDomain, error) {
 	out := plannedDomain{
 		Name: d.Name, UUID: d.UUID, Rule: d.Facts.Rule, Reverted: d.Facts.Reverted,
 		Changes:     list(d.Changes),
@@ -151,7 +151,7 @@ func newPlannedDomain(d reconcile.Decision) (plannedDomain, error) {
 }
 
 // liveDiff shows what becomes of a running guest's interfaces.
-func liveDiff(d reconcile.Decision) (string, error) {
+func liveDiff(d decide.Decision) (string, error) {
 	live, err := domainxml.Parse(d.Live)
 	if err != nil {
 		return "", err

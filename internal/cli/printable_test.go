@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
-	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
 )
@@ -17,13 +17,13 @@ func TestPrintable(t *testing.T) {
 	const name, shown = "vm\x1b[2J\nok", `vm\x1b[2J ok`
 	changes := []domainxml.Change{{Kind: domainxml.ChangeKernelDropped, From: name}}
 	warnings := []domainxml.Warning{{Kind: domainxml.WarningNoInterface}}
-	settled := reconcile.Decision{
+	settled := decide.Decision{
 		State: libvirt.State{Domain: libvirt.Domain{Name: name}}, Changes: changes, LiveChanges: changes,
-		Facts: reconcile.Facts{Pending: changes, Warnings: warnings},
+		Facts: decide.Facts{Pending: changes, Warnings: warnings},
 	}
 	for _, tc := range []struct{ what, text, want string }{
 		{
-			"revert, apply, once", syncCommand{}.describe(settled, []reconcile.Decision{settled}),
+			"revert, apply, once", syncCommand{}.describe(settled, []decide.Decision{settled}),
 			shown + ": kernel " + shown + " removed\n" +
 				shown + ": in the running guest: kernel " + shown + " removed\n" +
 				shown + ": at its next start: kernel " + shown + " removed\n" +

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -67,5 +67,5 @@ func revertDomains(cmd *cobra.Command, c config.Config, domains []string) error 
 		return err
 	}
 	defer conn.Close()
-	return syncCommand{decide: reconcile.Revert, none: "left alone already"}.command(cmd, conn, domains)
+	return syncCommand{decide: decide.Revert, none: "left alone already"}.command(cmd, conn, domains)
 }

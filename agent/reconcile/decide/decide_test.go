@@ -1,13 +1,14 @@
-package reconcile
+package decide
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/libvirt/domain"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -26,9 +27,9 @@ func doc(metadata, boot, filterref string) []byte {
 		metadata, boot, filterref)
 }
 
-func state(inactive, live []byte) libvirt.State {
-	return libvirt.State{
-		Domain:   libvirt.Domain{Name: "a", UUID: "7e1b2a3c-0000-4000-8000-000000000001", Active: live != nil, Persistent: inactive != nil},
+func state(inactive, live []byte) domain.State {
+	return domain.State{
+		Domain:   domain.Domain{Name: "a", UUID: "7e1b2a3c-0000-4000-8000-000000000001", Active: live != nil, Persistent: inactive != nil},
 		Inactive: inactive,
 		Live:     live,
 	}
@@ -76,7 +77,7 @@ const (
 
 func TestEnforce(t *testing.T) {
 	for name, c := range map[string]struct {
-		state    libvirt.State
+		state    domain.State
 		reverted bool
 		want     summary
 	}{
@@ -204,4 +205,14 @@ func TestRevertAndApply(t *testing.T) {
 	if diff := cmp.Diff(want, summarise(again)); diff != "" {
 		t.Errorf("apply (-want +got):\n%s", diff)
 	}
+}
+
+func texts(changes []domainxml.Change) []string {
+	var s []string
+	for _, c := range changes {
+		if text := c.String(); !slices.Contains(s, text) {
+			s = append(s, text)
+		}
+	}
+	return s
 }

@@ -1,16 +1,18 @@
-package reconcile
+// Package decide decides what becomes of a domain, from its documents and the rules. It
+// does no I/O and knows no connection to libvirt.
+package decide
 
 import (
 	"bytes"
 	"slices"
 
-	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/libvirt/domain"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 // Decision is what is to become of a domain, and what is known of it.
 type Decision struct {
-	libvirt.State
+	domain.State
 	Facts Facts
 
 	// Define is the definition that the domain is to get; nil leaves it.
@@ -59,8 +61,8 @@ func (d Decision) InSync() bool {
 	return d.Define == nil && len(d.Updates) == 0 && d.Record == nil
 }
 
-// withoutDocuments is what Status needs of a decision, at a hundredth of the memory.
-func (d Decision) withoutDocuments() Decision {
+// WithoutDocuments is what Status needs of a decision, at a hundredth of the memory.
+func (d Decision) WithoutDocuments() Decision {
 	d.Live, d.Inactive, d.Updates, d.Record = nil, nil, nil, nil
 	if d.Define != nil {
 		d.Define = []byte{} // which says that it was not done
@@ -68,8 +70,8 @@ func (d Decision) withoutDocuments() Decision {
 	return d
 }
 
-// sameActions reports whether two decisions do the same to the same documents.
-func (d Decision) sameActions(other Decision) bool {
+// SameActions reports whether two decisions do the same to the same documents.
+func (d Decision) SameActions(other Decision) bool {
 	return bytes.Equal(d.Define, other.Define) &&
 		slices.Equal(d.Updates, other.Updates) &&
 		(d.Define == nil || bytes.Equal(d.Inactive, other.Inactive)) &&
@@ -84,7 +86,7 @@ type decider struct {
 	next                   domainxml.Start // how the guest starts from the definition
 }
 
-func newDecider(s libvirt.State) *decider {
+func newDecider(s domain.State) *decider {
 	d := &decider{Decision: Decision{State: s}}
 	if s.Persistent {
 		d.definition, d.definitionErr = domainxml.Parse(s.Inactive)
@@ -98,7 +100,7 @@ func newDecider(s libvirt.State) *decider {
 // Enforce decides by the rules. reverted says that the domain was marked as reverted
 // when it was last inspected. A document that has lost the mark since, such as one that
 // Nova has written from scratch for a hard reboot, gets it back.
-func Enforce(r domainxml.Rewriter, s libvirt.State, reverted bool) Decision {
+func Enforce(r domainxml.Rewriter, s domain.State, reverted bool) Decision {
 	d := newDecider(s)
 	if d.canDefine() {
 		d.define(r.Rewrite(d.startedOnce(), domainxml.Inactive))
@@ -126,7 +128,7 @@ func Enforce(r domainxml.Rewriter, s libvirt.State, reverted bool) Decision {
 
 // Revert decides as `virt-netboot revert` does: what the undo record has is put back,
 // and the domain is marked.
-func Revert(s libvirt.State) Decision {
+func Revert(s domain.State) Decision {
 	d := newDecider(s)
 	if d.canDefine() {
 		d.define(d.definition.Revert(true, domainxml.Inactive))
@@ -139,7 +141,7 @@ func Revert(s libvirt.State) Decision {
 }
 
 // Apply decides as `virt-netboot apply` does: the mark goes, and the rules apply.
-func Apply(r domainxml.Rewriter, s libvirt.State) Decision {
+func Apply(r domainxml.Rewriter, s domain.State) Decision {
 	d := newDecider(s)
 	if d.canDefine() {
 		d.define(r.Rewrite(d.definition.Applied(), domainxml.Inactive))

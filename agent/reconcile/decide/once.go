@@ -1,15 +1,15 @@
-package reconcile
+package decide
 
 import (
 	"errors"
 
-	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/libvirt/domain"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
 // Once decides as `virt-netboot once` does: the domain is marked, or with OnceNone
 // its mark is removed, and the boot order follows.
-func Once(r domainxml.Rewriter, s libvirt.State, to domainxml.Once) Decision {
+func Once(r domainxml.Rewriter, s domain.State, to domainxml.Once) Decision {
 	d := newDecider(s)
 	if !s.Persistent {
 		d.Facts.Domain = domainxml.Domain{Name: s.Name, UUID: s.UUID}

@@ -1,4 +1,4 @@
-package reconcile
+package decide
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/libvirt/domain"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -49,7 +49,7 @@ func stepOf(d Decision) step {
 func TestEnforceOnce(t *testing.T) {
 	own := doc(`<metadata><netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0" once="pending"/></metadata>`, net, "<alias name='net0'/>")
 	for name, c := range map[string]struct {
-		state libvirt.State
+		state domain.State
 		want  step
 	}{
 		"waits for its start": {state(once("pending", net), nil), step{Once: "pending"}},
@@ -93,7 +93,7 @@ func TestOnce(t *testing.T) {
 	keep.Rules[0].Boot = domainxml.BootKeep
 	for name, c := range map[string]struct {
 		policy domainxml.Policy
-		state  libvirt.State
+		state  domain.State
 		to     domainxml.Once
 		want   step
 	}{
