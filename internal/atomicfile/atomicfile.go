@@ -62,10 +62,11 @@ func (w writer) create(dir *os.Root, name string, content []byte, like *os.File)
 		return nil, err
 	}
 	defer f.Close()
-	if err := takeOver(f, like); err != nil {
+	// The content first: a write clears set-user-id bits where the writer is not root.
+	if _, err := f.Write(content); err != nil {
 		return nil, err
 	}
-	if _, err := f.Write(content); err != nil {
+	if err := takeOver(f, like); err != nil {
 		return nil, err
 	}
 	if err := w.sync(f); err != nil {
