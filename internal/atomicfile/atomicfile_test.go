@@ -136,7 +136,7 @@ func TestWriteAnotherUsersFile(t *testing.T) {
 	const user, group, other = 1001, 1002, 1003
 	for _, c := range []struct{ was, want string }{
 		{fmt.Sprintf("0:%d 6754", group), fmt.Sprintf("%d:%d 0754", user, group)},
-		{fmt.Sprintf("%d:%d 4640", user, group), fmt.Sprintf("%d:%d 0640", user, group)},
+		{fmt.Sprintf("%d:%d 4640", user, group), fmt.Sprintf("%d:%d 4640", user, group)}, // the user's own
 		{fmt.Sprintf("0:%d 6764", other), fmt.Sprintf("%d:%d 0744", user, user)},
 	} {
 		path := newFile(t, "old")
