@@ -67,7 +67,7 @@ func TestPolkit(t *testing.T) {
 			checkAnswer(t, user+" through the gateway", notAsked, out, err)
 		}
 		log := n.run(t, "journalctl", "--output=cat", "-t", "virt-netboot")
-		if want := "for which it can ask nobody through the gateway"; !strings.Contains(log, want) || !strings.Contains(log, directSocket) {
+		if want := "through the gateway it cannot ask for one"; !strings.Contains(log, want) || !strings.Contains(log, directSocket) {
 			t.Errorf("the journal does not say %q with the way past it, %s:\n%s", want, directSocket, log)
 		}
 		found, _ := n.command("virt-netboot", "doctor").Output() // not all is well
