@@ -338,7 +338,7 @@ func TestAgentInOwnersDirectory(t *testing.T) {
 	h.has("nova/own.conf", wantConf)
 }
 
-// TestOwnersFiles are patched and put back, whoever owns them, by their directory's
+// TestOwnersFiles are patched and put back, whichever user owns them, by their directory's
 // owner.
 func TestOwnersFiles(t *testing.T) {
 	const novas = "65534:65534 644"

@@ -142,7 +142,7 @@ func TestPlanInFront(t *testing.T) {
 	}
 }
 
-// TestIdleDaemon: one that nobody needs has ended, and is not started either.
+// TestIdleDaemon: a daemon without clients has ended, and is not started either.
 func TestIdleDaemon(t *testing.T) {
 	p, err := State{Active: []string{"libvirtd.socket", "libvirtd-admin.socket"}}.Plan(Goal{InFront: true})
 	if err != nil {
