@@ -41,7 +41,7 @@ test: deps build lint ## everything: linters, unit tests under the race detector
 
 .PHONY: unit
 unit: ## the tests that need no libvirt
-	$(GOTESTSUM) --format pkgname -- $$($(GO) list ./... | grep -v /e2e)
+	$(GOTESTSUM) --format pkgname -- -p 4 $$($(GO) list ./... | grep -v /e2e)
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, deadcode
