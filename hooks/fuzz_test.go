@@ -15,7 +15,7 @@ func FuzzHandle(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, document, operation string, deny bool) {
-		config := "testdata/none.yaml"
+		config := "testdata/enforce.yaml"
 		if deny {
 			config = "testdata/deny.yaml"
 		}

@@ -81,18 +81,19 @@ func TestHandle(t *testing.T) {
 		wantLog    int    // lines
 		wantResult hookreport.Result
 	}{
-		{"prepare", Prepare, "none.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Unprepared},
-		{"prepare, nothing to do", Prepare, "none.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
+		{"prepare", Prepare, "enforce.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Unprepared},
+		{"prepare, nothing to do", Prepare, "enforce.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
 		{"prepare, denied", Prepare, "deny.yaml", "unprepared.xml", 1, false, "domain instance-0000006c may not start", 2, hookreport.Denied},
 		{"prepare, nothing to deny", Prepare, "deny.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
 		{"prepare, a kernel is not denied", Prepare, "deny.yaml", "kernel.xml", 0, false, "", 1, hookreport.Unchanged},
 		{"prepare, no rule", Prepare, "norules.yaml", "unprepared.xml", 0, false, "", 0, hookreport.Unchanged},
 		{"prepare, not of QEMU", Prepare, "deny.yaml", "lxc.xml", 0, false, "", 0, hookreport.Unchanged},
-		{"migrate", Migrate, "none.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
-		{"migrate, nothing to do", Migrate, "none.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
+		{"migrate", Migrate, "enforce.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
+		{"migrate, nothing to do", Migrate, "enforce.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
 		{"migrate, never denied", Migrate, "deny.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
-		{"restore", Restore, "none.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
-		{"restore, a kernel", Restore, "none.yaml", "kernel.xml", 0, false, "", 1, hookreport.Unchanged},
+		{"migrate, no configuration", Migrate, "none.yaml", "unprepared.xml", 0, false, "", 2, hookreport.Observed},
+		{"restore", Restore, "enforce.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
+		{"restore, a kernel", Restore, "enforce.yaml", "kernel.xml", 0, false, "", 1, hookreport.Unchanged},
 		{"broken configuration", Prepare, "broken.yaml", "unprepared.xml", 0, false, "", 1, hookreport.Passed},
 		{"unreadable configuration", Prepare, ".", "unprepared.xml", 0, false, "", 1, hookreport.Passed},
 		{"not XML", Prepare, "deny.yaml", "deny.yaml", 0, false, "", 1, hookreport.Passed},
@@ -199,7 +200,7 @@ func TestHandleFaultingLog(t *testing.T) {
 	if status := h.Handle(call(Prepare)); status != 1 || out.stderr.Len() == 0 {
 		t.Errorf("denied: status %d, stderr %q", status, &out.stderr)
 	}
-	h, out = handler(t, "testdata/none.yaml", strings.NewReader(read(t, "unprepared.xml")))
+	h, out = handler(t, "testdata/enforce.yaml", strings.NewReader(read(t, "unprepared.xml")))
 	h.Log.AddHook(panics{})
 	if status := h.Handle(call(Migrate)); status != 0 || out.stdout.String() != rewritten(t, "unprepared.xml", Migrate) {
 		t.Errorf("migrate: status %d, stdout %q", status, &out.stdout)
@@ -207,7 +208,7 @@ func TestHandleFaultingLog(t *testing.T) {
 }
 
 func TestHandleClosedStdout(t *testing.T) {
-	h, out := handler(t, "testdata/none.yaml", strings.NewReader(read(t, "unprepared.xml")))
+	h, out := handler(t, "testdata/enforce.yaml", strings.NewReader(read(t, "unprepared.xml")))
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func (s *Server) checkListener(ctx context.Context, l *Listener) error {
 		return fmt.Errorf("connecting to the gateway's own %s: %w", path, err)
 	case !l.displaced:
 		l.displaced = true
-		s.Log.Errorf("%s is not the gateway's any more, so its clients bypass it (%v); to fix that, run virt-netboot takeover disable, and then enable", path, err)
+		s.Log.Errorf("%s is not the gateway's any more, so its clients bypass it (%v); to fix that, run virt-netboot disable, and then enable", path, err)
 	}
 	return nil
 }

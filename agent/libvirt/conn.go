@@ -100,10 +100,18 @@ func (c *Conn) Close() {
 	}()
 	select {
 	case <-idle:
+		c.sayGoodbye()
 	case <-c.Closed():
 	case <-time.After(grace):
 	}
 	c.socket.Close()
+}
+
+// sayGoodbye has libvirt close the connection, whose end would be an error in its log.
+func (c *Conn) sayGoodbye() {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	_ = c.call(ctx, "closing the connection", c.rpc.ConnectClose) // it is closed anyway
 }
 
 // call runs one call of go-libvirt. Where it does not end in time, call closes the

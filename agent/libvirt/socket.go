@@ -6,7 +6,7 @@ import (
 )
 
 // Direct is where libvirt's daemon listens while the gateway has its usual path
-// (virt-netboot takeover).
+// (virt-netboot enable).
 func Direct(usual string) string { return usual + "-direct" }
 
 // Usual is the path that clients use for the daemon that listens at path.

@@ -162,8 +162,8 @@ func TestAppears(t *testing.T) {
 		t.Errorf("a file that was never there is an error: %s", s.Status().Error)
 	}
 	s.hangups <- syscall.SIGHUP
-	write(t, s.dir, "a/b/config.yaml", observe)
-	s.expect(config.ModeObserve)
+	write(t, s.dir, "a/b/config.yaml", "mode: enforce\n")
+	s.expect(config.ModeEnforce)
 	if strings.Contains(s.log.String(), "error") {
 		t.Errorf("the log has an error:\n%s", s.log)
 	}
@@ -181,7 +181,8 @@ func (s subject) expectLogged(want string) {
 
 // TestRefused: what was in force stays, and log and status say why.
 func TestRefused(t *testing.T) {
-	s := start(t, "config.yaml", func(dir string) { write(t, dir, "config.yaml", observe) })
+	// Not the default's, which a file that is gone would leave in force.
+	s := start(t, "config.yaml", func(dir string) { write(t, dir, "config.yaml", observe+"log: {level: debug}\n") })
 	write(t, s.dir, "config.yaml", "mode: enforce\nrule: []\nlog: {level: loud}\n")
 	s.expectError("\n    2 | rule: []\n      | ^\n")
 	s.expectError("\n    3 | log: {level: loud}\n      |              ^")

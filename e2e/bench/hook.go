@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/virt-netboot/virt-netboot/e2e/bench/process"
+	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 // rounds is how often each program is started.
@@ -40,6 +42,9 @@ func (b bench) hook(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := os.Remove(lab.ConfigPath); err != nil {
+		return err
+	}
 	fmt.Printf("\nstarting each program %d times …\n", rounds)
 	plain, err := b.startEach(ctx, empty, hook)
 	if err != nil {
@@ -49,7 +54,11 @@ func (b bench) hook(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.lab.WriteConfig(string(packaged)); err != nil {
+	enabled, err := config.SetMode("config.yaml", packaged, config.ModeEnforce)
+	if err != nil {
+		return err
+	}
+	if err := b.lab.WriteConfig(string(enabled)); err != nil {
 		return err
 	}
 	configured, err := b.startEach(ctx, empty, hook)

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,8 @@ type Options struct {
 	LibvirtdConf string
 	// Hook installs bin/qemu-hook at HookPath.
 	Hook bool
-	// Config becomes /etc/virt-netboot/config.yaml; none is written when empty.
+	// Config becomes /etc/virt-netboot/config.yaml; "" is one with mode: enforce alone,
+	// without which nothing would be changed.
 	Config string
 }
 
@@ -34,10 +36,8 @@ func Open(ctx context.Context, options Options) (*Lab, error) {
 		return nil, errors.New("opening a lab: this program is not in one; call Enter first")
 	}
 	l := &Lab{options: options}
-	if options.Config != "" {
-		if err := l.WriteConfig(options.Config); err != nil {
-			return nil, err
-		}
+	if err := l.WriteConfig(cmp.Or(options.Config, "mode: enforce\n")); err != nil {
+		return nil, err
 	}
 	if options.Hook {
 		if err := l.InstallHook(); err != nil {

@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"regexp"
@@ -155,12 +156,29 @@ func (n *node) launch(t *testing.T, name string) {
 // takenOver fails the test unless libvirt's usual socket is the gateway's.
 func (n *node) takenOver(t *testing.T) {
 	t.Helper()
-	if status := n.run(t, "virt-netboot", "takeover", "status"); !strings.HasPrefix(status, "enabled: ") {
-		t.Errorf("takeover status: %s", status)
-	}
+	n.stands(t, "enabled: ")
 	n.run(t, "virsh", "define", n.domain(t, "check"))
 	n.triesNetwork(t, "check", true)
 	n.run(t, "virsh", "undefine", "check")
+}
+
+// stands waits until virt-netboot status says this of the node.
+func (n *node) stands(t *testing.T, want string) {
+	t.Helper()
+	await(t, "the status to be "+want, func() error {
+		out, err := n.try("sh", "-euc", "virt-netboot status --json || [ $? -eq 1 ]")
+		if err != nil {
+			return err
+		}
+		var status struct{ Node struct{ Text string } }
+		if err := json.Unmarshal([]byte(out), &status); err != nil {
+			return err
+		}
+		if !strings.HasPrefix(status.Node.Text, want) {
+			return fmt.Errorf("it is %q", status.Node.Text)
+		}
+		return nil
+	})
 }
 
 // bypassed waits until both sockets lead to libvirt past an agent that fails.

@@ -101,9 +101,7 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 		w.mode = "explicit"
 		tl.apply(t, n, w)
 		n.restarted(t, processes, "nova-compute")
-		if status := n.run(t, "virt-netboot", "takeover", "status"); !strings.HasPrefix(status, "disabled: ") {
-			t.Errorf("takeover status: %s", status)
-		}
+		n.stands(t, "enabled, at the gateway's own socket only")
 		n.throughGateway(t, "instance-00000001") // Nova goes where its configuration says
 	})
 	step("dnsmasq of Neutron", func(t *testing.T) {

@@ -18,6 +18,7 @@ func TestMigration(t *testing.T) {
 	with.write(t, "/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repository ./\n")
 	with.publish(t, deb)
 	with.apt(t, "install", "virt-netboot")
+	with.run(t, "virt-netboot", "enable", "--yes", "--socket-only")
 
 	t.Run("to a node without", func(t *testing.T) {
 		with.run(t, "virsh", "-c", gatewayURI, "define", with.filtered(t, "leaving"))

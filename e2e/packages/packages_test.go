@@ -60,9 +60,17 @@ func testNode(t *testing.T, older, newer string) {
 		if now := n.daemon(t); now != libvirtd {
 			t.Errorf("libvirtd was process %s, now %s: it was restarted", libvirtd, now)
 		}
-		n.patched(t)
 		n.noFailure(t)
 		n.callsHook(t)
+		n.stands(t, "disabled: ")
+	})
+	step("enabled, at its own socket", func(t *testing.T) {
+		n.run(t, "virt-netboot", "enable", "--yes", "--socket-only")
+		if now := n.daemon(t); now != libvirtd {
+			t.Errorf("libvirtd was process %s, now %s: it was restarted", libvirtd, now)
+		}
+		n.patched(t)
+		n.noFailure(t)
 	})
 	step("Nova, which names the gateway", func(t *testing.T) {
 		n.write(t, novaConf, "[libvirt]\nconnection_uri = "+gatewayURI+"\n")
@@ -85,8 +93,8 @@ func testNode(t *testing.T, older, newer string) {
 		n.green(t, "virt-netboot-files.service")
 	})
 	step("units", n.units)
-	step("takeover", func(t *testing.T) {
-		n.run(t, "virt-netboot", "takeover", "enable")
+	step("enabled, in front of libvirt", func(t *testing.T) {
+		n.run(t, "virt-netboot", "enable", "--yes")
 		n.run(t, "virsh", "define", n.domain(t, "plain"))
 		n.run(t, "virsh", "start", "plain")
 		n.bootsFrom(t, "plain", "net0", "virtio-disk0")
@@ -172,7 +180,8 @@ func testNode(t *testing.T, older, newer string) {
 		// somebody has edited.
 		old := variant(t, newer, "1.0.5", func(string) string { return "gateway:\n  upstream: \"\"\nlog: {level: info}\n" })
 		n.publish(t, older, old, newer)
-		n.apt(t, "install", "virt-netboot=1.0.5-1")
+		n.run(t, "rm", configPath)
+		n.apt(t, "install", "-o", "Dpkg::Options::=--force-confmiss", "virt-netboot=1.0.5-1")
 		edited := strings.Replace(n.read(t, configPath), "info", "debug", 1)
 		n.write(t, configPath, edited)
 		n.apt(t, "upgrade")
@@ -252,7 +261,7 @@ func testNode(t *testing.T, older, newer string) {
 		n.shell(t, "rm -r /etc/nova") // its files could not be put back
 		before := n.files(t)
 		n.apt(t, "install", "virt-netboot")
-		n.run(t, "virt-netboot", "takeover", "enable")
+		n.run(t, "virt-netboot", "enable", "--yes")
 		n.shell(t, "rm /usr/bin/virt-netboot; echo nonsense >/usr/bin/virt-netboot; chmod 755 /usr/bin/virt-netboot")
 		n.apt(t, "purge", "virt-netboot")
 		n.run(t, "virsh", "version")

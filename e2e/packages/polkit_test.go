@@ -31,7 +31,7 @@ func TestPolkit(t *testing.T) {
 	n.write(t, "/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repository ./\n")
 	n.publish(t, build(t, "1.0.0"))
 	n.apt(t, "install", "virt-netboot")
-	n.run(t, "virt-netboot", "takeover", "enable")
+	n.run(t, "virt-netboot", "enable", "--yes")
 	rules, err := os.ReadFile("testdata/users.rules")
 	if err != nil {
 		t.Fatal(err)

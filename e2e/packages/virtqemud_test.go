@@ -57,12 +57,13 @@ func TestVirtqemud(t *testing.T) {
 		}
 		n.doctorSays(t, "ok", "hook-found", "virtqemud (pid "+pid+") has looked for hooks since")
 		n.doctorSays(t, "ok", "gateway", "at "+qemudSocket)
+		n.run(t, "virt-netboot", "enable", "--yes", "--socket-only")
 		n.run(t, "virsh", "-c", gatewayURI, "define", n.filtered(t, "explicit"))
 		n.triesNetwork(t, "explicit", true)
 		n.run(t, "virsh", "undefine", "explicit")
 	})
-	step("takeover", func(t *testing.T) {
-		n.run(t, "virt-netboot", "takeover", "enable")
+	step("enabled, in front of libvirt", func(t *testing.T) {
+		n.run(t, "virt-netboot", "enable", "--yes")
 		for name, uri := range map[string]string{"plain": "qemu:///system", "proxied": proxyURI} {
 			n.run(t, "truncate", "-s", "1M", disk+"."+name)
 			n.run(t, "virsh", "-c", uri, "define", n.filtered(t, name))
@@ -151,19 +152,19 @@ func TestVirtqemud(t *testing.T) {
 		n.run(t, "virsh", "-c", proxyURI, "version")
 		n.asBefore(t, before)
 	})
-	step("a switch from libvirtd, with a takeover", func(t *testing.T) {
+	step("a switch from libvirtd, while enabled", func(t *testing.T) {
 		n.run(t, "virsh", "destroy", "there-before")
 		n.toLibvirtd(t)
 		n.apt(t, "install", "virt-netboot")
-		n.run(t, "virt-netboot", "takeover", "enable")
+		n.run(t, "virt-netboot", "enable", "--yes")
 		n.toModular(t)
 		n.doctorSays(t, "failure", "gateway", "this node has moved to virtqemud")
-		if out, err := n.try("virt-netboot", "takeover", "enable"); err == nil {
+		if out, err := n.try("virt-netboot", "enable", "--yes"); err == nil {
 			t.Errorf("it is enabled once more: %s", out)
 		}
-		n.run(t, "virt-netboot", "takeover", "disable")
+		n.run(t, "virt-netboot", "disable")
 		n.run(t, "virsh", "-c", proxyURI, "version")
-		n.run(t, "virt-netboot", "takeover", "enable")
+		n.run(t, "virt-netboot", "enable", "--yes")
 		n.takenOver(t)
 	})
 }

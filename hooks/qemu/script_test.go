@@ -3,8 +3,10 @@ package qemu
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -41,11 +43,19 @@ func withProgram(run func() int) (int, error) {
 
 // TestScripts runs testdata/*.txtar, one behaviour a file, against the built
 // program, whose root is the script's directory: ./etc/virt-netboot/config.yaml
-// and ./run/systemd/journal/socket are what it finds.
+// and ./run/systemd/journal/socket are what it finds. A script without a configuration
+// of its own has the one that virt-netboot enable leaves.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
+			config := filepath.Join(env.WorkDir, "etc/virt-netboot/config.yaml")
+			if _, err := os.Lstat(config); errors.Is(err, fs.ErrNotExist) {
+				err := errors.Join(os.MkdirAll(filepath.Dir(config), 0o755), os.WriteFile(config, []byte("mode: enforce\n"), 0o644))
+				if err != nil {
+					return err
+				}
+			}
 			return os.CopyFS(env.WorkDir, os.DirFS("../testdata"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

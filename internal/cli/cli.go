@@ -43,7 +43,8 @@ network answer them.
 The rules in ` + config.DefaultPath + ` say which instances, and
 what becomes of their nwfilter and their kernel. The agent applies them to every
 domain that is defined or created through its socket, and to those that libvirt
-has already.
+has already. As installed it only says what it would do, until virt-netboot
+enable.
 
 Exit status:
   0  what was asked for is done
@@ -57,7 +58,7 @@ Exit status:
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetVersionTemplate("virt-netboot {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDoctor(), newFinish(), newHook(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus(), newTakeover())
+	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDisable(), newDoctor(), newEnable(), newFinish(), newHook(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus())
 	return root
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
 	"github.com/virt-netboot/virt-netboot/internal/printable"
 	"github.com/virt-netboot/virt-netboot/internal/version"
@@ -59,17 +60,7 @@ Exit status:
 		if err != nil {
 			return &failure{error: err}
 		}
-		d := doctor.Doctor{
-			Host:            doctor.LocalHost(),
-			LoadConfig:      source.load,
-			ConfigPath:      path,
-			DefaultUpstream: libvirt.DefaultUpstream,
-			Version:         version.Version,
-			HookProgram:     hookProgram(),
-			Agent: func(ctx context.Context) (status.Status, error) {
-				return status.Node(ctx, *dir)
-			},
-		}
+		d := doctorOf(path, source.load, *dir)
 		results := d.Examine(cmd.Context())
 		out := cmd.OutOrStdout()
 		print := func() error { return write(out, formatResults(results, paint.on(out))) }
@@ -85,6 +76,22 @@ Exit status:
 		return nil
 	}
 	return cmd
+}
+
+// doctorOf examines this node, with the configuration that load reads from path and the
+// agent whose sockets are in dir.
+func doctorOf(path string, load func() (config.Config, error), dir string) doctor.Doctor {
+	return doctor.Doctor{
+		Host:            doctor.LocalHost(),
+		LoadConfig:      load,
+		ConfigPath:      path,
+		DefaultUpstream: libvirt.DefaultUpstream,
+		Version:         version.Version,
+		HookProgram:     hookProgram(),
+		Agent: func(ctx context.Context) (status.Status, error) {
+			return status.Node(ctx, dir)
+		},
+	}
 }
 
 // diagnosis is the worst result, which has been printed.

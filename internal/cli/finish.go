@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -14,8 +15,8 @@ func newFinish() *cobra.Command {
 	var boot bool
 	cmd := &cobra.Command{
 		Use:   "finish [--boot]",
-		Short: "Finish a takeover that is under way or was cut",
-		Long: `Do what is left of virt-netboot takeover enable or disable. It is for
+		Short: "Finish an enable or disable that is under way or was cut",
+		Long: `Do what is left of virt-netboot enable or disable. It is for
 virt-netboot-takeover.service, which does it for both commands, and with --boot
 for virt-netboot-boot.service, which does it before systemd opens the first
 socket. Where nothing is left to do, nothing is done.
@@ -41,12 +42,14 @@ Exit status:
 }
 
 func finish(ctx context.Context, boot bool) error {
-	state, err := takeover.Look(ctx, "")
+	state, err := takeover.Look(ctx)
 	if err != nil {
 		return err
 	}
+	left := state.Finish
 	if boot {
-		return state.AtBoot().Run(ctx, takeover.Host{})
+		left = state.AtBoot
 	}
-	return state.Finish().Run(ctx, takeover.Host{})
+	plan, err := left()
+	return errors.Join(plan.Run(ctx, takeover.Host{}), err)
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
 	"github.com/virt-netboot/virt-netboot/internal/probe"
@@ -24,7 +23,7 @@ func TestManJSON(t *testing.T) {
 	for section, value := range map[string]any{
 		"rewrite --json":     jsonResult{},
 		"plan --json":        planned{},
-		"status --json":      status.Status{},
+		"status --json":      nodeStatus{},
 		"doctor --json":      []doctor.Result{},
 		"probe --json":       probe.Report{},
 		"hook status --json": hooksStatus{},

@@ -45,19 +45,9 @@ Exit status:
 		if err != nil {
 			return err
 		}
-		c.Mode = config.ModeEnforce // nothing is changed here in either mode
-		conn, err := connect(cmd.Context(), c)
+		p, err := planNode(cmd.Context(), c)
 		if err != nil {
 			return err
-		}
-		defer conn.Close()
-		r, err := rewriter(cmd.Context(), conn, c, true)
-		if err != nil {
-			return err
-		}
-		p, err := newPlanned(cmd.Context(), conn, r)
-		if err != nil {
-			return &failure{error: err}
 		}
 		if asJSON {
 			return writeJSON(cmd.OutOrStdout(), p)
@@ -65,6 +55,25 @@ Exit status:
 		return p.print(cmd.OutOrStdout(), colors)
 	}
 	return cmd
+}
+
+// planNode returns what the rules would change on this node, whatever the mode.
+func planNode(ctx context.Context, c config.Config) (planned, error) {
+	c.Mode = config.ModeEnforce
+	conn, err := connect(ctx, c)
+	if err != nil {
+		return planned{}, err
+	}
+	defer conn.Close()
+	r, err := rewriter(ctx, conn, c, true)
+	if err != nil {
+		return planned{}, err
+	}
+	p, err := newPlanned(ctx, conn, r)
+	if err != nil {
+		return planned{}, &failure{error: err}
+	}
+	return p, nil
 }
 
 // planned is what `plan --json` writes.

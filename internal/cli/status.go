@@ -14,6 +14,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/printable"
+	"github.com/virt-netboot/virt-netboot/internal/takeover"
 )
 
 func newStatus() *cobra.Command {
@@ -31,6 +32,8 @@ func newStatus() *cobra.Command {
   gateway        its clients, and the calls that it rewrote and libvirt refused
   libvirt        its version, and since when there is a connection
   configuration  when it was loaded, and why a changed one was refused
+  node           which of virt-netboot enable and disable holds, and whether
+                 libvirt answers where its clients look for it
 
 A running domain is shown as it runs, others as they are defined. With --watch
 the output is repeated every two seconds until Ctrl-C, with --json in one line.
@@ -40,7 +43,9 @@ Only root may ask the agent.
 Exit status:
   0  all is well
   1  the agent could not do something that it should: the configuration was
-     refused, libvirt is not connected, a file or a domain is not in sync
+     refused, libvirt is not connected, a file or a domain is not in sync;
+     or clients do not get to libvirt where they look for it, or bypass the
+     agent
   2  the agent does not run or does not answer, or the command line cannot be
      read`,
 		Example: `  virt-netboot status
@@ -87,22 +92,40 @@ func (o statusOptions) once(ctx context.Context, out io.Writer) error {
 	if o.json {
 		err = writeJSON(out, s)
 	} else {
-		err = write(out, []byte(s.Text(time.Now(), o.colors.on(out))))
+		err = write(out, []byte(s.text(o.colors.on(out))))
 	}
-	if err == nil && len(s.Problems()) > 0 {
+	if err == nil && (len(s.Problems()) > 0 || unwell(s.state)) {
 		return &failure{error: errors.New("the status has problems"), logged: true}
 	}
 	return err
 }
 
-func (o statusOptions) ask(ctx context.Context) (status.Status, error) {
+// nodeStatus is what the agent knows, and what is so whether it runs or not.
+type nodeStatus struct {
+	status.Status
+	Node jsonStanding `json:"node"`
+
+	state takeover.State
+}
+
+func (s nodeStatus) text(colors bool) string {
+	return s.Text(time.Now(), colors) + fmt.Sprintf("%-9s", "Node") + line("%s", s.Node.Text)
+}
+
+func (o statusOptions) ask(ctx context.Context) (nodeStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	s, err := status.Node(ctx, *o.dir)
-	if errors.Is(err, status.ErrNotRunning) {
-		err = fmt.Errorf("%w; start it with systemctl reset-failed virt-netboot; systemctl restart virt-netboot, or see what it would change with virt-netboot plan", err)
+	n := nodeStatus{Status: s}
+	if state, err := lookAtNode(ctx); err != nil {
+		n.Node.Text = "not known: " + err.Error()
+	} else {
+		n.state, n.Node = state, newJSONStanding(state)
 	}
-	return s, err
+	if errors.Is(err, status.ErrNotRunning) {
+		err = fmt.Errorf("%w; start it with systemctl reset-failed virt-netboot; systemctl restart virt-netboot, or see what it would change with virt-netboot plan; the node is %s", err, n.Node.Text)
+	}
+	return n, err
 }
 
 // follow repeats the status. It goes on while the agent does not run, which may be
@@ -143,7 +166,7 @@ func (o statusOptions) frame(ctx context.Context, out io.Writer) ([]byte, error)
 	if err != nil {
 		text += printable.Lines(err.Error()) + "\n"
 	} else {
-		text = s.Text(time.Now(), o.colors.on(out))
+		text = s.text(o.colors.on(out))
 	}
 	if isTerminal(out) {
 		const home, clear = "\x1b[H", "\x1b[J" // what is left of a longer frame goes too

@@ -25,8 +25,9 @@ const maxSize = 1 << 20
 
 // Config is the whole file.
 type Config struct {
-	Mode    Mode
-	Gateway Gateway
+	Mode     Mode
+	Existing Existing
+	Gateway  Gateway
 	// Rules decide in their order; without any, no domain is changed.
 	Rules   []domainxml.Rule
 	Files   []File
@@ -41,6 +42,15 @@ type Mode string
 const (
 	ModeEnforce Mode = "enforce"
 	ModeObserve Mode = "observe" // nothing is changed; what would be is logged
+)
+
+// Existing says what becomes of a domain that was there before the rules applied.
+type Existing string
+
+// What can become of it.
+const (
+	ExistingKeep Existing = "keep" // it stays as it is, until virt-netboot apply or until a client defines it
+	ExistingSync Existing = "sync" // the reconciler applies the rules to it
 )
 
 // Gateway says where the gateway listens and which socket of libvirt's it is in front of.
@@ -113,13 +123,13 @@ const (
 	FormatJSON LogFormat = "json"
 )
 
-// Default is the configuration without a file, and the value of every key that a file
-// omits.
+// Default is the configuration without a file: nothing is changed.
 func Default() Config {
 	return Config{
-		Mode:    ModeEnforce,
-		Gateway: Gateway{Listen: "/run/virt-netboot/libvirt-sock", OnRefusal: RefusalOriginal},
-		Rules:   []domainxml.Rule{domainxml.DefaultRule()},
+		Mode:     ModeObserve,
+		Existing: ExistingKeep,
+		Gateway:  Gateway{Listen: "/run/virt-netboot/libvirt-sock", OnRefusal: RefusalOriginal},
+		Rules:    []domainxml.Rule{domainxml.DefaultRule()},
 		Files: []File{
 			{Path: "/etc/nova/libvirt.xml.template", Kind: KindNovaTemplate},
 			{Path: "/etc/nova/dnsmasq.conf", Kind: KindDnsmasq},
@@ -132,6 +142,14 @@ func Default() Config {
 // Policy is the file's rules as domainxml applies them, in the file's mode.
 func (c Config) Policy() domainxml.Policy {
 	return domainxml.Policy{Rules: c.Rules, Observe: c.Mode == ModeObserve}
+}
+
+// omitted is the value of every key that a file omits. One that has rules means them to
+// apply.
+func omitted() Config {
+	c := Default()
+	c.Mode = ModeEnforce
+	return c
 }
 
 // Load reads the file at path; a missing one is Default. Mistakes in it are returned as

@@ -18,6 +18,7 @@ import (
 // everyKey sets each key to something else than its default.
 const everyKey = `
 mode: observe
+existing: sync
 gateway:
   listen: /run/a
   upstream: /run/b
@@ -52,8 +53,9 @@ func TestParseEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Mode:    ModeObserve,
-		Gateway: Gateway{Listen: "/run/a", Upstream: "/run/b", OnRefusal: RefusalError},
+		Mode:     ModeObserve,
+		Existing: ExistingSync,
+		Gateway:  Gateway{Listen: "/run/a", Upstream: "/run/b", OnRefusal: RefusalError},
 		Rules: []domainxml.Rule{{
 			Name: "lab tenants",
 			Match: domainxml.Match{
@@ -102,20 +104,22 @@ func TestParseDefaults(t *testing.T) {
 	}
 	with := func(edit func(*Config)) Config {
 		c := Default()
+		c.Mode = ModeEnforce
 		edit(&c)
 		return c
 	}
+	enforced := with(func(*Config) {})
 	for _, test := range []struct {
 		name, in string
 		want     Config
 	}{
 		{"empty file", "", Default()},
-		{"comments only", "# nothing\n---\n# here\n", Default()},
+		{"comments only", "# nothing\n---\n# here\n", enforced},
 		{"byte order mark", "\ufeffrules: []", with(func(c *Config) { c.Rules = []domainxml.Rule{} })},
-		{"empty sections", "gateway:\nmetrics:\nlog:\n", Default()},
+		{"empty sections", "gateway:\nmetrics:\nlog:\n", enforced},
 		{"no rule", "rules: []", with(func(c *Config) { c.Rules = []domainxml.Rule{} })},
 		{"no file", "files: []", with(func(c *Config) { c.Files = []File{} })},
-		{"the modes of the defaults", "mode: enforce\ngateway: {on_refusal: original}\n", Default()},
+		{"the modes of the defaults", "mode: observe\nexisting: keep\ngateway: {on_refusal: original}\n", Default()},
 		{"no metrics", `metrics: {listen: ""}`, with(func(c *Config) { c.Metrics.Listen = "" })},
 		{"one key of a section", "log: {format: json}", with(func(c *Config) { c.Log.Format = FormatJSON })},
 		{

@@ -17,17 +17,21 @@ import (
 const maxDepth = 50
 
 // Parse decodes the bytes of a file; name is the file's, for errors. Keys that it
-// omits are as in Default, so an empty one is Default. All mistakes are returned, as
-// Errors, unless the file is not YAML.
+// omits are as in Default, but for the mode, which is ModeEnforce then. An empty file,
+// as a power cut may leave it, is Default like a missing one. All mistakes are returned,
+// as Errors, unless the file is not YAML.
 func Parse(name string, b []byte) (c Config, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c, err = Config{}, fmt.Errorf("%s: the YAML parser gave up: %v", name, r)
 		}
 	}()
+	if len(b) == 0 {
+		return Default(), nil
+	}
 	text := normalize(b)
 	d := &decoder{name: name, lines: strings.Split(text, "\n"), anchors: map[string]ast.Node{}}
-	c = Default()
+	c = omitted()
 	if root := d.parse(text); root != nil {
 		d.config(root, &c)
 	}

@@ -18,6 +18,7 @@ const maxSocketPath = 107
 func (d *decoder) config(n ast.Node, c *Config) {
 	d.section(n, []field{
 		{"mode", choice(d, &c.Mode, ModeEnforce, ModeObserve)},
+		{"existing", choice(d, &c.Existing, ExistingKeep, ExistingSync)},
 		{"gateway", func(n ast.Node) { d.gateway(n, &c.Gateway) }},
 		{"rules", func(n ast.Node) { d.rules(n, &c.Rules) }},
 		{"files", func(n ast.Node) { d.files(n, &c.Files) }},

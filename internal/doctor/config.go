@@ -24,9 +24,9 @@ func checkConfig(_ context.Context, n *node) []Result {
 	case err != nil:
 		return one(failure("fix "+n.ConfigPath, "%v", err))
 	case !n.exists(n.ConfigPath):
-		return one(ok("%s is not there, so the defaults apply", n.ConfigPath))
+		return one(warning(Enable+", when you have seen enough", "%s is not there, so nothing is changed", n.ConfigPath))
 	case n.config.Mode == config.ModeObserve:
-		return one(warning("set mode: enforce in "+n.ConfigPath+" when you have seen enough", "%s is valid, but in mode observe nothing is changed", n.ConfigPath))
+		return one(warning(Enable+", when you have seen enough", "%s is valid, but in mode observe nothing is changed", n.ConfigPath))
 	}
 	return one(ok("%s is valid", n.ConfigPath))
 }

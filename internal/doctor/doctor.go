@@ -9,6 +9,9 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
+// Enable is the remedy for what is so until the node is enabled.
+const Enable = "virt-netboot enable"
+
 // checkTimeout is how long one check may wait for libvirt and other programs.
 const checkTimeout = 10 * time.Second
 
@@ -50,6 +53,8 @@ type Doctor struct {
 	// DefaultUpstream returns the socket that an empty gateway.upstream stands
 	// for, and that libvirt's clients use unless told otherwise.
 	DefaultUpstream func() string
+	// Taking: the gateway is about to get libvirt's usual path.
+	Taking bool
 	// Version is this program's, which the hook and the agent must have too.
 	Version string
 	// HookProgram is the path of the qemu-hook to install.

@@ -196,10 +196,13 @@ func (m *machine) doctor() doctor.Doctor {
 			if text, ok := m.parts["config"]; ok {
 				return config.Parse("config.yaml", []byte(text))
 			}
-			return config.Default(), nil
+			c := config.Default()
+			c.Mode = config.ModeEnforce
+			return c, nil
 		},
 		ConfigPath:      "/etc/virt-netboot/config.yaml",
 		DefaultUpstream: m.defaultUpstream,
+		Taking:          m.parts["taking"] != "",
 		Agent:           m.agent,
 		Version:         "devel",
 		HookProgram:     "/usr/sbin/qemu-hook",

@@ -37,7 +37,7 @@ func (n *node) judgeFile(f config.File, s resync.Status, err error) Result {
 	case s.State == resync.StateReverted:
 		return warning("virt-netboot apply --files", "%s is left alone, since it was reverted", f.Path)
 	case s.State == resync.StateWouldChange && n.config.Mode == config.ModeObserve:
-		return warning("set mode: enforce in "+n.ConfigPath+" when you have seen enough", "%s is not patched, since the mode is observe", f.Path)
+		return warning(Enable+", when you have seen enough", "%s is not patched, since the mode is observe", f.Path)
 	case s.State == resync.StateWouldChange:
 		return failure("systemctl start virt-netboot", "%s is not patched", f.Path)
 	}

@@ -183,7 +183,7 @@ func (n *node) bypassed() (string, bool) {
 // checkUsualPath asks where libvirt's clients do, if the gateway has their path.
 func (n *node) checkUsualPath(ctx context.Context) []Result {
 	if n.exists(takeover.IntentPath) {
-		return one(failure("systemctl start virt-netboot-takeover", "a takeover is under way, or was cut"))
+		return one(failure("systemctl start virt-netboot-takeover", "virt-netboot enable or disable is under way, or was cut"))
 	}
 	now := n.daemonName()
 	for _, d := range takeover.Daemons() {
@@ -191,15 +191,15 @@ func (n *node) checkUsualPath(ctx context.Context) []Result {
 			continue
 		}
 		if d.Name != now {
-			return one(failure("virt-netboot takeover disable && virt-netboot takeover enable",
-				"the takeover is of %s, and this node has moved to %s, whose clients bypass the gateway", d.Name, now))
+			return one(failure("virt-netboot disable && "+Enable,
+				"the gateway is in front of %s, and this node has moved to %s, whose clients bypass it", d.Name, now))
 		}
 		through, err := n.describe(ctx, d.Path)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			return one(unknown(err))
 		case err != nil:
-			return one(failure("virt-netboot takeover enable", "libvirt does not answer where its clients look for it: %v", err))
+			return one(failure(Enable, "libvirt does not answer where its clients look for it: %v", err))
 		case n.daemonErr == nil:
 			return one(compare(n.daemon, through, d.Path, n.upstream()))
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/doctor/osloconf"
 )
 
@@ -28,15 +29,20 @@ func checkNova(_ context.Context, n *node) []Result {
 		return one(ok("no Nova here"))
 	}
 	usual := libvirt.Usual(n.DefaultUpstream())
-	return one(nova.judge(n.gatewaySockets(), usual))
+	r := nova.judge(n.gatewaySockets(n.Taking), usual)
+	if r.Level == Failure && n.config.Mode == config.ModeObserve && nova.judge(n.gatewaySockets(true), usual).Level != Failure {
+		r.Level, r.Remedy = Warning, Enable+", when you have seen enough; or with --socket-only, "+r.Remedy
+	}
+	return one(r)
 }
 
-// gatewaySockets are those that lead to the gateway, its own first.
-func (n *node) gatewaySockets() []string {
+// gatewaySockets are those that lead to the gateway, its own first, or that would if it
+// took libvirt's usual path.
+func (n *node) gatewaySockets(taking bool) []string {
 	sockets := []string{n.config.Gateway.Listen}
 	usual := libvirt.Usual(n.DefaultUpstream())
 	switch {
-	case usual == n.DefaultUpstream(): // without a takeover
+	case usual == n.DefaultUpstream() && !taking: // it is libvirt's own
 	case usual == libvirt.VirtqemudSocket:
 		sockets = append(sockets, usual, libvirt.LibvirtdSocket) // virtproxyd's, which leads there
 	default:

@@ -9,14 +9,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 const (
-	// startsWithin is how long libvirt's daemon may take to start.
-	startsWithin = 30 * time.Second
+	// startsWithin is how long libvirt's daemon may take to start. It answers once it has
+	// made the firewall's rules for each interface with a filter, one call of ebtables
+	// after the other.
+	startsWithin = 5 * time.Minute
 	// answersWithin is how long one that runs may take to answer.
 	answersWithin = 5 * time.Second
 )
@@ -25,8 +29,8 @@ const (
 type Host struct{}
 
 // Look returns the node's state. Whether libvirt answers, [State.Ask] finds out.
-func Look(ctx context.Context, upstream string) (State, error) {
-	s := State{Upstream: upstream}
+func Look(ctx context.Context) (State, error) {
+	var s State
 	if err := s.lookAtFiles(); err != nil {
 		return State{}, fmt.Errorf("looking whether the gateway has libvirt's usual path: %w", err)
 	}
@@ -57,6 +61,11 @@ func (s *State) lookAtFiles() error {
 		i := parseIntent(intent)
 		s.Intent = &i
 	}
+	c, _, err := read(config.DefaultPath)
+	if err != nil {
+		return err
+	}
+	s.Config = string(c)
 	for _, d := range Daemons() {
 		if err := s.lookAtDropIn(d.DropIn(), moved(d)); err != nil {
 			return err
@@ -151,10 +160,23 @@ func Await(ctx context.Context) error {
 	return errors.Join(err, sys.Systemctl(ctx, "reset-failed", changeService))
 }
 
-// Write makes the file, and its directory if need be. Neither a reader nor a
+// SetMode sets the mode in the configuration, which is a single step.
+func (s State) SetMode(ctx context.Context, mode config.Mode) error {
+	steps, err := s.setMode(mode)
+	if err != nil {
+		return err
+	}
+	return Plan{Steps: steps}.Run(ctx, Host{})
+}
+
+// Write makes the file, and its directory if need be, or replaces it: owner and mode
+// stay, and where it is a symbolic link its target is replaced. Neither a reader nor a
 // power cut finds half of it.
 func (Host) Write(path, content string) error {
-	dir, name := filepath.Split(path)
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	dir := filepath.Dir(path)
 	if err := makeDir(dir); err != nil {
 		return err
 	}
@@ -163,16 +185,35 @@ func (Host) Write(path, content string) error {
 		return err
 	}
 	defer f.Close()
+	if err := keepOwner(f, path); err != nil {
+		return err
+	}
 	if _, err := f.WriteString(content); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
+	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// keepOwner gives a new file the owner and mode of the one that it replaces.
+func keepOwner(f *os.File, path string) error {
+	old, err := os.Stat(path)
+	if err != nil {
+		return f.Chmod(0o644)
+	}
+	if err := f.Chmod(old.Mode()); err != nil {
+		return err
+	}
+	sys, ok := old.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return f.Chown(int(sys.Uid), int(sys.Gid))
 }
 
 // unfinished is what a file is called while it is written.
@@ -180,7 +221,6 @@ func unfinished(path string) string { return path + ".new" }
 
 // makeDir makes a directory whose parent is there.
 func makeDir(dir string) error {
-	dir = filepath.Clean(dir)
 	if err := os.Mkdir(dir, 0o755); errors.Is(err, fs.ErrExist) {
 		return nil
 	} else if err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 // IntentPath is the file that is there from before the first step of a change until
@@ -16,6 +18,8 @@ type Intent struct {
 	// Daemon is the name of libvirt's daemon whose usual path the gateway gets; "" is
 	// that libvirt gets it back.
 	Daemon string `json:"daemon,omitempty"`
+	// Mode is the mode that the configuration gets; "" leaves it.
+	Mode config.Mode `json:"mode,omitempty"`
 	// Active and Files are the State's of before the first step.
 	Active []string `json:"active,omitempty"`
 	Files  []string `json:"files,omitempty"`

@@ -1,14 +1,15 @@
-// Package takeover puts the gateway on the socket that libvirt's clients use
-// anyway, and takes it away from there again: Nova, virsh and virt-manager then go
-// through it with no change to them.
+// Package takeover is what virt-netboot enable and disable do to a node. It puts the
+// gateway on the socket that libvirt's clients use anyway, and takes it away from there
+// again: Nova, virsh and virt-manager then go through it with no change to them. And it
+// sets the mode in the configuration.
 //
 // Drop-ins for systemd move the socket of libvirtd or virtqemud aside, to
 // PATH-direct, and give virt-netboot.socket the usual path beside its own. Guests run
 // on meanwhile; libvirt's daemon is restarted once, since it cannot be told of a
 // new socket.
 //
-//	state, err := takeover.Look(ctx, upstream)
-//	plan, err := state.Plan(takeover.Goal{InFront: true})
+//	state, err := takeover.Look(ctx)
+//	plan, err := state.Plan(takeover.Goal{InFront: true, Mode: config.ModeEnforce})
 //	err = takeover.Submit(ctx, plan)
 //
 // A change is a transaction. [Submit] writes down what is to be done, the [Intent],
@@ -23,6 +24,7 @@ import (
 	"slices"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 // Daemon is one of libvirt's that has the QEMU driver.
@@ -71,8 +73,8 @@ type State struct {
 	Active []string // the units that are active, of those that Look asks for
 	Files  []string // the drop-ins that are there
 	Torn   []string // those of them that are not as they were written, as after a power cut
-	// Upstream is gateway.upstream of the configuration.
-	Upstream string
+	// Config is the content of the configuration's file, "" where there is none.
+	Config string
 	// Bypassed are the paths that lead to libvirt past an agent that did not start.
 	Bypassed []string
 	// Intent is the change that is under way, or that was cut; nil for none.
@@ -86,6 +88,8 @@ type State struct {
 type Goal struct {
 	// InFront: the gateway has libvirt's usual path.
 	InFront bool
+	// Mode is the mode of the configuration; "" leaves it.
+	Mode config.Mode
 }
 
 // Enabled returns the daemon whose usual path the gateway has, or is to have.
@@ -96,6 +100,15 @@ func (s State) Enabled() (Daemon, bool) {
 		}
 	}
 	return Daemon{}, false
+}
+
+// Mode is the configuration's; "" where that has a mistake.
+func (s State) Mode() config.Mode {
+	c, err := config.Parse(config.DefaultPath, []byte(s.Config))
+	if err != nil {
+		return ""
+	}
+	return c.Mode
 }
 
 // Usual is the path that libvirt's clients use on this node.
@@ -115,7 +128,7 @@ func (s State) Usual() string {
 // down, its last one to take the note away again. It has no steps where the node is
 // like that already. The error says why it cannot be.
 func (s State) Plan(g Goal) (Plan, error) {
-	i := Intent{Active: s.Active, Files: s.Files}
+	i := Intent{Mode: g.Mode, Active: s.Active, Files: s.Files}
 	if g.InFront {
 		d, err := s.choose()
 		if err != nil {
@@ -123,9 +136,9 @@ func (s State) Plan(g Goal) (Plan, error) {
 		}
 		i.Daemon = d.Name
 	}
-	p := s.change(i)
-	if len(p.Steps) == 0 {
-		return p, nil
+	p, err := s.change(i)
+	if err != nil || len(p.Steps) == 0 {
+		return Plan{}, err
 	}
 	text, err := i.encode()
 	if err != nil {
@@ -136,23 +149,28 @@ func (s State) Plan(g Goal) (Plan, error) {
 }
 
 // Finish returns what is left to do of a change that is under way or was cut: all of
-// it, since each step can be done twice.
-func (s State) Finish() Plan {
+// it, since each step can be done twice. The error says why the mode stays as it is.
+func (s State) Finish() (Plan, error) {
 	if s.Intent == nil {
-		return Plan{}
+		return Plan{}, nil
 	}
 	s.Active = union(s.Active, s.Intent.Active)
 	s.Files = union(s.Files, s.Intent.Files)
 	s.Unreachable = errors.New("a change is under way")
-	return s.change(*s.Intent).ending(remove(IntentPath))
+	p, err := s.change(*s.Intent)
+	return p.ending(remove(IntentPath)), err
 }
 
 // AtBoot returns what is left to do of a change that was cut, before systemd opens the
-// first socket. Drop-ins that are not whole are written once more.
-func (s State) AtBoot() Plan {
+// first socket. Drop-ins that are not whole are written once more. The error says why
+// the mode stays as it is.
+func (s State) AtBoot() (Plan, error) {
 	d, inFront := s.Enabled()
+	var mode []Step
+	var err error
 	if s.Intent != nil {
 		d, inFront = s.Intent.daemon()
+		mode, err = s.setMode(s.Intent.Mode)
 	}
 	var files []Step
 	for _, other := range Daemons() {
@@ -166,33 +184,51 @@ func (s State) AtBoot() Plan {
 	case !inFront && has:
 		files = append(files, remove(gatewayDropIn))
 	}
-	var p Plan
 	if len(files) > 0 {
-		p.Steps = append(files, systemctl("daemon-reload"))
+		files = append(files, systemctl("daemon-reload"))
 	}
+	p := Plan{Steps: append(files, mode...)}
 	if s.Intent != nil {
 		p = p.ending(remove(IntentPath))
 	}
-	return p
+	return p, err
 }
 
-// change returns what gives libvirt's usual path to whom the intent says.
-func (s State) change(i Intent) Plan {
+// change returns what gives libvirt's usual path to whom the intent says, and sets the
+// mode: at first where nothing is to be changed any more, and else when all is in place.
+// The error says why the mode stays as it is.
+func (s State) change(i Intent) (Plan, error) {
+	p := s.disable()
 	if d, inFront := i.daemon(); inFront {
-		return s.enable(d)
+		p = s.enable(d)
 	}
-	return s.disable()
+	mode, err := s.setMode(i.Mode)
+	if i.Mode == config.ModeObserve {
+		p.Steps = append(mode, p.Steps...)
+	} else {
+		p.Steps = append(p.Steps, mode...)
+	}
+	return p, err
+}
+
+// setMode has the configuration get the mode, where it has another one.
+func (s State) setMode(mode config.Mode) ([]Step, error) {
+	if mode == "" {
+		return nil, nil
+	}
+	edited, err := config.SetMode(config.DefaultPath, []byte(s.Config), mode)
+	if err != nil || string(edited) == s.Config {
+		return nil, err
+	}
+	return []Step{write(config.DefaultPath, string(edited))}, nil
 }
 
 // choose returns the daemon that the gateway is to stand in front of. The error says
 // why it cannot stand in front of any.
 func (s State) choose() (Daemon, error) {
 	d, there := s.Enabled()
-	if s.Upstream != "" {
-		return d, fmt.Errorf("gateway.upstream is %s: remove it from the configuration, the takeover decides where libvirt is", s.Upstream)
-	}
 	if next, moved := s.Successor(d); there && moved {
-		return d, fmt.Errorf("it is %s that the gateway is in front of, and this node has moved to %s: virt-netboot takeover disable first", d.Name, next.Name)
+		return d, fmt.Errorf("it is %s that the gateway is in front of, and this node has moved to %s: virt-netboot disable first", d.Name, next.Name)
 	}
 	if there {
 		return d, nil
@@ -208,7 +244,7 @@ func (s State) choose() (Daemon, error) {
 func (s State) inactive() error {
 	for _, d := range Daemons() {
 		if slices.Contains(s.Active, d.service()) {
-			return fmt.Errorf("%[1]s runs without %[2]s, as with --listen: take that out of its arguments, systemctl unmask %[2]s, systemctl stop %[1]s && systemctl start %[2]s (guests run on); or name the gateway's socket to its clients instead of a takeover",
+			return fmt.Errorf("%[1]s runs without %[2]s, as with --listen: take that out of its arguments, systemctl unmask %[2]s, systemctl stop %[1]s && systemctl start %[2]s (guests run on); or virt-netboot enable --socket-only, and name the gateway's socket to libvirt's clients",
 				d.service(), d.socket())
 		}
 	}
@@ -349,7 +385,7 @@ func (s State) activeSockets(d Daemon) []string {
 	return units
 }
 
-const madeBy = "# Made by virt-netboot takeover enable, removed by virt-netboot takeover disable.\n"
+const madeBy = "# Made by virt-netboot enable, removed by virt-netboot disable.\n"
 
 func moved(d Daemon) string {
 	return madeBy + "[Socket]\nListenStream=\nListenStream=" + libvirt.Direct(d.Path) + "\n"

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
 const (
@@ -121,11 +123,10 @@ func TestPlanInFront(t *testing.T) {
 		},
 		{
 			"once more, on a node that has moved to virtqemud", State{Active: activeOf("virtqemud"), Files: []string{virtdDropIn, gatewayDropIn}}, nil, nil,
-			"it is libvirtd that the gateway is in front of, and this node has moved to virtqemud: virt-netboot takeover disable first",
+			"it is libvirtd that the gateway is in front of, and this node has moved to virtqemud: virt-netboot disable first",
 		},
 		{"no libvirt", State{}, nil, nil, "neither virtqemud.socket nor libvirtd.socket is active"},
 		{"libvirtd with a socket of its own", State{Active: []string{"libvirtd.service"}}, nil, nil, "libvirtd.service runs without libvirtd.socket"},
-		{"an upstream of its own", State{Active: []string{"libvirtd.socket"}, Upstream: virtd}, nil, nil, "gateway.upstream is /run/libvirt/libvirt-sock: remove it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, err := test.state.Plan(Goal{InFront: true})
@@ -247,7 +248,10 @@ func TestFinish(t *testing.T) {
 		{"one that says nothing, on a node that is so already", State{Active: activeOf("libvirtd"), Intent: &Intent{}}, []string{finished}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := test.state.Finish()
+			p, err := test.state.Finish()
+			if err != nil {
+				t.Fatal(err)
+			}
 			if diff := cmp.Diff(test.want, steps(p.Steps), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("steps: -want +got:\n%s", diff)
 			}
@@ -285,7 +289,11 @@ func TestAtBoot(t *testing.T) {
 		{"a drop-in of another daemon", State{Intent: enable, Files: []string{qemudDropIn}}, slices.Concat([]string{"rm -f " + qemudDropIn}, writes, []string{reload, finished})},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, steps(test.state.AtBoot().Steps), cmpopts.EquateEmpty()); diff != "" {
+			p, err := test.state.AtBoot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, steps(p.Steps), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -295,16 +303,20 @@ func TestAtBoot(t *testing.T) {
 // TestIntent: what a plan writes down is what finishes it.
 func TestIntent(t *testing.T) {
 	s := State{Active: activeOf("libvirtd"), Files: []string{gatewayDropIn}}
-	p, err := s.Plan(Goal{InFront: true})
+	p, err := s.Plan(Goal{InFront: true, Mode: config.ModeEnforce})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := parseIntent([]byte(p.Steps[0].Content))
-	if diff := cmp.Diff(Intent{Daemon: "libvirtd", Active: s.Active, Files: s.Files}, got); diff != "" {
+	if diff := cmp.Diff(Intent{Daemon: "libvirtd", Mode: config.ModeEnforce, Active: s.Active, Files: s.Files}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	s.Intent = &got
-	if diff := cmp.Diff(steps(p.Steps[1:]), steps(s.Finish().Steps)); diff != "" {
+	left, err := s.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(steps(p.Steps[1:]), steps(left.Steps)); diff != "" {
 		t.Errorf("-planned +finished:\n%s", diff)
 	}
 	content := p.Steps[0].Content
@@ -322,7 +334,7 @@ func TestDropIns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const by = "# Made by virt-netboot takeover enable, removed by virt-netboot takeover disable.\n"
+	const by = "# Made by virt-netboot enable, removed by virt-netboot disable.\n"
 	want := []string{
 		by + "[Socket]\nListenStream=\nListenStream=/run/libvirt/libvirt-sock-direct\n",
 		by + "[Socket]\nListenStream=/run/libvirt/libvirt-sock\n",
@@ -330,6 +342,75 @@ func TestDropIns(t *testing.T) {
 	if diff := cmp.Diff(want, []string{p.Steps[1].Content, p.Steps[2].Content}); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+}
+
+// TestMode: nothing is changed before all is in place, nor once it is to go.
+func TestMode(t *testing.T) {
+	const (
+		observe, enforce = "# ours\nmode: observe\n", "# ours\nmode: enforce\n"
+		sets             = "cat >" + config.DefaultPath + " <<EOF"
+	)
+	apart := State{Active: activeOf("libvirtd"), Config: observe}
+	together := enabled(func(s *State) { s.Config = enforce })
+	on, off := Goal{InFront: true, Mode: config.ModeEnforce}, Goal{Mode: config.ModeObserve}
+	for _, test := range []struct {
+		name  string
+		state State
+		goal  Goal
+		want  []string
+	}{
+		{"enable", apart, on, whole(append(enabling("libvirtd", virtd), sets))},
+		{"enable, in front already", enabled(func(s *State) { s.Config = observe }), on, whole([]string{sets})},
+		{"enable, enforced already", State{Active: activeOf("libvirtd"), Config: enforce}, on, whole(enabling("libvirtd", virtd))},
+		{"enable, so already", together, on, nil},
+		{"enable without a file", enabled(nil), on, whole([]string{sets})},
+		{"the socket only", apart, Goal{Mode: config.ModeEnforce}, whole([]string{sets})},
+		{"disable", together, off, whole(append([]string{sets}, releasing("libvirtd", virtd)...))},
+		{"disable, so already", apart, off, nil},
+		{"disable without a file", State{Active: activeOf("libvirtd")}, off, nil},
+		{"another mode is no goal", State{Active: activeOf("libvirtd"), Config: "mode: nonsense\n"}, Goal{}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := test.state.Plan(test.goal)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, steps(p.Steps), cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("-want +got:\n%s", diff)
+			}
+			for _, s := range p.Steps {
+				want := map[config.Mode]string{config.ModeEnforce: enforce, config.ModeObserve: observe}[test.goal.Mode]
+				if test.state.Config == "" {
+					want = "mode: enforce\n"
+				}
+				if s.Write == config.DefaultPath && s.Content != want {
+					t.Errorf("the configuration becomes %q", s.Content)
+				}
+			}
+		})
+	}
+
+	t.Run("at boot", func(t *testing.T) {
+		apart.Intent = &Intent{Daemon: "libvirtd", Mode: config.ModeEnforce}
+		p, err := apart.AtBoot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{sets, finished}, steps(p.Steps[3:])); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+	t.Run("a mistake in the configuration", func(t *testing.T) {
+		broken := enabled(func(s *State) { s.Config = "mode: nonsense\n" })
+		if p, err := broken.Plan(off); err == nil || len(p.Steps) > 0 {
+			t.Errorf("it is planned: %v", steps(p.Steps))
+		}
+		broken.Intent = &Intent{Mode: config.ModeObserve}
+		p, err := broken.Finish()
+		if diff := cmp.Diff(append(releasing("libvirtd", virtd), finished), steps(p.Steps)); diff != "" || err == nil {
+			t.Errorf("error %v; -want +got:\n%s", err, diff)
+		}
+	})
 }
 
 func TestUsual(t *testing.T) {

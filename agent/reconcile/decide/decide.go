@@ -140,6 +140,19 @@ func Revert(s domain.State) Decision {
 	return d.decision()
 }
 
+// Restore decides as `virt-netboot disable --revert` does: what the undo record has is
+// put back, and no trace of virt-netboot stays in the domain, no mark either.
+func Restore(s domain.State) Decision {
+	d := newDecider(s)
+	if d.canDefine() {
+		d.define(d.definition.Revert(false, domainxml.Inactive))
+	}
+	if d.canUpdate() {
+		d.update(d.live.Revert(false, domainxml.Running))
+	}
+	return d.decision()
+}
+
 // Apply decides as `virt-netboot apply` does: the mark goes, and the rules apply.
 func Apply(r domainxml.Rewriter, s domain.State) Decision {
 	d := newDecider(s)

@@ -2,7 +2,7 @@
 # @api private
 class virt_netboot::absent {
   if $virt_netboot::revert_domains {
-    exec { 'virt-netboot revert --all':
+    exec { 'virt-netboot disable --revert':
       path   => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
       onlyif => 'test -x /usr/bin/virt-netboot',
       before => Package['virt-netboot'],

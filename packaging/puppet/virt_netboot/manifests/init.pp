@@ -21,7 +21,8 @@
 #   ensure.
 # @param config
 #   The content of /etc/virt-netboot/config.yaml. Without it the file stays as the
-#   package has it, or as it was edited since.
+#   package has it, or as it was edited, but for its mode, which virt-netboot enable
+#   sets. With mode observe nothing is changed, and libvirt keeps its usual socket.
 # @param mode
 #   transparent: the gateway takes libvirt's usual socket, so that no client needs a
 #   change. explicit: libvirt keeps it, and clients name the gateway's.
@@ -29,8 +30,7 @@
 #   With explicit: whether libvirt/connection_uri in nova.conf names the gateway. It
 #   takes puppet-nova; false is for a node without Nova.
 # @param revert_domains
-#   With absent: whether the domains get back what was taken from them. They are
-#   left alone from then on, until virt-netboot apply.
+#   With absent: whether the domains get back what was taken from them.
 class virt_netboot (
   Enum['present', 'absent'] $ensure = 'present',
   Pattern[/\A(?!(absent|purged)\z)./] $package_ensure = 'installed',

@@ -10,17 +10,14 @@ class virt_netboot::present {
   if $virt_netboot::config {
     $config = $virt_netboot::config
 
-    # The package starts the agent, which without a configuration changes every domain
-    # of the node. What it changes before it has the rules, they do not put back. The
-    # restart is for the keys that wait for one; the gateway has no client yet.
-    exec { 'virt-netboot only observes at first':
-      command  => "mkdir -p /etc/virt-netboot && echo 'mode: observe' >/etc/virt-netboot/config.yaml",
-      path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
-      provider => shell,
-      umask    => '022',
-      creates  => '/usr/bin/virt-netboot',
-      before   => Package['virt-netboot'],
-      notify   => Service['virt-netboot'],
+    # Where the package is new, the agent has started without it, and a few of its keys
+    # wait for a restart.
+    exec { 'virt-netboot is new here':
+      command => 'true',
+      path    => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+      creates => '/usr/bin/virt-netboot',
+      before  => Package['virt-netboot'],
+      notify  => Service['virt-netboot'],
     }
 
     # The agent sees a change by itself. A restart would end what clients do through
@@ -42,32 +39,27 @@ class virt_netboot::present {
     require => Package['virt-netboot'],
   }
 
-  $shell = {
-    'path'     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
-    'provider' => shell, # which finds no fault with a program that is yet to be installed
-    'require'  => Service[$units],
+  # Each is what makes the node so, and says with --dry-run what is left to do for that.
+  $observes = $virt_netboot::config and $virt_netboot::config['mode'] == 'observe'
+  $change = $observes ? {
+    true    => 'virt-netboot disable',
+    default => $virt_netboot::mode ? {
+      'transparent' => 'virt-netboot enable --yes',
+      default       => 'virt-netboot enable --yes --socket-only',
+    },
   }
-  $taken_over = "virt-netboot takeover status | grep -q '^enabled'"
-  case $virt_netboot::mode {
-    'transparent': {
-      exec { 'virt-netboot takeover enable':
-        unless => $taken_over,
-        *      => $shell,
-      }
-    }
-    default: {
-      exec { 'virt-netboot takeover disable':
-        onlyif => $taken_over,
-        *      => $shell,
-      }
-    }
+  exec { $change:
+    path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+    provider => shell, # which finds no fault with a program that is yet to be installed
+    unless   => "left=$(${change} --dry-run) && test -z \"\$left\"",
+    require  => Service[$units],
   }
 
   # puppet-nova then restarts Nova's services, which find the gateway there.
   if $virt_netboot::mode == 'explicit' and $virt_netboot::manage_nova {
     nova_config { 'libvirt/connection_uri':
       value   => 'qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock',
-      require => Exec['virt-netboot takeover disable'],
+      require => Exec[$change],
     }
   }
 }
