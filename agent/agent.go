@@ -3,7 +3,7 @@
 // metrics.
 //
 //	log := agent.NewLogger(c.Log, os.Stderr)
-//	err := agent.New(path, c, log, agent.Options{Dir: status.Dir}).Run(ctx)
+//	err := agent.New(path, c, log, agent.Options{Dir: status.Dir, StateDir: existing.Dir}).Run(ctx)
 package agent
 
 import (
@@ -34,6 +34,7 @@ type Agent struct {
 	storage  storage
 	only     Components
 	dir      string
+	stateDir string
 	started  time.Time
 	ready    chan struct{} // closed once the service manager has been told that the agent is ready
 }
@@ -44,6 +45,8 @@ type Options struct {
 	Only Components
 	// Dir is the directory of the sockets that the hook and virt-netboot status use.
 	Dir string
+	// StateDir is the directory of what the agent has to know after a reboot.
+	StateDir string
 }
 
 // New makes the agent for the configuration c, which was read from path.
@@ -51,6 +54,7 @@ func New(path string, c config.Config, log *logrus.Logger, o Options) *Agent {
 	a := &Agent{
 		only:     o.Only,
 		dir:      o.Dir,
+		stateDir: o.StateDir,
 		log:      log,
 		manager:  manager{log},
 		config:   reload.New(path, c, log),

@@ -35,6 +35,9 @@ func (d *Document) Bytes() []byte { return d.doc.Src }
 // Domain is the document's domain.
 func (d *Document) Domain() Domain { return d.domain }
 
+// HasRecord reports whether there is an undo record: the domain was rewritten or marked.
+func (d *Document) HasRecord() bool { return d.undoElement != nil }
+
 // Reverted reports whether the domain is marked as reverted: no rule applies to it. See
 // [Document.Applied].
 func (d *Document) Reverted() bool { return d.undo.reverted }

@@ -178,6 +178,12 @@ func TestObserveMode(t *testing.T) {
 		}
 
 		must(t, l.WriteConfig(config))
+		awaitMetric(t, `virt_netboot_config_observe 0`)
+		awaitMetric(t, `virt_netboot_domains{state="would-change"} 1`)
+		if diff := cmp.Diff(before, virsh(t, l, "dumpxml", "--inactive", g.Name)); diff != "" {
+			t.Errorf("existing: keep does not leave the domain as it is (-before +after):\n%s", diff)
+		}
+		must(t, l.WriteConfig("existing: sync\n"+config))
 		await(t, func() error { return noFilter(t, l, g.Name) })
 		await(t, func() error { return inSync(t, l, g.Name) })
 		awaitPatched(t, dnsmasq)

@@ -31,6 +31,8 @@ type logLine struct {
 type door struct {
 	gateway string // path of the gateway's socket
 	config  string // path of the configuration
+	// observes is the key of the configuration that leaves the domain as it is.
+	observes string
 }
 
 // decide is the answer to a call whose document could be read.
@@ -51,7 +53,7 @@ func decide(call Call, res domainxml.Result, d door) answer {
 		a.result = hookreport.Observed
 	}
 	for _, c := range res.Changes {
-		a.log = append(a.log, changeLine(call, res, c, refused))
+		a.log = append(a.log, changeLine(call, res, c, refused, d.observes))
 	}
 	for _, w := range res.Warnings {
 		a.log = append(a.log, warningLine(call, res, w))
@@ -92,13 +94,13 @@ func refusal(call Call, res domainxml.Result, d door) string {
 		call.Domain, res.Rule.Name, strings.Join(changes, ", "), d.gateway, d.config)
 }
 
-func changeLine(call Call, res domainxml.Result, c domainxml.Change, refused bool) logLine {
+func changeLine(call Call, res domainxml.Result, c domainxml.Change, refused bool, observes string) logLine {
 	f := fields(call, res)
 	f["CHANGE"] = string(c.Kind)
 	wants := fmt.Sprintf("rule %q wants %s", res.Rule.Name, c)
 	switch {
 	case res.Observed:
-		return logLine{logrus.InfoLevel, fmt.Sprintf("%s goes on unchanged at %s (mode: observe): %s", call.Domain, call.Operation, wants), f}
+		return logLine{logrus.InfoLevel, fmt.Sprintf("%s goes on unchanged at %s (%s): %s", call.Domain, call.Operation, observes, wants), f}
 	case refused:
 		return logLine{logrus.WarnLevel, fmt.Sprintf("%s may not start unprepared: %s", call.Domain, wants), f}
 	case call.Operation == Prepare:

@@ -86,7 +86,7 @@ func TestDecide(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := decide(Call{Domain: "vm", Operation: c.op}, c.res, door{gateway: "/run/gw", config: "/etc/c.yaml"})
+			got := decide(Call{Domain: "vm", Operation: c.op}, c.res, door{gateway: "/run/gw", config: "/etc/c.yaml", observes: "mode: observe"})
 			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(answer{}, logLine{})); diff != "" {
 				t.Error(diff)
 			}

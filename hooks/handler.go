@@ -13,6 +13,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/existing"
 	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 )
 
@@ -31,6 +32,9 @@ const usualDocument = 16 << 10
 type Handler struct {
 	// Config is the path of the configuration; see package internal/config.
 	Config string
+	// Existing is the path of the list of the domains that existing: keep leaves; see
+	// package internal/existing.
+	Existing string
 	// ReadInitrd is as in [domainxml.Rewriter].
 	ReadInitrd func(path string, n int) ([]byte, error)
 	// ReadDisk is as in [domainxml.Rewriter].
@@ -89,11 +93,29 @@ func (h Handler) work(call Call, state domainxml.State, doing *step) (a answer) 
 		h.Log.SetLevel(level)
 	}
 	doing.set("applying the rules to the domain's document")
-	res, err := h.rewriter(cfg, doing).Domain(doc, state)
+	d, err := domainxml.Parse(doc)
 	if err != nil {
 		return passed(call, "%s: %v", doing.get(), err)
 	}
-	return decide(call, res, door{gateway: cfg.Gateway.Listen, config: h.Config})
+	r, why := h.rewriter(cfg, doing), "mode: observe"
+	if !r.Policy.Observe && cfg.Existing == config.ExistingKeep && h.keeps(d) {
+		r.Policy.Observe, why = true, "existing: keep"
+	}
+	res, err := r.Rewrite(d, state)
+	if err != nil {
+		return passed(call, "%s: %v", doing.get(), err)
+	}
+	return decide(call, res, door{gateway: cfg.Gateway.Listen, config: h.Config, observes: why})
+}
+
+// keeps reports whether a domain was there when the mode became enforce, and nothing was
+// done to it since. Without a list that can be read none was.
+func (h Handler) keeps(d *domainxml.Document) bool {
+	if d.HasRecord() {
+		return false
+	}
+	there, err := existing.Read(h.Existing)
+	return err == nil && there[d.Domain().UUID]
 }
 
 func (h Handler) rewriter(cfg config.Config, doing *step) domainxml.Rewriter {

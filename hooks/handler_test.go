@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -192,6 +193,49 @@ func TestHandleBadInput(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestHandleExisting: the hook leaves a domain that was there when the mode became
+// enforce, as the reconciler does.
+func TestHandleExisting(t *testing.T) {
+	const uuid = "7e1b2a3c-0000-4000-8000-000000000001"
+	recorded := strings.Replace(read(t, "unprepared.xml"), "<uuid>",
+		`<metadata><netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0"/></metadata><uuid>`, 1)
+	for _, c := range []struct {
+		name, config, list, document string
+		operation                    Operation
+		want                         hookreport.Result
+	}{
+		{"there before", "mode: enforce\n", uuid + "\n", read(t, "unprepared.xml"), Restore, hookreport.Observed},
+		{"there before, not denied", "rules: [{name: a, unprepared: deny}]\n", uuid + "\n", read(t, "unprepared.xml"), Prepare, hookreport.Observed},
+		{"there before, existing: sync", "existing: sync\n", uuid + "\n", read(t, "unprepared.xml"), Restore, hookreport.Rewritten},
+		{"defined since", "mode: enforce\n", uuid + "\n", recorded, Restore, hookreport.Rewritten},
+		{"new", "mode: enforce\n", "another\n", read(t, "unprepared.xml"), Restore, hookreport.Rewritten},
+		{"no list", "mode: enforce\n", "", read(t, "unprepared.xml"), Restore, hookreport.Rewritten},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "config.yaml")
+			if err := os.WriteFile(path, []byte(c.config), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			h, out := handler(t, path, strings.NewReader(c.document))
+			h.Existing = filepath.Join(dir, "existing")
+			if c.list != "" {
+				if err := os.WriteFile(h.Existing, []byte(c.list), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if status := h.Handle(call(c.operation)); status != 0 || out.reports[0].Result != c.want {
+				t.Errorf("status %d, result %s, want %s", status, out.reports[0].Result, c.want)
+			}
+			for _, line := range out.log.AllEntries() {
+				if c.want == hookreport.Observed && strings.Contains(line.Message, "boot order") && !strings.Contains(line.Message, "(existing: keep)") {
+					t.Errorf("logged %q", line.Message)
+				}
+			}
+		})
+	}
+}
 
 // A log that panics costs neither the refusal nor the document.
 func TestHandleFaultingLog(t *testing.T) {

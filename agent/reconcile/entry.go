@@ -121,9 +121,9 @@ func (r *Reconciler) logNew(e *entry) {
 	for _, w := range s.Warnings {
 		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w.String()})
 	}
-	if r.Observe() && len(s.Wanted) > 0 {
+	if why := r.leaves(s); why != "" && len(s.Wanted) > 0 {
 		wanted := slices.Concat(e.decision.Changes, e.decision.LiveChanges)
-		lines = append(lines, line{logrus.InfoLevel, "domain " + s.Name + " stays as it is (mode: observe); it would be changed: " + joined(wanted)})
+		lines = append(lines, line{logrus.InfoLevel, "domain " + s.Name + " stays as it is (" + why + "); it would be changed: " + joined(wanted)})
 	}
 	if len(s.Pending) > 0 {
 		lines = append(lines, line{logrus.InfoLevel, "domain " + s.Name + " runs; at its next start: " + joined(e.decision.Facts.Pending)})
@@ -139,6 +139,17 @@ func (r *Reconciler) logNew(e *entry) {
 	for _, l := range lines {
 		r.Log.WithFields(fields(e.decision)).Log(l.level, l.text)
 	}
+}
+
+// leaves is the key of the configuration that leaves a domain as it is, "" for none.
+func (r *Reconciler) leaves(s DomainStatus) string {
+	switch {
+	case r.Observe():
+		return "mode: observe"
+	case s.Kept:
+		return "existing: keep"
+	}
+	return ""
 }
 
 func fields(d decide.Decision) logrus.Fields {

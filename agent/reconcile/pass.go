@@ -31,11 +31,12 @@ func (r *Reconciler) passes(ctx context.Context, conn Connection, q *queue) erro
 
 // all queues the domains that libvirt lists, and those that it listed before.
 func (r *Reconciler) all(ctx context.Context, conn Connection, q *queue) error {
-	began := r.Clock.Now()
+	began, observe := r.Clock.Now(), r.Observe()
 	domains, err := conn.Domains(ctx)
 	if err != nil {
 		return err
 	}
+	r.existing(observe, domains)
 	uuids, listed := make(map[string]bool, len(domains)), make(map[string]libvirt.Domain, len(domains))
 	for _, d := range domains {
 		uuids[d.UUID], listed[d.UUID] = true, d
@@ -53,6 +54,20 @@ func (r *Reconciler) all(ctx context.Context, conn Connection, q *queue) error {
 		q.add(uuid, false)
 	}
 	return nil
+}
+
+// existing tells which domains are there.
+func (r *Reconciler) existing(observe bool, domains []libvirt.Domain) {
+	if r.Existing == nil {
+		return
+	}
+	uuids := make([]string, len(domains))
+	for i, d := range domains {
+		uuids[i] = d.UUID
+	}
+	if err := r.Existing.Listed(observe, uuids); err != nil {
+		r.Log.WithError(err).Error("existing: keep")
+	}
 }
 
 // tick takes a domain off the current pass. After the last one the pass has ended.

@@ -56,9 +56,21 @@ type Options struct {
 	// Observe reports whether domains are inspected and not changed. It may be nil,
 	// which means false.
 	Observe func() bool
-	Log     *logrus.Logger
+	// Existing are the domains that were there when the mode became enforce. It may be
+	// nil, which means none.
+	Existing Existing
+	Log      *logrus.Logger
 	// Clock is for tests; the zero Clock is the real one.
 	Clock Clock
+}
+
+// Existing knows the domains that were there when the mode became enforce.
+type Existing interface {
+	// Listed is called with the UUIDs of all domains of libvirt, and with the mode that
+	// was in force before they were listed.
+	Listed(observe bool, uuids []string) error
+	// Keeps reports whether a domain is left as it is until it has an undo record.
+	Keeps(uuid string) bool
 }
 
 // Clock tells the time and waits.
@@ -188,7 +200,7 @@ func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string, ur
 	}
 	syncer := Syncer{
 		Libvirt: conn,
-		Decide:  func(s libvirt.State) decide.Decision { return decide.Enforce(r.Rewriter(), s, r.Reverted(uuid)) },
+		Decide:  func(s libvirt.State) decide.Decision { return r.decide(uuid, s) },
 		May:     func(decide.Decision) bool { return r.may(uuid) },
 		Changed: func(d decide.Decision) { r.changedDomain(uuid, d) },
 	}
@@ -208,6 +220,14 @@ func (r *Reconciler) visit(ctx context.Context, conn Connection, uuid string, ur
 		r.inspected(uuid, d, err)
 	}
 	return nil
+}
+
+// decide decides about a domain.
+func (r *Reconciler) decide(uuid string, s libvirt.State) decide.Decision {
+	if r.Existing != nil && r.Existing.Keeps(uuid) {
+		return decide.Keep(r.Rewriter(), s, r.Reverted(uuid))
+	}
+	return decide.Enforce(r.Rewriter(), s, r.Reverted(uuid))
 }
 
 // listed is a domain as the current pass has listed it; nil otherwise.

@@ -38,6 +38,7 @@ var update = flag.Bool("update", false, "write what comes out into testdata")
 //	fail [DOMAIN]             libvirt answers an error about it, or no more
 //	break                     the connection ends at the next definition
 //	policy [observe]          the policy has changed, to that mode
+//	keep DOMAIN...            these were there when the mode became enforce
 //	wait DURATION             time passes
 //	status                    prints when the last pass ended, what is shown of each
 //	                          domain, and what is remembered
@@ -92,6 +93,7 @@ type stage struct {
 	*fakeLibvirt
 	reconciler *Reconciler
 	observe    bool
+	keep       []string
 
 	mu    sync.Mutex
 	notes []string
@@ -107,6 +109,7 @@ func newStage(t *testing.T) *stage {
 		Connect:  s.connect,
 		Rewriter: func() domainxml.Rewriter { return domainxml.Rewriter{Policy: domainxml.DefaultPolicy()} },
 		Observe:  func() bool { return s.observe },
+		Existing: s,
 		Log:      log,
 		Clock:    Clock{Now: func() time.Time { return time.Now().UTC() }, After: time.After},
 	})
@@ -115,6 +118,11 @@ func newStage(t *testing.T) *stage {
 	s.noted() // forgets that it connects
 	return s
 }
+
+// Listed and Keeps have the domains that were there named by the script.
+func (s *stage) Listed(bool, []string) error { return nil }
+
+func (s *stage) Keeps(uuid string) bool { return slices.Contains(s.keep, uuid) }
 
 // Levels and Fire have the log among what is noted.
 func (s *stage) Levels() []logrus.Level { return logrus.AllLevels }
@@ -161,6 +169,8 @@ func (s *stage) run(args []string) {
 		s.failing = strings.Join(rest, " ")
 	case "break":
 		s.breaks = true
+	case "keep":
+		s.keep = rest
 	case "policy":
 		s.observe = slices.Contains(rest, "observe")
 		s.reconciler.PolicyChanged()
@@ -217,6 +227,8 @@ func document(words []string) []byte {
 			filter = nova
 		case "reverted":
 			metadata = mark
+		case "recorded": // as the gateway leaves it
+			metadata = strings.Replace(mark, ` reverted="yes"`, "", 1)
 		case "once":
 			metadata = strings.Replace(mark, `reverted="yes"`, `once="pending"`, 1)
 		case "unreadable":

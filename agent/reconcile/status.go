@@ -44,13 +44,16 @@ type DomainStatus struct {
 	Filters   []string            `json:"filters"`
 	Rule      string              `json:"rule,omitempty"`
 	Reverted  bool                `json:"reverted"`
+	// Kept says that the domain was there when the mode became enforce and stays as it is
+	// (existing: keep).
+	Kept bool `json:"kept"`
 	// Once is set where virt-netboot once was called: pending or done.
 	Once domainxml.Once `json:"once,omitempty"`
 
 	// Pending waits for the guest's next start.
 	Pending []domainxml.Change `json:"pending"`
-	// Wanted is what the rule wants and has not been done: in observe mode, while
-	// backing off, or after an error.
+	// Wanted is what the rule wants and has not been done: in observe mode, with
+	// existing: keep, while backing off, or after an error.
 	Wanted   []domainxml.Change  `json:"wanted"`
 	Warnings []domainxml.Warning `json:"warnings"`
 	// Error is why the domain could not be brought in sync.
@@ -92,6 +95,7 @@ func (e *entry) status(now time.Time) DomainStatus {
 		Filters:     append([]string{}, f.Filters...),
 		Rule:        f.Rule,
 		Reverted:    f.Reverted,
+		Kept:        f.Kept && !f.Reverted,
 		Once:        f.Once,
 		Unreadable:  f.Unreadable != nil,
 	}

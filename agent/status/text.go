@@ -180,8 +180,11 @@ func (t *text) details(d reconcile.DomainStatus, observe bool) []row {
 		add(plain, "at its next start", p.String())
 	}
 	wanted := "not done"
-	if observe {
+	switch {
+	case observe:
 		wanted = "would change"
+	case d.Kept:
+		wanted = "kept (existing: keep)"
 	}
 	for _, w := range d.Wanted {
 		add(plain, wanted, w.String())

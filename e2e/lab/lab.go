@@ -6,8 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+
+	"github.com/virt-netboot/virt-netboot/internal/existing"
 )
 
 // Options are what a lab can be given before its daemons start.
@@ -17,8 +21,8 @@ type Options struct {
 	LibvirtdConf string
 	// Hook installs bin/qemu-hook at HookPath.
 	Hook bool
-	// Config becomes /etc/virt-netboot/config.yaml; "" is one with mode: enforce alone,
-	// without which nothing would be changed.
+	// Config becomes /etc/virt-netboot/config.yaml; "" is one that applies the rules to
+	// every domain.
 	Config string
 }
 
@@ -39,6 +43,9 @@ func Open(ctx context.Context, options Options) (*Lab, error) {
 	if err := l.WriteConfig(cmp.Or(options.Config, "mode: enforce\n")); err != nil {
 		return nil, err
 	}
+	if err := emptyExisting(); err != nil {
+		return nil, err
+	}
 	if options.Hook {
 		if err := l.InstallHook(); err != nil {
 			return nil, err
@@ -54,6 +61,15 @@ func Open(ctx context.Context, options Options) (*Lab, error) {
 		return nil, err
 	}
 	return l, l.StartLibvirtd(ctx)
+}
+
+// emptyExisting makes the list of the domains that existing: keep leaves: there is none,
+// and those that a test defines before the agent starts follow the rules.
+func emptyExisting() error {
+	if err := os.MkdirAll(existing.Dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(existing.Dir, existing.Name), nil, 0o644)
 }
 
 // Close stops the agent and reports how it ended. Everything else in the lab,

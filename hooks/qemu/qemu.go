@@ -16,6 +16,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/hooks"
 	"github.com/virt-netboot/virt-netboot/internal/bootsector"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/existing"
 	"github.com/virt-netboot/virt-netboot/internal/filtervar"
 	"github.com/virt-netboot/virt-netboot/internal/hookreport"
 	"github.com/virt-netboot/virt-netboot/internal/initrd"
@@ -60,6 +61,7 @@ func handler() hooks.Handler {
 	}
 	return hooks.Handler{
 		Config:     path.Join(root, config.DefaultPath),
+		Existing:   path.Join(root, existing.Dir, existing.Name),
 		ReadInitrd: initrd.New().ReadHead,
 		ReadDisk:   bootsector.New().Read,
 		NWFilter:   nwfilter,

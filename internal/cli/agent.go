@@ -9,11 +9,12 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent"
 	"github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/internal/existing"
 )
 
 func newAgent() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "agent [--config FILE] [--only COMPONENT,...] [--run-dir DIR]",
+		Use:   "agent [--config FILE] [--only COMPONENT,...] [--run-dir DIR] [--state-dir DIR]",
 		Short: "Run the node agent",
 		Long: `Run the node agent, in the foreground, until SIGTERM or SIGINT. Calls under way
 are then finished first; a second signal ends it at once.
@@ -33,7 +34,8 @@ the gateway, and takes filters off the interfaces of running guests; their boot
 order waits for the next start. No guest is started or stopped. After another
 program has changed a domain back three times within a minute, the agent backs
 off: it leaves the domain alone for an hour. A domain that virt-netboot revert
-has marked is left alone until virt-netboot apply.
+has marked is left alone until virt-netboot apply. With existing: keep, so is
+one that was there when the mode became enforce.
 
 Nova's files that the configuration names are patched, and patched again when
 something puts the stock ones back.
@@ -69,6 +71,8 @@ Exit status:
 	}
 	source := configFlag(cmd)
 	only, dir := onlyFlag(cmd), runDirFlag(cmd)
+	stateDir := cmd.Flags().String("state-dir", existing.Dir, "the `DIR` of the list of the domains that existing: keep leaves")
+	completeFlag(cmd, "state-dir", completeDirs)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := source.load()
 		if err != nil {
@@ -78,7 +82,7 @@ Exit status:
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
 		context.AfterFunc(ctx, stop)
-		a := agent.New(source.path, c, log, agent.Options{Only: *only, Dir: *dir})
+		a := agent.New(source.path, c, log, agent.Options{Only: *only, Dir: *dir, StateDir: *stateDir})
 		if err := a.Run(ctx); err != nil {
 			log.WithError(err).Error("the agent stops")
 			return &failure{error: err, logged: true}

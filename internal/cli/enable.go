@@ -27,6 +27,7 @@ func newEnable() *cobra.Command {
 		Long: `Have virt-netboot do on this node what it has only said until now. Before that,
 it shows how many domains the rules would change, with --diff all of it as in
 virt-netboot plan, and what virt-netboot doctor has against it. Then it asks.
+With existing: keep, domains that are there already stay as they are.
 
 The gateway gets the socket that libvirt's clients use anyway, so that Nova,
 virsh and virt-manager go through it with no change to them: the socket of
@@ -97,6 +98,12 @@ func (o enableOptions) run(cmd *cobra.Command) error {
 	return change(ctx, out, plan, goal)
 }
 
+// restartNotice is what an operator has to know before libvirt's daemon is restarted.
+const restartNotice = `libvirt's daemon is restarted: guests run on, a migration or a backup under way is cancelled.
+Nova gets no answer meanwhile, and an instance that it builds fails. To keep Nova away:
+openstack compute service set --disable HOST nova-compute
+`
+
 // consent shows what comes of it, and asks.
 func (o enableOptions) consent(cmd *cobra.Command, c config.Config) error {
 	out := cmd.OutOrStdout()
@@ -113,7 +120,7 @@ func (o enableOptions) consent(cmd *cobra.Command, c config.Config) error {
 		}
 	}
 	if !o.socketOnly {
-		if err := write(out, []byte("libvirt's daemon is restarted: guests run on, a migration or a backup under way is cancelled.\n")); err != nil {
+		if err := write(out, []byte(restartNotice)); err != nil {
 			return err
 		}
 	}
@@ -130,9 +137,14 @@ func (o enableOptions) preview(ctx context.Context, out io.Writer, c config.Conf
 		return err
 	}
 	if o.diff {
-		return p.print(out, o.colors)
+		err = p.print(out, o.colors)
+	} else {
+		err = write(out, fmt.Appendf(nil, "%s\n%s", p.Summary, p.kinds()))
 	}
-	return write(out, fmt.Appendf(nil, "%s\n%s", p.Summary, p.kinds()))
+	if err != nil || c.Existing != config.ExistingKeep || p.Summary.Change == 0 {
+		return err
+	}
+	return write(out, []byte("existing: keep: they stay as they are until virt-netboot apply, or until a client defines them.\n"))
 }
 
 // kinds says in how many domains there are changes of each kind.

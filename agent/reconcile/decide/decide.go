@@ -46,6 +46,9 @@ type Facts struct {
 	Rule string
 	// Reverted says that the domain is left alone until it is applied again.
 	Reverted bool
+	// Kept says that existing: keep leaves the domain as it is. Changes are what its rule
+	// wants.
+	Kept bool
 	// Once is the domain's mark of virt-netboot once.
 	Once domainxml.Once
 	// Pending are the changes that a running guest gets at its next start.
@@ -101,7 +104,25 @@ func newDecider(s domain.State) *decider {
 // when it was last inspected. A document that has lost the mark since, such as one that
 // Nova has written from scratch for a hard reboot, gets it back.
 func Enforce(r domainxml.Rewriter, s domain.State, reverted bool) Decision {
+	return newDecider(s).enforce(r, reverted)
+}
+
+// Keep is Enforce for a domain that was there when the mode became enforce, with
+// existing: keep. It is left as it is until it has an undo record: virt-netboot apply
+// and the gateway write one.
+func Keep(r domainxml.Rewriter, s domain.State, reverted bool) Decision {
 	d := newDecider(s)
+	if !r.Policy.Observe && !d.hasRecord() {
+		d.Facts.Kept, r.Policy.Observe = true, true
+	}
+	return d.enforce(r, reverted)
+}
+
+func (d *decider) hasRecord() bool {
+	return d.definition != nil && d.definition.HasRecord() || d.live != nil && d.live.HasRecord()
+}
+
+func (d *decider) enforce(r domainxml.Rewriter, reverted bool) Decision {
 	if d.canDefine() {
 		d.define(r.Rewrite(d.startedOnce(), domainxml.Inactive))
 		if d.Define == nil && d.definition.Incomplete() && !r.Policy.Observe {
@@ -118,7 +139,7 @@ func Enforce(r domainxml.Rewriter, s domain.State, reverted bool) Decision {
 		if diskNext {
 			d.bootNetworkLast()
 		}
-		if reverted && !s.Persistent && !d.Facts.Reverted && d.Record != nil {
+		if reverted && !d.Persistent && !d.Facts.Reverted && d.Record != nil {
 			d.update(d.live.Revert(true, domainxml.Running))
 			d.noRule()
 		}

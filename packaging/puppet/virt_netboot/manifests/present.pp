@@ -51,7 +51,7 @@ class virt_netboot::present {
   exec { $change:
     path     => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
     provider => shell, # which finds no fault with a program that is yet to be installed
-    unless   => "left=$(${change} --dry-run) && test -z \"\$left\"",
+    unless   => "left=\$(${change} --dry-run) || exit 1; test -z \"\$left\"",
     require  => Service[$units],
   }
 
