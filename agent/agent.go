@@ -71,6 +71,7 @@ func New(path string, c config.Config, log *logrus.Logger, o Options) *Agent {
 	a.files = &files{config: a.config, alone: slices.Equal(a.only.running(), Components{status.ComponentFiles}), log: log}
 	a.hook = newHookCalls(a.registry, a.gateway.OriginalSent, log)
 	registerConfig(a.registry, a.config)
+	registerBypasses(a.registry, a.dir)
 	a.registry.MustRegister(newDomainCollector(a.domains.Status), newFileCollector(a.filesStatus))
 	return a
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
@@ -32,6 +31,8 @@ func holds(s takeover.State) string {
 		word = "only observing"
 	}
 	switch {
+	case len(s.Bypassed) > 0:
+		return fmt.Sprintf("%s, but bypassed: the agent does not run, and %s leads straight to libvirt; virt-netboot-bypass.service tries it again, and journalctl -u virt-netboot says what is wrong", word, s.Bypassed[len(s.Bypassed)-1])
 	case !inFront && mode == config.ModeObserve:
 		return "disabled: nothing is changed, and libvirt has its own path"
 	case !inFront:
@@ -40,8 +41,6 @@ func holds(s takeover.State) string {
 		return fmt.Sprintf("%s, in front of %s, but this node has moved to %s, whose clients bypass the gateway: virt-netboot disable && virt-netboot enable", word, d.Name, next.Name)
 	case len(s.Torn) > 0:
 		return fmt.Sprintf("%s, but a power cut has damaged %s: virt-netboot enable writes it once more", word, strings.Join(s.Torn, " and "))
-	case slices.Contains(s.Bypassed, d.Path):
-		return fmt.Sprintf("%s, but bypassed: the agent did not start, and %s leads straight to %s; see journalctl -u virt-netboot", word, d.Path, d.Name)
 	}
 	return fmt.Sprintf("%s: %s is the gateway's, %s is at %s", word, d.Path, d.Name, libvirt.Direct(d.Path))
 }

@@ -46,8 +46,8 @@ func TestStanding(t *testing.T) {
 			takeover.State{Active: []string{"libvirtd.socket"}, Files: []string{libvirtd}, Torn: []string{libvirtd}, Config: enforce}, true,
 		},
 		{
-			"enabled, but bypassed: the agent did not start, and /run/libvirt/libvirt-sock leads straight to libvirtd; see journalctl -u virt-netboot" + answers,
-			takeover.State{Active: []string{"libvirtd.socket"}, Files: []string{libvirtd}, Bypassed: []string{"/run/libvirt/libvirt-sock"}, Config: enforce}, true,
+			"enabled, but bypassed: the agent does not run, and /run/libvirt/libvirt-sock leads straight to libvirt; virt-netboot-bypass.service tries it again, and journalctl -u virt-netboot says what is wrong" + answers,
+			takeover.State{Active: []string{"libvirtd.socket"}, Files: []string{libvirtd}, Bypassed: []string{"/run/virt-netboot/libvirt-sock", "/run/libvirt/libvirt-sock"}, Config: enforce}, true,
 		},
 		{
 			"enabled, in front of libvirtd, but this node has moved to virtqemud, whose clients bypass the gateway: virt-netboot disable && virt-netboot enable; libvirt 9.0.0 answers at /run/libvirt/virtqemud-sock",

@@ -64,6 +64,7 @@ func (d Daemon) DropIn() string {
 const (
 	gatewaySocket  = "virt-netboot.socket"
 	gatewayService = "virt-netboot.service"
+	bypassService  = "virt-netboot-bypass.service"
 	gatewayPath    = "/run/virt-netboot/libvirt-sock"
 	gatewayDropIn  = "/etc/systemd/system/virt-netboot.socket.d/50-takeover.conf"
 )
@@ -201,6 +202,10 @@ func (s State) change(i Intent) (Plan, error) {
 	p := s.disable()
 	if d, inFront := i.daemon(); inFront {
 		p = s.enable(d)
+	}
+	if len(p.Steps) > 0 {
+		// It would try the agent meanwhile. Where that fails again, it starts again.
+		p.Steps = append([]Step{systemctl("stop", bypassService).unchecked()}, p.Steps...)
 	}
 	mode, err := s.setMode(i.Mode)
 	if i.Mode == config.ModeObserve {

@@ -43,8 +43,12 @@ func whole(steps []string) []string {
 // finished is a change's last step.
 const finished = "rm -f " + IntentPath
 
+// stopBypass is a change's first step on the node.
+const stopBypass = "systemctl stop virt-netboot-bypass.service"
+
 func enabling(daemon, path string) []string {
 	return []string{
+		stopBypass,
 		"cat >/etc/systemd/system/" + daemon + ".socket.d/50-virt-netboot.conf <<EOF",
 		"cat >/etc/systemd/system/virt-netboot.socket.d/50-takeover.conf <<EOF",
 		"systemctl stop " + daemon + ".socket " + daemon + "-ro.socket",
@@ -75,6 +79,10 @@ func releasing(daemon, path string) []string {
 		"systemctl start virt-netboot.socket virt-netboot.service",
 		"virsh -c 'qemu+unix:///system?socket=" + path + "' version",
 	}
+}
+
+func disabling(daemon, path string) []string {
+	return append([]string{stopBypass}, releasing(daemon, path)...)
 }
 
 // enabled is a node whose libvirtd the gateway is in front of.
@@ -163,6 +171,7 @@ func TestIdleDaemon(t *testing.T) {
 func TestPlanOwnPath(t *testing.T) {
 	leaving := func(daemon, path string, after ...string) []string { // for another daemon
 		return whole(append([]string{
+			stopBypass,
 			"rm -f " + gatewayDropIn,
 			"rm -f /etc/systemd/system/" + daemon + ".socket.d/50-virt-netboot.conf",
 			"systemctl stop virt-netboot.service virt-netboot.socket",
@@ -180,10 +189,11 @@ func TestPlanOwnPath(t *testing.T) {
 		want  []string
 	}{
 		{"so already", State{Active: []string{"libvirtd.socket"}}, nil},
-		{"libvirtd", enabled(nil), whole(releasing("libvirtd", virtd))},
-		{"virtqemud", State{Active: activeOf("virtqemud"), Files: []string{qemudDropIn, gatewayDropIn}}, whole(releasing("virtqemud", qemud))},
+		{"libvirtd", enabled(nil), whole(disabling("libvirtd", virtd))},
+		{"virtqemud", State{Active: activeOf("virtqemud"), Files: []string{qemudDropIn, gatewayDropIn}}, whole(disabling("virtqemud", qemud))},
 		{
 			"the gateway's drop-in alone", State{Active: activeOf("libvirtd"), Files: []string{gatewayDropIn}}, whole([]string{
+				stopBypass,
 				"rm -f " + gatewayDropIn,
 				"systemctl stop virt-netboot.service virt-netboot.socket",
 				"systemctl daemon-reload",
@@ -209,7 +219,7 @@ func TestPlanOwnPath(t *testing.T) {
 			leaving("virtqemud", qemud),
 		},
 		{"both, as nobody should have it", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...), Files: []string{qemudDropIn, virtdDropIn}}, whole(slices.Concat(
-			releasing("virtqemud", "/run/libvirt/virtqemud-sock"), releasing("libvirtd", "/run/libvirt/libvirt-sock")))},
+			disabling("virtqemud", "/run/libvirt/virtqemud-sock"), releasing("libvirtd", "/run/libvirt/libvirt-sock")))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, err := test.state.Plan(Goal{})
@@ -232,7 +242,7 @@ func TestFinish(t *testing.T) {
 	dead := []string{"virt-netboot.service"} // all that is active in the middle
 	enable := &Intent{Daemon: "libvirtd", Active: activeOf("libvirtd")}
 	disable := &Intent{Active: enabled(nil).Active, Files: enabled(nil).Files}
-	released := append(releasing("libvirtd", virtd), finished)
+	released, disabled := append(releasing("libvirtd", virtd), finished), append(disabling("libvirtd", virtd), finished)
 	for _, test := range []struct {
 		name           string
 		state          State
@@ -242,9 +252,9 @@ func TestFinish(t *testing.T) {
 		{"enable before the first step", State{Active: activeOf("libvirtd"), Intent: enable}, append(enabling("libvirtd", virtd), finished), released},
 		{"enable while all is stopped", State{Active: dead, Files: []string{virtdDropIn}, Intent: enable}, append(enabling("libvirtd", virtd), finished), released},
 		{"enable after the last step", enabled(func(s *State) { s.Intent = enable }), append(enabling("libvirtd", virtd), finished), released},
-		{"disable before the first step", enabled(func(s *State) { s.Intent = disable }), released, nil},
-		{"disable while all is stopped", State{Active: dead, Intent: disable}, released, nil},
-		{"one that says nothing", enabled(func(s *State) { s.Intent = &Intent{} }), released, nil},
+		{"disable before the first step", enabled(func(s *State) { s.Intent = disable }), disabled, nil},
+		{"disable while all is stopped", State{Active: dead, Intent: disable}, disabled, nil},
+		{"one that says nothing", enabled(func(s *State) { s.Intent = &Intent{} }), disabled, nil},
 		{"one that says nothing, on a node that is so already", State{Active: activeOf("libvirtd"), Intent: &Intent{}}, []string{finished}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -265,7 +275,7 @@ func TestFinish(t *testing.T) {
 // TestAtBoot: files alone, since nothing runs yet.
 func TestAtBoot(t *testing.T) {
 	const reload = "systemctl daemon-reload"
-	writes := enabling("libvirtd", virtd)[:2]
+	writes := enabling("libvirtd", virtd)[1:3]
 	enable := &Intent{Daemon: "libvirtd", Active: activeOf("libvirtd")}
 	disable := &Intent{Active: enabled(nil).Active, Files: enabled(nil).Files}
 	both := []string{virtdDropIn, gatewayDropIn}
@@ -339,7 +349,7 @@ func TestDropIns(t *testing.T) {
 		by + "[Socket]\nListenStream=\nListenStream=/run/libvirt/libvirt-sock-direct\n",
 		by + "[Socket]\nListenStream=/run/libvirt/libvirt-sock\n",
 	}
-	if diff := cmp.Diff(want, []string{p.Steps[1].Content, p.Steps[2].Content}); diff != "" {
+	if diff := cmp.Diff(want, []string{p.Steps[2].Content, p.Steps[3].Content}); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -365,7 +375,7 @@ func TestMode(t *testing.T) {
 		{"enable, so already", together, on, nil},
 		{"enable without a file", enabled(nil), on, whole([]string{sets})},
 		{"the socket only", apart, Goal{Mode: config.ModeEnforce}, whole([]string{sets})},
-		{"disable", together, off, whole(append([]string{sets}, releasing("libvirtd", virtd)...))},
+		{"disable", together, off, whole(append([]string{sets}, disabling("libvirtd", virtd)...))},
 		{"disable, so already", apart, off, nil},
 		{"disable without a file", State{Active: activeOf("libvirtd")}, off, nil},
 		{"another mode is no goal", State{Active: activeOf("libvirtd"), Config: "mode: nonsense\n"}, Goal{}, nil},
@@ -407,7 +417,7 @@ func TestMode(t *testing.T) {
 		}
 		broken.Intent = &Intent{Mode: config.ModeObserve}
 		p, err := broken.Finish()
-		if diff := cmp.Diff(append(releasing("libvirtd", virtd), finished), steps(p.Steps)); diff != "" || err == nil {
+		if diff := cmp.Diff(append(disabling("libvirtd", virtd), finished), steps(p.Steps)); diff != "" || err == nil {
 			t.Errorf("error %v; -want +got:\n%s", err, diff)
 		}
 	})
