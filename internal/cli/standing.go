@@ -50,7 +50,7 @@ type jsonStanding struct {
 	Enabled  bool        `json:"enabled"`  // as virt-netboot enable leaves a node, with --socket-only too
 	InFront  bool        `json:"in_front"` // the gateway has libvirt's usual path
 	Mode     config.Mode `json:"mode"`     // of the configuration's file; "" where that has a mistake
-	Bypassed []string    `json:"bypassed"` // paths that lead past an agent that did not start
+	Bypassed []string    `json:"bypassed"` // paths that lead to libvirt, bypassing an agent that does not run
 	UnderWay bool        `json:"under_way"`
 	Usual    string      `json:"usual_path"`
 	Libvirt  string      `json:"libvirt"` // the version that answers there
