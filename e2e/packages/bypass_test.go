@@ -37,12 +37,12 @@ func TestBypass(t *testing.T) {
 		n.neverBypassed(t)
 	})
 	t.Run("a restart whose stop takes too long", func(t *testing.T) {
-		n.run(t, "systemctl", "kill", "--signal=STOP", "virt-netboot")
+		n.run(t, "systemctl", "kill", "--kill-whom=main", "--signal=STOP", "virt-netboot")
 		n.run(t, "systemctl", "restart", "virt-netboot")
 		n.neverBypassed(t)
 	})
 	t.Run("a stop that takes too long", func(t *testing.T) {
-		n.run(t, "systemctl", "kill", "--signal=STOP", "virt-netboot")
+		n.run(t, "systemctl", "kill", "--kill-whom=main", "--signal=STOP", "virt-netboot")
 		n.shell(t, "systemctl stop virt-netboot || true")
 		if state := n.shell(t, "systemctl is-active virt-netboot || true"); strings.TrimSpace(state) != "failed" {
 			t.Errorf("the agent is %s, so that this tests nothing", state)
@@ -62,7 +62,7 @@ func TestBypass(t *testing.T) {
 	})
 	t.Run("crashes", func(t *testing.T) {
 		for range 3 {
-			n.shell(t, "until systemctl --quiet is-active virt-netboot || test -L /run/virt-netboot/libvirt-sock; do sleep 0.1; done; systemctl kill --signal=KILL virt-netboot || true")
+			n.shell(t, "until systemctl --quiet is-active virt-netboot || test -L /run/virt-netboot/libvirt-sock; do sleep 0.1; done; systemctl kill --kill-whom=main --signal=KILL virt-netboot || true")
 		}
 		await(t, "the bypass", func() error { return n.bypasses(2) })
 		n.endsBypass(t, 2)

@@ -168,6 +168,39 @@ func TestEnforce(t *testing.T) {
 	}
 }
 
+// TestKeep: a domain that was there is left as it is for as long as neither of its
+// documents has an undo record.
+func TestKeep(t *testing.T) {
+	recorded := strings.Replace(mark, ` reverted="yes"`, "", 1)
+	r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
+	for name, c := range map[string]struct {
+		state domain.State
+		kept  bool
+	}{
+		"definition":                        {state(doc("", disk, nova), nil), true},
+		"running guest":                     {state(doc("", disk, nova), doc("", disk, nova)), true},
+		"transient guest":                   {state(nil, doc("", disk, nova)), true},
+		"recorded definition":               {state(doc(recorded, disk, nova), nil), false},
+		"recorded definition of a guest":    {state(doc(recorded, disk, nova), doc("", disk, nova)), false},
+		"recorded transient guest":          {state(nil, doc(recorded, disk, nova)), false},
+		"recorded guest, definition is not": {state(doc("", disk, nova), doc(recorded, disk, nova)), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Keep(r, c.state, false)
+			if got.Facts.Kept != c.kept || got.InSync() != c.kept {
+				t.Errorf("kept %t, in sync %t, want %t", got.Facts.Kept, got.InSync(), c.kept)
+			}
+			if len(got.Changes)+len(got.LiveChanges) == 0 {
+				t.Error("it does not say what the rule wants")
+			}
+		})
+	}
+	r.Policy.Observe = true
+	if got := Keep(r, state(doc("", disk, nova), nil), false); got.Facts.Kept {
+		t.Error("kept, although mode: observe leaves it")
+	}
+}
+
 // TestRevertAndApply takes a running domain back and forth.
 func TestRevertAndApply(t *testing.T) {
 	r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
