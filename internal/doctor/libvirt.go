@@ -139,7 +139,7 @@ func nothingListens(err error) bool {
 // checkGateway asks libvirt through the gateway, and compares.
 func checkGateway(ctx context.Context, n *node) []Result {
 	if past, ok := n.bypassed(); ok {
-		return one(failure(startAgent, "the agent did not start, so %s leads clients past it", past))
+		return one(failure(startAgent, "the agent does not run, so clients bypass it at %s; virt-netboot-bypass.service tries it again", past))
 	}
 	return append(one(n.checkOwnPath(ctx)), n.checkUsualPath(ctx)...)
 }
