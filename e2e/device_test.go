@@ -51,7 +51,7 @@ func TestUpdateDevice(t *testing.T) {
 // arrives, and through it, where it does not.
 func checkDevice(t *testing.T, l *lab.Lab, device, tap, command string, flags ...string) {
 	g := novaGuest(t, l, "image-qcow2-neutron")
-	if err := l.DefineFilter(t.Context(), "nova-base"); err != nil {
+	if err := l.DefineShortFilter(t.Context(), "nova-base"); err != nil {
 		t.Fatal(err)
 	}
 	file := writeFile(t, "interface.xml", device)
@@ -87,7 +87,7 @@ func TestRevertDevice(t *testing.T) {
 	unnamed := strings.Replace(filteredInterface("", "tap3"), "<mac address=''/>", "", 1)
 	both := []string{"--live", "--config"}
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
-		if err := l.DefineFilter(t.Context(), "nova-base"); err != nil {
+		if err := l.DefineShortFilter(t.Context(), "nova-base"); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.StartAgent(t.Context(), "--only", "gateway"); err != nil {

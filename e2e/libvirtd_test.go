@@ -11,11 +11,11 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// TestLibvirtdKilled kills libvirtd and starts it again, 20 times, while 200
+// TestLibvirtdKilled kills libvirtd and starts it again, 8 times, while 80
 // domains are defined and some bypass the agent just before each kill.
 func TestLibvirtdKilled(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
-		const domains, kills, each = 200, 20, 15
+		const domains, kills, each = 80, 8, 15
 		g := novaGuest(t, l, "image-raw-filterref")
 		running := novaGuest(t, l, "two-nics-two-filters")
 		virsh(t, l, "define", running.File)

@@ -87,7 +87,10 @@ func TestNovaDirect(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		for name, row := range novaTable() {
 			t.Run(name, func(t *testing.T) {
-				checkDoor(t, l, name, virsh, row.direct, row.filters, row.kernel)
+				g := novaGuest(t, l, name)
+				virsh(t, l, "create", "--paused", g.File)
+				checkRunning(t, l, g, row.direct, row.filters, row.kernel)
+				virsh(t, l, "destroy", g.Name)
 			})
 		}
 	})
@@ -99,7 +102,7 @@ func TestNova(t *testing.T) {
 		startAgent(t, l)
 		for name, row := range novaTable() {
 			t.Run(name, func(t *testing.T) {
-				g := checkDoor(t, l, name, virshGateway, row.gateway, nil, row.kernel)
+				g := checkGateway(t, l, name, row.gateway, row.kernel)
 				checkReconcilerIdle(t, l, g.Name)
 				if row.warning != "" {
 					checkWarned(t, l, g.Name, row.warning)
@@ -109,29 +112,29 @@ func TestNova(t *testing.T) {
 	})
 }
 
-// checkDoor brings a domain to libvirtd in three ways.
-func checkDoor(t *testing.T, l *lab.Lab, row string, door virshFunc, bootIndexes map[string]int, filters []string, kernel bool) *lab.Guest {
+// checkGateway brings a domain through the gateway in three ways.
+func checkGateway(t *testing.T, l *lab.Lab, row string, bootIndexes map[string]int, kernel bool) *lab.Guest {
 	g := novaGuest(t, l, row)
 	t.Run("define", func(t *testing.T) {
-		door(t, l, "define", g.File)
-		checkDefined(t, l, g, filters)
-		door(t, l, "start", "--paused", g.Name)
-		checkRunning(t, l, g, bootIndexes, filters, kernel)
-		door(t, l, "destroy", g.Name)
-		door(t, l, "undefine", g.Name)
+		virshGateway(t, l, "define", g.File)
+		checkDefined(t, l, g, nil)
+		virshGateway(t, l, "start", "--paused", g.Name)
+		checkRunning(t, l, g, bootIndexes, nil, kernel)
+		virshGateway(t, l, "destroy", g.Name)
+		virshGateway(t, l, "undefine", g.Name)
 	})
 	t.Run("define --validate", func(t *testing.T) {
-		door(t, l, "define", "--validate", g.File)
-		checkDefined(t, l, g, filters)
-		door(t, l, "start", "--paused", g.Name)
-		checkRunning(t, l, g, bootIndexes, filters, kernel)
-		door(t, l, "destroy", g.Name)
-		door(t, l, "undefine", g.Name)
+		virshGateway(t, l, "define", "--validate", g.File)
+		checkDefined(t, l, g, nil)
+		virshGateway(t, l, "start", "--paused", g.Name)
+		checkRunning(t, l, g, bootIndexes, nil, kernel)
+		virshGateway(t, l, "destroy", g.Name)
+		virshGateway(t, l, "undefine", g.Name)
 	})
 	t.Run("create", func(t *testing.T) {
-		door(t, l, "create", "--paused", g.File)
-		checkRunning(t, l, g, bootIndexes, filters, kernel)
-		door(t, l, "destroy", g.Name)
+		virshGateway(t, l, "create", "--paused", g.File)
+		checkRunning(t, l, g, bootIndexes, nil, kernel)
+		virshGateway(t, l, "destroy", g.Name)
 	})
 	return g
 }

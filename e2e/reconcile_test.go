@@ -128,7 +128,7 @@ func bootDevices(d libvirtxml.Domain) string {
 func TestReconcileAttach(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "image-qcow2-neutron")
-		if err := l.DefineFilter(t.Context(), "nova-base"); err != nil {
+		if err := l.DefineShortFilter(t.Context(), "nova-base"); err != nil {
 			t.Fatal(err)
 		}
 		startAgent(t, l)

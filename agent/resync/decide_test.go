@@ -61,7 +61,7 @@ func TestDecideDnsmasq(t *testing.T) {
 		{"stock came back", first, stock, stock, want{edited, ""}},
 		{"new stock", first, "port=1\n", stock, want{"port=1\n" + strings.TrimPrefix(edited, stock), "port=1\n"}},
 		{"no rule wants it any more", keep, edited, stock, want{stock, ""}},
-		{"no rule wants it, and somebody has changed ours", keep, edited + "log-dhcp\n", stock, want{}},
+		{"no rule wants it, and ours was changed", keep, edited + "log-dhcp\n", stock, want{}},
 	})
 }
 

@@ -14,7 +14,7 @@ func TestSnapshotIsUndisturbed(t *testing.T) {
 		disturb func(t *testing.T, path string)
 		want    error
 	}{
-		{"by nobody", func(*testing.T, string) {}, nil},
+		{"in no program", func(*testing.T, string) {}, nil},
 		{"by a reader", func(t *testing.T, path string) {
 			if _, err := os.ReadFile(path); err != nil {
 				t.Error(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
-// TestReplacedMeanwhile: a file that somebody replaces between our reading it and
+// TestReplacedMeanwhile: a file that is replaced between our reading it and
 // our writing it keeps what they wrote.
 func TestReplacedMeanwhile(t *testing.T) {
 	patched := decision{Result: edit.Result{Output: []byte(wantDoc)}, Write: true}

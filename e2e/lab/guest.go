@@ -24,7 +24,8 @@ type Guest struct {
 	Domain libvirtxml.Domain
 }
 
-// NovaGuest prepares a domain that Nova wrote: NAME.xml of NovaRows.
+// NovaGuest prepares a domain that Nova wrote: NAME.xml of NovaRows. Its nwfilters are
+// short ones.
 func (l *Lab) NovaGuest(ctx context.Context, name string) (*Guest, error) {
 	dir, err := NovaRows()
 	if err != nil {
@@ -33,6 +34,18 @@ func (l *Lab) NovaGuest(ctx context.Context, name string) (*Guest, error) {
 	document, err := os.ReadFile(filepath.Join(dir, name+".xml"))
 	if err != nil {
 		return nil, fmt.Errorf("reading a domain of Nova's: %w", err)
+	}
+	var domain libvirtxml.Domain
+	if err := domain.Unmarshal(string(document)); err != nil {
+		return nil, fmt.Errorf("reading a domain of Nova's: %w", err)
+	}
+	for _, nic := range domain.Devices.Interfaces {
+		if nic.FilterRef == nil {
+			continue
+		}
+		if err := l.DefineShortFilter(ctx, nic.FilterRef.Filter); err != nil {
+			return nil, err
+		}
 	}
 	return l.Prepare(ctx, string(document))
 }

@@ -96,7 +96,7 @@ func (n *node) underAppArmor(t *testing.T) {
 // daemon is libvirtd's process id.
 func (n *node) daemon(t *testing.T) string {
 	t.Helper()
-	n.run(t, "virsh", "version") // one that nobody needed has ended
+	n.run(t, "virsh", "version") // one that no client needed has ended
 	return strings.TrimSpace(n.run(t, "systemctl", "show", "--property=MainPID", "--value", "libvirtd"))
 }
 
@@ -192,7 +192,7 @@ func (n *node) bypassed(t *testing.T) {
 		return err
 	})
 	if state, err := n.try("systemctl", "is-active", "virt-netboot.socket"); err == nil {
-		t.Errorf("virt-netboot.socket, where nobody would answer, is %s", state)
+		t.Errorf("virt-netboot.socket, where nothing would answer, is %s", state)
 	}
 	for _, uri := range []string{"qemu:///system", "qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock"} {
 		n.run(t, "virsh", "-c", uri, "define", n.domain(t, "check"))

@@ -40,7 +40,7 @@ func testTool(t *testing.T, n *node, tl tool, deb string) {
 	n.addNova(t)
 	services := []string{"nova-compute", "neutron-dhcp-agent"}
 	for _, service := range services {
-		// What counts is whether it is started anew.
+		// What counts is whether it is started again.
 		n.write(t, "/etc/systemd/system/"+service+".service", "[Service]\nExecStart=/bin/sleep infinity\n")
 		n.run(t, "systemctl", "start", service)
 	}
@@ -195,7 +195,7 @@ func (n *node) processes(t *testing.T, services []string) map[string]string {
 	return all
 }
 
-// restarted fails the test unless just these of the services were started anew.
+// restarted fails the test unless just these of the services were started again.
 func (n *node) restarted(t *testing.T, before map[string]string, want ...string) {
 	t.Helper()
 	var got []string

@@ -172,7 +172,7 @@ func (n *node) is(t *testing.T, command string) {
 }
 
 // torn boots with files that a power cut has left empty or half written, as they are
-// where somebody else writes them.
+// where another program writes them.
 func (n *node) torn(t *testing.T) {
 	n.run(t, commandLine("enable")...)
 	const empty, half = ": >%s", "truncate -s 40 %s"

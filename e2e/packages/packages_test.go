@@ -86,7 +86,7 @@ func testNode(t *testing.T, older, newer string) {
 			return err
 		})
 	})
-	step("Nova's directory made anew", func(t *testing.T) {
+	step("Nova's directory made again", func(t *testing.T) {
 		n.run(t, "rm", "-r", "/etc/nova")
 		n.novasFile(t)
 		n.patched(t)
@@ -177,7 +177,7 @@ func testNode(t *testing.T, older, newer string) {
 	})
 	step("another configuration", func(t *testing.T) {
 		// One of an older version, which has not all of today's keys, and which
-		// somebody has edited.
+		// the operator has edited.
 		old := variant(t, newer, "1.0.5", func(string) string { return "gateway:\n  upstream: \"\"\nlog: {level: info}\n" })
 		n.publish(t, older, old, newer)
 		n.run(t, "rm", configPath)
@@ -305,7 +305,7 @@ func TestReproducible(t *testing.T) {
 		names = append(names, strings.Fields(line)[1])
 	}
 	want := []string{
-		"another_1_all.deb", // somebody else's
+		"another_1_all.deb", // of another package
 		"virt-netboot-3.0.0-1.aarch64.rpm", "virt-netboot-3.0.0-1.x86_64.rpm",
 		"virt-netboot_3.0.0-1_amd64.deb", "virt-netboot_3.0.0-1_arm64.deb",
 	}

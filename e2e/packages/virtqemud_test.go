@@ -108,7 +108,7 @@ func TestVirtqemud(t *testing.T) {
 	})
 	step("nwfilters, which are virtnwfilterd's", func(t *testing.T) {
 		n.write(t, configPath, "rules: [{filterref: \"replace:virt-netboot-relaxed\"}]\n")
-		n.run(t, "systemctl", "stop", "virtnwfilterd.service") // as after two minutes that nobody needed it
+		n.run(t, "systemctl", "stop", "virtnwfilterd.service") // as after two minutes without a client
 		n.run(t, "systemctl", "reload", "virt-netboot")
 		await(t, "the agent to define it", func() error {
 			_, err := n.try("virsh", "nwfilter-dumpxml", "virt-netboot-relaxed")

@@ -14,7 +14,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/testing/hungfs"
 )
 
-// A file server that is gone blocks whoever looks at a file. The stand-in for
+// A file server that is gone blocks every program that looks at a file. The stand-in for
 // it is a FUSE file system whose server never answers.
 func TestHungFileSystem(t *testing.T) {
 	if os.Getuid() != 0 {

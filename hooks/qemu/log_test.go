@@ -14,7 +14,7 @@ import (
 const logFile = "received.log"
 
 // listen is a command that makes the socket and writes what arrives there to
-// logFile; with the argument "blocked" the socket is full and nobody reads it.
+// logFile; with the argument "blocked" the socket is full and has no reader.
 func listen(socket string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		path := ts.MkAbs(socket)

@@ -15,7 +15,7 @@ import (
 
 // libvirt looks for hooks when it starts and at SIGHUP, and remembers only
 // whether the QEMU driver has any (virHooksFound in src/util/virhook.c). It tells
-// nobody, so this is about traces: what a reload leaves behind, and calls.
+// no client, so this is about traces: what a reload leaves behind, and calls.
 
 // leasesPath is a file that libvirtd makes again at its start and at each reload,
 // right after it has looked for hooks (virNWFilterDHCPSnoopEnd in

@@ -117,7 +117,7 @@ func TestLook(t *testing.T) {
 		{"virtqemud, where libvirtd was", map[string]string{
 			"run/libvirtd.pid": "6\n", "run/virtqemud.pid": "7\n", "proc/7/comm": "virtqemud\n", "run/libvirt/virtqemud-sock": "",
 		}, sight{daemon: "virtqemud", pid: 7, looked: reloaded}},
-		{"virtqemud that nobody needed", map[string]string{
+		{"virtqemud that no client needed", map[string]string{
 			"run/virtqemud.pid": "7\n", "proc/7/comm": "another\n", "run/libvirt/virtqemud-sock": "",
 		}, sight{daemon: "virtqemud"}},
 		{"libvirtd", map[string]string{

@@ -218,7 +218,7 @@ func TestPlanOwnPath(t *testing.T) {
 			"virtqemud, on a node that has moved back to libvirtd", State{Active: activeOf("libvirtd"), Files: []string{qemudDropIn, gatewayDropIn}},
 			leaving("virtqemud", qemud),
 		},
-		{"both, as nobody should have it", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...), Files: []string{qemudDropIn, virtdDropIn}}, whole(slices.Concat(
+		{"both, which should not be", State{Active: append(activeOf("libvirtd"), activeOf("virtqemud")...), Files: []string{qemudDropIn, virtdDropIn}}, whole(slices.Concat(
 			disabling("virtqemud", "/run/libvirt/virtqemud-sock"), releasing("libvirtd", "/run/libvirt/libvirt-sock")))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
