@@ -17,6 +17,8 @@ type Verdict string
 const (
 	Passes  Verdict = "passes"
 	Dropped Verdict = "dropped"
+	// Answered is a DHCP request that OVN answers itself: no other server hears it.
+	Answered Verdict = "answered"
 	// Unknown is where a rule asks what this package does not know.
 	Unknown Verdict = "unknown"
 )
@@ -111,18 +113,4 @@ func judge(hooks []outcome) (Verdict, string) {
 		return Unknown, hooks[i].doubt
 	}
 	return Passes, ""
-}
-
-// names says whether a rule names a port, and under which chains.
-func (s ruleset) names(device string, chain func(string) bool) bool {
-	for _, t := range s.tables {
-		for name, c := range t {
-			for _, r := range c.rules {
-				if (chain(name) || chain(r.target)) && slices.ContainsFunc(r.matches, func(m match) bool { return slices.Contains(m.values, device) }) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }

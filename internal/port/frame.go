@@ -34,6 +34,9 @@ type Frame struct {
 	Bytes     []byte // from the Ethernet header, without the checksum
 }
 
+// discover is the name of the request that a DHCP server answers.
+const discover = "DHCPDISCOVER"
+
 var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // Frames are the frames of an instance that boots, in their order. iPXE asks for
@@ -47,7 +50,7 @@ func (b Boot) Frames() ([]Frame, error) {
 		direction Direction
 		layers    []gopacket.SerializableLayer
 	}{
-		{"DHCPDISCOVER", Out, udp(b.MAC, broadcast, any4, all4, 68, 67, b.dhcp(layers.DHCPMsgTypeDiscover))},
+		{discover, Out, udp(b.MAC, broadcast, any4, all4, 68, 67, b.dhcp(layers.DHCPMsgTypeDiscover))},
 		{"DHCPOFFER from " + b.Server.String(), In, udp(b.ServerMAC, b.MAC, b.Server, b.Lease, 67, 68, b.dhcp(layers.DHCPMsgTypeOffer))},
 		{"ARP from " + b.Lease.String(), Out, b.arp()},
 		{"IPv4 from " + b.Lease.String(), Out, udp(b.MAC, b.ServerMAC, b.Lease, b.Server, 1024, 69, readRequest)},
