@@ -14,7 +14,7 @@ import (
 // TestOVN sends the frames of a network boot through a port of a real OVN, and compares
 // what passes with what Open vSwitch's trace says of it.
 func TestOVN(t *testing.T) {
-	const arp, ip, asServer = "ARP from " + leasedAddress, "IPv4 from " + leasedAddress, "DHCPOFFER from " + tenantServer
+	const arp, ip, asServer = "ARP from " + leasedAddress, "IPv4 from " + leasedAddress, "DHCPOFFER from " + tenantServer + " in this instance"
 	secure := map[string]port.Verdict{arp: port.Dropped, ip: port.Dropped, asServer: port.Dropped}
 	open := map[string]port.Verdict{arp: port.Passes, ip: port.Passes, asServer: port.Passes}
 	for _, c := range []struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
+	"github.com/virt-netboot/virt-netboot/internal/explain"
 	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
 
@@ -27,6 +28,7 @@ func TestManJSON(t *testing.T) {
 		"status --json":      status.Status{},
 		"doctor --json":      []doctor.Result{},
 		"probe --json":       probe.Report{},
+		"explain --json":     explain.Explanation{},
 		"hook status --json": hooksStatus{},
 		"CHANGES":            domainxml.Change{},
 		"WARNINGS":           domainxml.Warning{},

@@ -72,7 +72,7 @@ func (b Boot) Offer() (Frame, error) {
 	client := net.HardwareAddr{0x02, 0, 0, 0, 0, 0x01}
 	asServer := Boot{MAC: client, Server: b.Server, Lease: b.Lease, ServerMAC: b.MAC}
 	bytes, err := serialize(udp(b.MAC, client, b.Server, b.Lease, 67, 68, asServer.dhcp(layers.DHCPMsgTypeOffer)))
-	return Frame{"DHCPOFFER from " + b.Server.String(), Out, bytes}, err
+	return Frame{"DHCPOFFER from " + b.Server.String() + " in this instance", Out, bytes}, err
 }
 
 func (b Boot) dhcp(kind layers.DHCPMsgType) *layers.DHCPv4 {
