@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/internal/port"
 	"github.com/virt-netboot/virt-netboot/packaging/nwfilter"
 )
 
@@ -165,9 +166,28 @@ func measure(t *testing.T, l *lab.Lab, c filterCase) map[string]bool {
 		defer virsh(t, l, "nwfilter-binding-delete", filteredPort)
 	}
 	passed := map[string]bool{}
+	defer func() { checkJudged(t, c, passed) }()
 	through(t, guestEnd, otherEnd, prefixed("from the guest: ", framesOfGuest(t)), lastOfGuest(t), passed)
 	through(t, otherEnd, guestEnd, prefixed("to the guest: ", framesToGuest(t)), lastToGuest(t), passed)
 	return passed
+}
+
+// checkJudged compares what happened to each frame with what the rules on the port say.
+func checkJudged(t *testing.T, c filterCase, passed map[string]bool) {
+	t.Helper()
+	rules, err := port.ReadRules(t.Context())
+	must(t, err)
+	check := func(frames []filterFrame, in, out string) {
+		for _, f := range frames {
+			verdict, rule, err := rules.Pass(f.bytes, novaBridge, in, out)
+			must(t, err)
+			if want := map[bool]port.Verdict{true: port.Passes, false: port.Dropped}[passed[f.name]]; verdict != want {
+				t.Errorf("%s, %s: by the rules it %s (%s), measured: %s", c.column, f.name, verdict, rule, want)
+			}
+		}
+	}
+	check(prefixed("from the guest: ", framesOfGuest(t)), filteredPort, otherPort)
+	check(prefixed("to the guest: ", framesToGuest(t)), otherPort, filteredPort)
 }
 
 // bindFilter puts a filter on a port, as libvirt does for a domain's <filterref> when

@@ -26,7 +26,7 @@ const (
 // Main runs the command line of this process and returns its exit status.
 func Main() int {
 	err := newRoot().ExecuteContext(context.Background())
-	if message := explain(err); message != "" {
+	if message := explained(err); message != "" {
 		fmt.Fprintln(os.Stderr, printable.Lines(message))
 	}
 	return exitStatus(err)
@@ -58,7 +58,7 @@ Exit status:
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetVersionTemplate("virt-netboot {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDisable(), newDoctor(), newEnable(), newFinish(), newHook(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus())
+	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDisable(), newDoctor(), newEnable(), newExplain(), newFinish(), newHook(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus())
 	return root
 }
 
@@ -96,9 +96,9 @@ func exitStatus(err error) int {
 	return exitInput
 }
 
-// explain is what a person reads about an error. Mistakes in the configuration
+// explained is what a person reads about an error. Mistakes in the configuration
 // come with a caret each; what is in the log already is not said again.
-func explain(err error) string {
+func explained(err error) string {
 	var mistakes config.Errors
 	var failed *failure
 	var diagnosed diagnosis

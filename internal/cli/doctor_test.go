@@ -43,7 +43,7 @@ func TestDiagnosisStatus(t *testing.T) {
 		if got := exitStatus(err); got != want {
 			t.Errorf("the exit status of a %v is %d, want %d", level, got, want)
 		}
-		if text := explain(err); text != "" {
+		if text := explained(err); text != "" {
 			t.Errorf("a %v is explained again: %q", level, text)
 		}
 	}

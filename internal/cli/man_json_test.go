@@ -14,6 +14,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
+	"github.com/virt-netboot/virt-netboot/internal/explain"
 	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
 
@@ -26,6 +27,7 @@ func TestManJSON(t *testing.T) {
 		"status --json":      nodeStatus{},
 		"doctor --json":      []doctor.Result{},
 		"probe --json":       probe.Report{},
+		"explain --json":     explain.Explanation{},
 		"hook status --json": hooksStatus{},
 		"CHANGES":            domainxml.Change{},
 		"WARNINGS":           domainxml.Warning{},

@@ -94,7 +94,7 @@ func TestOutcome(t *testing.T) {
 		if got := exitStatus(err); got != want {
 			t.Errorf("%s: exit status %d, want %d", verdict, got, want)
 		}
-		if message := explain(err); (message != "") != (verdict == probe.Unknown) {
+		if message := explained(err); (message != "") != (verdict == probe.Unknown) {
 			t.Errorf("%s: %q is written besides the findings", verdict, message)
 		}
 	}

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
+	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/explain"
+	"github.com/virt-netboot/virt-netboot/internal/port"
+)
+
+func newExplain() *cobra.Command {
+	var asJSON bool
+	var server string
+	cmd := &cobra.Command{
+		Use:   "explain [--server ADDRESS/BITS] [--json] DOMAIN",
+		Short: "Say why a domain does not boot from the network",
+		Long: `Say why DOMAIN, a name or a UUID, does not boot from the network: its rule, what
+is not in sync, what its running guest still lacks, and for each interface which
+frames of a network boot pass its port. At the end is the first thing that stops
+it, with the command that takes it away.
+
+A port is looked at without sending a frame. In a Linux bridge the rules of
+ebtables and iptables are read: libvirt's nwfilters and Neutron's security
+groups. Open vSwitch is asked to trace the frames that the guest sends:
+Neutron's OVS firewall and OVN.
+
+--server is the tenant's DHCP server and its subnet, such as 10.77.0.1/24.
+Without it the frames are those of a subnet that OpenStack does not know,
+192.0.2.0/24.
+
+Exit status:
+  0  nothing on this node stops it
+  1  something does, or the output cannot be written
+  2  libvirt cannot be reached, it has no such domain, or the configuration
+     cannot be read`,
+		Example: `  virt-netboot explain instance-0000006c
+  virt-netboot explain --server 10.77.0.1/24 --json instance-0000006c | jq .cause`,
+		Args:                  usage(cobra.ExactArgs(1)),
+		DisableFlagsInUseLine: true,
+	}
+	source := configFlag(cmd)
+	cmd.ValidArgsFunction = completeDomains(source)
+	cmd.Flags().StringVar(&server, "server", "", "the `ADDRESS/BITS` of the tenant's DHCP server")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON object: rule, changes, warnings, interfaces, cause")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		boot, err := bootOf(server)
+		if err != nil {
+			return &usageError{cmd, err}
+		}
+		c, err := source.load()
+		if err != nil {
+			return err
+		}
+		e, err := explainDomain(cmd.Context(), c, args[0], boot)
+		if err != nil {
+			return err
+		}
+		e.Cause = e.Find(server != "")
+		if asJSON {
+			err = writeJSON(cmd.OutOrStdout(), e)
+		} else {
+			err = write(cmd.OutOrStdout(), describeExplanation(e))
+		}
+		if err != nil || e.Cause.Kind == explain.Nothing {
+			return err
+		}
+		return &failure{error: fmt.Errorf("the cause is %s", e.Cause.Kind), logged: true}
+	}
+	return cmd
+}
+
+// bootOf is the boot from a server, or from one in a subnet for documentation
+// (RFC 5737).
+func bootOf(server string) (port.Boot, error) {
+	if server == "" {
+		server = "192.0.2.1/24"
+	}
+	p, err := netip.ParsePrefix(server)
+	if err != nil || !p.Addr().Is4() || p.Bits() > 30 {
+		return port.Boot{}, fmt.Errorf("--server %s: want an IPv4 address with the bits of its subnet, as in 10.77.0.1/24", server)
+	}
+	lease := p.Addr().Next()
+	if !p.Contains(lease.Next()) {
+		lease = p.Addr().Prev() // the next one is for broadcasts
+	}
+	return port.Boot{Server: p.Addr(), Lease: lease, ServerMAC: net.HardwareAddr{0x02, 0, 0, 0, 0, 0x02}}, nil
+}
+
+// explainDomain asks libvirt and the node.
+func explainDomain(ctx context.Context, c config.Config, name string, boot port.Boot) (explain.Explanation, error) {
+	c.Mode = config.ModeEnforce // nothing is changed here in either mode
+	conn, err := connect(ctx, c)
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	defer conn.Close()
+	r, err := rewriter(ctx, conn, c, true)
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	s, err := conn.Read(ctx, name)
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	e, err := explain.New(decide.Enforce(r, s, false))
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	for n := range e.Interfaces {
+		i := &e.Interfaces[n]
+		if i.Device == "" || i.Hardware() == nil {
+			continue
+		}
+		boot.MAC = i.Hardware()
+		report, err := port.Inspect(ctx, i.Device, boot)
+		if err != nil {
+			i.Error = err.Error()
+			continue
+		}
+		i.Port = &report
+	}
+	return e, nil
+}
+
+// describeExplanation is the page for an operator.
+func describeExplanation(e explain.Explanation) []byte {
+	var b bytes.Buffer
+	state := "shut off"
+	if e.Active {
+		state = "running"
+	}
+	b.WriteString(line("%s  %s  %s", e.Name, e.UUID, state))
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	rule := e.Rule
+	if rule == "" {
+		rule = "none matches"
+	}
+	fmt.Fprintf(w, "rule\t%s", line("%s", rule))
+	fmt.Fprintf(w, "boots from\t%s", line("%s", e.Boots))
+	for _, c := range e.Changes {
+		fmt.Fprintf(w, "definition lacks\t%s", line("%s", c))
+	}
+	for _, c := range e.LiveChanges {
+		fmt.Fprintf(w, "guest lacks\t%s", line("%s", c))
+	}
+	for _, c := range e.Pending {
+		fmt.Fprintf(w, "at the next start\t%s", line("%s", c))
+	}
+	for _, warning := range e.Warnings {
+		fmt.Fprintf(w, "warning\t%s", line("%s", warning))
+	}
+	w.Flush() // to memory
+	for _, i := range e.Interfaces {
+		describePort(&b, i)
+	}
+	fmt.Fprintf(&b, "\n%s", line("%s: %s", e.Cause.Kind, e.Cause.Text))
+	if e.Cause.Do != "" {
+		b.WriteString(line("  to do: %s", e.Cause.Do))
+	}
+	return b.Bytes()
+}
+
+func describePort(b *bytes.Buffer, i explain.Interface) {
+	if i.Port == nil {
+		fmt.Fprintf(b, "\n%s", line("interface %s: %s", i.MAC, i.Error))
+		return
+	}
+	fmt.Fprintf(b, "\n%s", line("interface %s: %s in %s %s", i.MAC, i.Device, i.Port.Switch, i.Port.Bridge))
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for _, p := range append(i.Port.Frames, i.Port.AsServer) {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s", p.Direction, p.Frame, p.Verdict, line("%s", p.Rule))
+	}
+	w.Flush() // to memory
+}

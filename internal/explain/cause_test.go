@@ -1,0 +1,118 @@
+package explain
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/virt-netboot/virt-netboot/agent/libvirt/domain"
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
+	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/port"
+)
+
+// running is an instance that nothing stops.
+func running(change func(*Explanation)) Explanation {
+	e := Explanation{
+		Name: "instance-1", Active: true, Rule: "all", Boots: domainxml.BootsFromNetwork,
+		Interfaces: []Interface{{MAC: "fa:16:3e:50:43:cd", Device: "tap3e5043cd-10", Port: &port.Report{Switch: port.LinuxBridge, Bridge: "brq1"}}},
+	}
+	change(&e)
+	return e
+}
+
+func passages(e *Explanation, in port.Switch, all ...port.Passage) {
+	e.Interfaces[0].Port.Switch, e.Interfaces[0].Port.Frames = in, all
+}
+
+// TestFind goes from the definition to the port: each row has the cause of the next one,
+// too, where both can be.
+func TestFind(t *testing.T) {
+	order := domainxml.Change{Kind: domainxml.ChangeBootOrder, From: "hd", To: "network, hd"}
+	kernel := domainxml.Warning{Kind: domainxml.WarningKernel, Kernel: "/k"}
+	drop := port.Passage{Frame: "ARP from 10.77.0.2", Verdict: port.Dropped, Rule: "neutronARP-tap3e5043cd-10 -j DROP"}
+	for name, c := range map[string]struct {
+		e      Explanation
+		server bool
+		kind   Kind
+		do     string
+	}{
+		"unreadable": {e: running(func(e *Explanation) { e.Unreadable, e.Reverted = "line 3", true }), kind: Unreadable},
+		"reverted": {e: running(func(e *Explanation) { e.Reverted, e.Rule = true, "" }), kind: Reverted,
+			do: "virt-netboot apply instance-1"},
+		"no rule": {e: running(func(e *Explanation) { e.Rule, e.Changes = "", []domainxml.Change{order} }), kind: NoRule,
+			do: "edit the rules in /etc/virt-netboot/config.yaml, then virt-netboot check"},
+		"not in sync": {e: running(func(e *Explanation) {
+			e.Changes, e.Warnings = []domainxml.Change{order}, []domainxml.Warning{kernel}
+		}), kind: NotInSync, do: "virt-netboot apply instance-1"},
+		"a kernel":    {e: running(func(e *Explanation) { e.Warnings, e.Active = []domainxml.Warning{kernel}, false }), kind: Warned},
+		"not running": {e: running(func(e *Explanation) { e.Active = false }), kind: NotRunning, do: "virsh start instance-1"},
+		"started before the rule": {e: running(func(e *Explanation) {
+			e.Pending, e.Boots = []domainxml.Change{order}, domainxml.BootsFromDisk
+		}), kind: AtNext, do: "virsh shutdown instance-1, then virsh start instance-1"},
+		"boot: keep": {e: running(func(e *Explanation) {
+			e.Boots = domainxml.BootsFromDisk
+			passages(e, port.LinuxBridge, drop)
+		}), kind: KeepsOrder, do: "boot: network-first in the rule"},
+		"libvirt's nwfilter": {e: running(func(e *Explanation) {
+			e.Interfaces[0].Filter = "nova-base"
+			passages(e, port.LinuxBridge, port.Passage{Frame: "ARP from 10.77.0.2", Verdict: port.Dropped, Rule: "I-tap3e5043cd-10-arp-ip -j DROP"})
+		}), kind: NWFilter, do: "filterref: remove, or replace:virt-netboot-relaxed, in the rule"},
+		"port security": {e: running(func(e *Explanation) {
+			e.Interfaces[0].Neutron = "3e5043cd-10aa"
+			passages(e, port.LinuxBridge, port.Passage{Verdict: port.Passes}, drop)
+		}), kind: Security, do: "openstack port set --extra-dhcp-option name=bootfile-name,value=URL 3e5043cd-10aa, or openstack port set --no-security-group --disable-port-security 3e5043cd-10aa"},
+		"OVN": {e: running(func(e *Explanation) { passages(e, port.OVN, port.Passage{Verdict: port.Answered}, drop) }), kind: OVNAnswers,
+			do: "openstack port set --extra-dhcp-option name=bootfile-name,value=URL $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID)"},
+		"OVN, a tenant's server": {e: running(func(e *Explanation) { passages(e, port.OVN, port.Passage{Verdict: port.Answered}) }), server: true, kind: OVNAnswers,
+			do: "openstack port set --extra-dhcp-option name=dhcp_disabled,value=true $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID)"},
+		"a port that cannot be looked at": {e: running(func(e *Explanation) { e.Interfaces[0].Port, e.Interfaces[0].Error = nil, "not permitted" }), kind: NotSeen},
+		"nothing":                         {e: running(func(*Explanation) {}), kind: Nothing, do: "virt-netboot probe --bridge brq1"},
+		"what is unknown stops nothing": {e: running(func(e *Explanation) { passages(e, port.OpenVSwitch, port.Passage{Verdict: port.Unknown}) }),
+			kind: Nothing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := c.e.Find(c.server)
+			if diff := cmp.Diff(Cause{Kind: c.kind, Do: c.do}, Cause{Kind: got.Kind, Do: got.Do}); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if got.Text == "" {
+				t.Error("it does not say why")
+			}
+		})
+	}
+}
+
+// TestNew reads the interfaces of a running guest of Nova's.
+func TestNew(t *testing.T) {
+	const live = `<domain type='kvm'>
+  <metadata>
+    <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+      <nova:ports>
+        <nova:port uuid="5f3cd2a1-0b7e-4a52-9f59-4f2f7f3a1c11"><nova:ip type="fixed" address="10.1.0.3" ipVersion="4"/></nova:port>
+      </nova:ports>
+    </nova:instance>
+  </metadata>
+  <devices>
+    <interface type='bridge'><mac address='fa:16:3e:50:43:cd'/><target dev='tap5f3cd2a1-0b'/><filterref filter='nova-base'/></interface>
+    <interface type='user'/>
+  </devices>
+</domain>`
+	d := decide.Decision{State: domain.State{Domain: domain.Domain{Name: "instance-1", Active: true}, Live: []byte(live)}}
+	e, err := New(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Interface{
+		{MAC: "fa:16:3e:50:43:cd", Device: "tap5f3cd2a1-0b", Filter: "nova-base", Neutron: "5f3cd2a1-0b7e-4a52-9f59-4f2f7f3a1c11"},
+		{},
+	}
+	if diff := cmp.Diff(want, e.Interfaces); diff != "" {
+		t.Errorf("interfaces (-want +got):\n%s", diff)
+	}
+	d.Facts.Unreadable = errors.New("line 3")
+	if e, err := New(d); err != nil || e.Unreadable != "line 3" || len(e.Interfaces) != 0 {
+		t.Errorf("an unreadable document: %+v, %v", e, err)
+	}
+}

@@ -1,0 +1,137 @@
+// Package explain says why an instance does not boot from the network: the first thing
+// that stops it, from its definition to its port, and what takes that away. It does no
+// I/O.
+package explain
+
+import (
+	"encoding/xml"
+	"fmt"
+	"net"
+	"strings"
+
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
+	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/port"
+)
+
+// Explanation is what is known of one instance.
+type Explanation struct {
+	Name   string `json:"name"`
+	UUID   string `json:"uuid"`
+	Active bool   `json:"active"`
+	// Rule is the rule's name, empty where none matches.
+	Rule     string              `json:"rule"`
+	Reverted bool                `json:"reverted"`
+	Boots    domainxml.BootsFrom `json:"boots_from"`
+	Filters  []string            `json:"filters"`
+	// Changes are missing in the definition, LiveChanges in the running guest, and
+	// Pending come at its next start.
+	Changes     []domainxml.Change  `json:"changes"`
+	LiveChanges []domainxml.Change  `json:"live_changes"`
+	Pending     []domainxml.Change  `json:"pending"`
+	Warnings    []domainxml.Warning `json:"warnings"`
+	Unreadable  string              `json:"error,omitempty"`
+	Interfaces  []Interface         `json:"interfaces"`
+	// Cause is the first thing that stops the instance.
+	Cause Cause `json:"cause"`
+}
+
+// Interface is one of the running guest's interfaces.
+type Interface struct {
+	MAC    string `json:"mac"`
+	Device string `json:"device"`           // on the node: tap5f3cd2a1-0b
+	Filter string `json:"filter,omitempty"` // libvirt's nwfilter
+	// Neutron is the ID of its port, where Nova wrote it.
+	Neutron string       `json:"neutron_port,omitempty"`
+	Port    *port.Report `json:"port,omitempty"`
+	// Error is why the port could not be looked at.
+	Error string `json:"error,omitempty"`
+}
+
+// New is what a decision says of a domain. The ports of Interfaces are left to be
+// looked at.
+func New(d decide.Decision) (Explanation, error) {
+	e := Explanation{
+		Name: d.Name, UUID: d.UUID, Active: d.Active,
+		Rule: d.Facts.Rule, Reverted: d.Facts.Reverted, Boots: d.Facts.Boots,
+		Filters:     append([]string{}, d.Facts.Filters...),
+		Changes:     append([]domainxml.Change{}, d.Changes...),
+		LiveChanges: append([]domainxml.Change{}, d.LiveChanges...),
+		Pending:     append([]domainxml.Change{}, d.Facts.Pending...),
+		Warnings:    append([]domainxml.Warning{}, d.Facts.Warnings...),
+		Interfaces:  []Interface{},
+	}
+	if d.Facts.Unreadable != nil {
+		e.Unreadable = d.Facts.Unreadable.Error()
+		return e, nil
+	}
+	if !d.Active {
+		return e, nil
+	}
+	var err error
+	e.Interfaces, err = interfaces(d.Live)
+	return e, err
+}
+
+func interfaces(live []byte) ([]Interface, error) {
+	var d libvirtxml.Domain
+	if err := d.Unmarshal(string(live)); err != nil {
+		return nil, fmt.Errorf("reading the running guest's document: %w", err)
+	}
+	all := []Interface{}
+	if d.Devices == nil {
+		return all, nil
+	}
+	ports := neutronPorts(d.Metadata)
+	for _, nic := range d.Devices.Interfaces {
+		var i Interface
+		if nic.MAC != nil {
+			i.MAC = nic.MAC.Address
+		}
+		if nic.Target != nil {
+			i.Device = nic.Target.Dev
+		}
+		if nic.FilterRef != nil {
+			i.Filter = nic.FilterRef.Filter
+		}
+		for _, id := range ports {
+			// Nova and Neutron name a tap by the first 11 characters of its port's ID.
+			if len(id) > 11 && strings.HasPrefix(i.Device, "tap") && i.Device[3:] == id[:11] {
+				i.Neutron = id
+			}
+		}
+		all = append(all, i)
+	}
+	return all, nil
+}
+
+// neutronPorts are the IDs in Nova's metadata (nova/virt/libvirt/config.py,
+// LibvirtConfigGuestMetaNovaPorts).
+func neutronPorts(metadata *libvirtxml.DomainMetadata) []string {
+	if metadata == nil {
+		return nil
+	}
+	var nova struct {
+		Instance struct {
+			Ports []struct {
+				UUID string `xml:"uuid,attr"`
+			} `xml:"ports>port"`
+		} `xml:"http://openstack.org/xmlns/libvirt/nova/1.1 instance"`
+	}
+	if xml.Unmarshal([]byte("<metadata>"+metadata.XML+"</metadata>"), &nova) != nil {
+		return nil
+	}
+	var ids []string
+	for _, p := range nova.Instance.Ports {
+		ids = append(ids, p.UUID)
+	}
+	return ids
+}
+
+// Hardware is the interface's MAC address, nil where it has none.
+func (i Interface) Hardware() net.HardwareAddr {
+	mac, _ := net.ParseMAC(i.MAC)
+	return mac
+}

@@ -1,0 +1,135 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Switch is what a port is in.
+type Switch string
+
+const (
+	LinuxBridge Switch = "linux-bridge" // nwfilter, Neutron's Linux bridge agent, OVS hybrid
+	OpenVSwitch Switch = "ovs"
+	OVN         Switch = "ovn"
+	NoSwitch    Switch = "none"
+)
+
+// Report is what becomes of a network boot's frames at a port.
+type Report struct {
+	Switch Switch `json:"switch"`
+	// Bridge is the Linux bridge's or Open vSwitch's name.
+	Bridge string    `json:"bridge,omitempty"`
+	Frames []Passage `json:"frames"`
+	// AsServer is the answer of a DHCP server that runs in this instance.
+	AsServer Passage `json:"as_server"`
+}
+
+// Passage is what becomes of one frame.
+type Passage struct {
+	Frame     string    `json:"frame"`
+	Direction Direction `json:"direction"`
+	Verdict   Verdict   `json:"verdict"`
+	// Rule is the one that drops the frame, as the node dumps it, or the reason why the
+	// verdict is unknown.
+	Rule string `json:"rule,omitempty"`
+}
+
+// passer says what becomes of a frame at one port.
+type passer func(ctx context.Context, f Frame) (Verdict, string, error)
+
+// Inspect looks at the port of a running guest's interface. It needs CAP_NET_ADMIN on a
+// Linux bridge, and Open vSwitch's sockets otherwise.
+func Inspect(ctx context.Context, device string, boot Boot) (Report, error) {
+	r, pass, err := find(ctx, device)
+	if err != nil {
+		return Report{}, fmt.Errorf("looking at port %s: %w", device, err)
+	}
+	frames, err := boot.Frames()
+	if err != nil {
+		return Report{}, err
+	}
+	for _, f := range frames {
+		p, err := passage(ctx, f, pass)
+		if err != nil {
+			return Report{}, fmt.Errorf("looking at port %s: %w", device, err)
+		}
+		r.Frames = append(r.Frames, p)
+	}
+	offer, err := boot.Offer()
+	if err != nil {
+		return Report{}, err
+	}
+	r.AsServer, err = passage(ctx, offer, pass)
+	return r, err
+}
+
+func passage(ctx context.Context, f Frame, pass passer) (Passage, error) {
+	verdict, rule, err := pass(ctx, f)
+	return Passage{f.Name, f.Direction, verdict, rule}, err
+}
+
+func find(ctx context.Context, device string) (Report, passer, error) {
+	master, err := os.Readlink(filepath.Join("/sys/class/net", device, "master"))
+	if err == nil && isBridge(filepath.Base(master)) {
+		bridge := filepath.Base(master)
+		pass, err := inBridge(ctx, device, bridge)
+		return Report{Switch: LinuxBridge, Bridge: bridge}, pass, err
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Report{}, nil, err
+	}
+	p, ok, err := findOVS(ctx, device)
+	if errors.Is(err, exec.ErrNotFound) {
+		err = nil
+	}
+	if err != nil || !ok {
+		return Report{Switch: NoSwitch}, notAsked("the device is in no bridge of this node"), err
+	}
+	r := Report{Switch: OpenVSwitch, Bridge: p.bridge}
+	if p.ovn {
+		r.Switch = OVN
+	}
+	return r, p.pass, nil
+}
+
+func isBridge(device string) bool {
+	_, err := os.Stat(filepath.Join("/sys/class/net", device, "bridge"))
+	return err == nil
+}
+
+// elsewhere stands for another port of the bridge.
+const elsewhere = "another port"
+
+func inBridge(ctx context.Context, device, bridge string) (passer, error) {
+	rules, err := ReadRules(ctx)
+	return func(_ context.Context, f Frame) (Verdict, string, error) {
+		if f.Direction == In {
+			return rules.Pass(f.Bytes, bridge, elsewhere, device)
+		}
+		return rules.Pass(f.Bytes, bridge, device, elsewhere)
+	}, err
+}
+
+// pass asks about what the device sends. What comes to it enters at a port that is not
+// known, often of another node.
+func (p ovsPort) pass(ctx context.Context, f Frame) (Verdict, string, error) {
+	if f.Direction == In {
+		return Unknown, "Open vSwitch is asked about what a port sends, not about what comes to it", nil
+	}
+	verdict, rule, err := p.trace(ctx, f.Bytes)
+	if verdict == Answered && !strings.HasPrefix(f.Name, discover) {
+		verdict = Dropped
+	}
+	return verdict, rule, err
+}
+
+func notAsked(why string) passer {
+	return func(context.Context, Frame) (Verdict, string, error) { return Unknown, why, nil }
+}

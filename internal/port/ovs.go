@@ -1,0 +1,94 @@
+package port
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// ovsPort is a port of Open vSwitch.
+type ovsPort struct {
+	bridge string
+	number string // OpenFlow's port number
+	ovn    bool   // OVN programs the bridge, and answers DHCP itself
+}
+
+// findOVS finds a device among the ports of Open vSwitch. ok is false where it is none,
+// or where the node has no Open vSwitch.
+func findOVS(ctx context.Context, device string) (p ovsPort, ok bool, err error) {
+	vsctl := func(args ...string) (string, error) {
+		out, err := output(ctx, "ovs-vsctl", append([]string{"--timeout=5"}, args...)...)
+		return strings.Trim(strings.TrimSpace(out), `"`), err
+	}
+	p.number, err = vsctl("--no-heading", "--bare", "--columns=ofport", "find", "Interface", "name="+device)
+	if err != nil || p.number == "" {
+		return ovsPort{}, false, err
+	}
+	if p.bridge, err = vsctl("iface-to-br", device); err != nil {
+		return ovsPort{}, false, err
+	}
+	remote, err := vsctl("--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-remote")
+	p.ovn = remote != ""
+	return p, true, err
+}
+
+// trace has Open vSwitch follow a frame that the port's device sends, without sending
+// it (ovs-vswitchd(8), ofproto/trace).
+func (p ovsPort) trace(ctx context.Context, frame []byte) (Verdict, string, error) {
+	out, err := output(ctx, "ovs-appctl", "--timeout=10", "ofproto/trace", p.bridge, "in_port="+p.number, hex.EncodeToString(frame))
+	if err != nil {
+		return "", "", err
+	}
+	verdict, rule := readTrace(out)
+	if verdict == "" {
+		return "", "", fmt.Errorf("ofproto/trace says no datapath actions: %q", out)
+	}
+	return verdict, rule, nil
+}
+
+var (
+	actionsLine = regexp.MustCompile(`(?m)^Datapath actions: (.*)$`)
+	// A flow: its table, what it matches, its priority.
+	flowLine = regexp.MustCompile(`(?m)^ *\d+\. .*$`)
+	// An output is the number of a port. Others are named: drop, recirc(0x1), ct(…).
+	outputAction = regexp.MustCompile(`(^|,)(\d+|tnl_push)(,|$)`)
+	nested       = regexp.MustCompile(`\([^()]*\)`)
+)
+
+// readTrace reads the output of ofproto/trace. Where the frame is sent on after it was
+// seen by conntrack, that is a trace of its own below the first. The rule is the last
+// flow that a dropped frame met.
+func readTrace(out string) (Verdict, string) {
+	all := actionsLine.FindAllStringSubmatch(out, -1)
+	if len(all) == 0 {
+		return "", ""
+	}
+	for _, actions := range all {
+		if outputAction.MatchString(withoutArguments(actions[1])) {
+			return Passes, ""
+		}
+	}
+	flows := flowLine.FindAllString(out, -1)
+	if len(flows) == 0 {
+		return Dropped, ""
+	}
+	last := strings.TrimSpace(flows[len(flows)-1])
+	if strings.Contains(out, "userspace(") {
+		return Answered, last
+	}
+	return Dropped, last
+}
+
+// withoutArguments takes what is in parentheses out: ct(commit,zone=1) is no output to
+// port 1.
+func withoutArguments(actions string) string {
+	for {
+		less := nested.ReplaceAllString(actions, "")
+		if less == actions {
+			return less
+		}
+		actions = less
+	}
+}
