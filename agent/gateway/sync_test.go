@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
@@ -24,14 +22,14 @@ func TestSync(t *testing.T) {
 		proc   rpc.Procedure
 		flags  uint32
 		answer func(call rpc.Header) []byte
-		want   []string
+		want   bool
 	}{
-		"attach to both":        {proc: rpc.ProcDomainAttachDeviceFlags, flags: live | config, want: []string{domainUUID}},
-		"attach to either":      {proc: rpc.ProcDomainAttachDeviceFlags, flags: current, want: []string{domainUUID}},
+		"attach to both":        {proc: rpc.ProcDomainAttachDeviceFlags, flags: live | config, want: true},
+		"attach to either":      {proc: rpc.ProcDomainAttachDeviceFlags, flags: current, want: true},
 		"attach to the guest":   {proc: rpc.ProcDomainAttachDeviceFlags, flags: live},
-		"update":                {proc: rpc.ProcDomainUpdateDeviceFlags, flags: config, want: []string{domainUUID}},
-		"detach":                {proc: rpc.ProcDomainDetachDeviceFlags, flags: config, want: []string{domainUUID}},
-		"detach by alias":       {proc: rpc.ProcDomainDetachDeviceAlias, flags: config, want: []string{domainUUID}},
+		"update":                {proc: rpc.ProcDomainUpdateDeviceFlags, flags: config, want: true},
+		"detach":                {proc: rpc.ProcDomainDetachDeviceFlags, flags: config, want: true},
+		"detach by alias":       {proc: rpc.ProcDomainDetachDeviceAlias, flags: config, want: true},
 		"detach from the guest": {proc: rpc.ProcDomainDetachDeviceFlags, flags: live},
 		"refused": {
 			proc: rpc.ProcDomainDetachDeviceFlags, flags: config,
@@ -51,9 +49,10 @@ func TestSync(t *testing.T) {
 				answer = c.answer(call)
 			}
 			write(t, libvirt, answer)
-			var got []string
-			if len(c.want) > 0 {
-				got = append(got, <-synced)
+			if c.want {
+				if got := <-synced; got != domainUUID {
+					t.Errorf("brought domain %s in sync, want %s", got, domainUUID)
+				}
 				client.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 				if n, err := client.Read(make([]byte, 1)); n > 0 || err == nil {
 					t.Error("the client has its answer before the domain is in sync")
@@ -62,8 +61,8 @@ func TestSync(t *testing.T) {
 			}
 			close(goOn)
 			wantFrame(t, client, answer)
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("brought in sync (-want +got):\n%s", diff)
+			if len(synced) > 0 {
+				t.Error("brought in sync though no definition has changed")
 			}
 			wantPasses(t, client, libvirt)
 		})
