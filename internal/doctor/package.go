@@ -7,7 +7,7 @@ import (
 
 // packageManager knows the files of virt-netboot's package as they were installed.
 type packageManager struct {
-	// knows is a file that is there where it has packages.
+	// knows is a file that is there where it has the package, or could have.
 	knows string
 	// verify lists the package's files that have changed, in rpm's format, which dpkg
 	// has taken over: the third character of a line is 5 where the content has.
@@ -16,12 +16,11 @@ type packageManager struct {
 	reinstall string
 }
 
-// packageManager is the node's that knows the package; false where none does.
+// packageManager is the node's; false where it is none of these.
 func (h Host) packageManager() (packageManager, bool) {
 	for _, m := range []packageManager{
 		{"/var/lib/dpkg/info/virt-netboot.md5sums", []string{"dpkg", "--verify", "virt-netboot"}, "apt-get install --reinstall virt-netboot"},
-		{"/usr/lib/sysimage/rpm", []string{"rpm", "--verify", "--nodeps", "virt-netboot"}, "dnf reinstall virt-netboot"},
-		{"/var/lib/rpm", []string{"rpm", "--verify", "--nodeps", "virt-netboot"}, "dnf reinstall virt-netboot"},
+		{"/usr/bin/dnf", []string{"rpm", "--verify", "--nodeps", "virt-netboot"}, "dnf reinstall virt-netboot"},
 	} {
 		if h.exists(m.knows) {
 			return m, true
