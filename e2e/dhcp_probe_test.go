@@ -50,6 +50,7 @@ func TestProbeVerdicts(t *testing.T) {
 	const novaConf, dhcpdConf = "openstack/nova-dnsmasq.conf", "tenant/dhcpd.conf"
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		addNovaBridge(t, l)
+		makeDir(t, "/etc/nova") // it is a node of OpenStack's
 		openStackTo := func(conf string) func(*testing.T) {
 			return func(t *testing.T) { startNova(t, l, conf, hostsText) }
 		}
@@ -104,7 +105,7 @@ func TestProbeVerdicts(t *testing.T) {
 				servers: []func(*testing.T){tenantRuns(startTenantDnsmasq, shipped(t, "tenant/dnsmasq.conf"))},
 				args:    []string{"--openstack-server", "none"},
 				findings: []string{
-					"right: only the tenant's server 10.77.0.1 answers iPXE, no server answers ordinary clients",
+					"right: only the server 10.77.0.1 answers iPXE, no server answers ordinary clients",
 				},
 				answers: []string{"ipxe OWN 10.77.0.1 tenant 10.77.0.0/24 http://10.77.0.1/bios.ipxe"},
 			},

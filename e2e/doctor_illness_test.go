@@ -65,6 +65,21 @@ func illnesses() []illness {
 				must(t, os.WriteFile(rom, text, 0o600))
 				return cure
 			}},
+		{"option ROM for UEFI alone under SeaBIOS", findings{"option-rom": "failure"}, "nothing for BIOS but for UEFI on x86-64: it sends no frame",
+			func(t *testing.T, l *lab.Lab) func() {
+				rom := filepath.Join(romDir, "efi-virtio.rom")
+				text, err := os.ReadFile(rom)
+				must(t, err)
+				bios := 512 * int(text[2]) // the first image, whose length is in its third byte
+				unmount := mountOver(t, romDir)
+				must(t, os.WriteFile(rom, text[bios:], 0o644))
+				g := novaGuest(t, l, "image-qcow2-neutron")
+				virshGateway(t, l, "define", g.File)
+				return func() {
+					virsh(t, l, "undefine", g.Name)
+					unmount()
+				}
+			}},
 		{"nwfilter missing", findings{"nwfilter": "failure"}, "clean-traffic",
 			func(t *testing.T, l *lab.Lab) func() {
 				virsh(t, l, "nwfilter-undefine", "clean-traffic")

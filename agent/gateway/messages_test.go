@@ -71,6 +71,9 @@ func defineArgs(doc string) []byte {
 	return binary.BigEndian.AppendUint32(rpc.AppendString(nil, []byte(doc)), 0x55)
 }
 
+// domainUUID is that of domainArg.
+const domainUUID = "30313233-3435-3637-3839-616263646566"
+
 // domainArg is remote_nonnull_domain.
 func domainArg() []byte {
 	b := rpc.AppendString(nil, []byte("instance-00000001"))

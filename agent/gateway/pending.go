@@ -25,7 +25,9 @@ import (
 //	                 |
 //	                 +- taken -----> savingUndo, where a device lost something -> answer
 //
-// A call that the policy leaves as it is is not pending: its answer passes.
+// A call that the policy leaves as it is is not pending: its answer passes. But where it
+// changes the devices of a definition, it is unchanged -> answer, so that the definition is
+// in sync before the client has the answer: see finish.
 type pendingCall struct {
 	state callState
 	key   callKey
@@ -59,6 +61,7 @@ const (
 	rewritten                        // libvirt has it as rewritten
 	originalSent                     // libvirt refused that, and has it as the client wrote it
 	savingUndo                       // libvirt has carried it out, and the gateway saves what revert needs
+	unchanged                        // libvirt has it as the client wrote it, which is as the policy wants it
 )
 
 // outcome is what libvirt's answer says of a call.
@@ -74,11 +77,14 @@ const (
 	originalUnanswered                // the connection ended before
 	unreadableTaken
 	unreadableRefused
+	unchangedAnswered
 )
 
 // outcome decides what follows from libvirt's answer, which is a refusal or nil.
 func (p *pendingCall) outcome(r *rpc.Refusal) outcome {
 	switch {
+	case p.state == unchanged:
+		return unchangedAnswered
 	case p.state == unreadable && r == nil:
 		return unreadableTaken
 	case p.state == unreadable:
@@ -132,24 +138,38 @@ func (o callObserver) begin(h rpc.Header) verdict {
 	if h.Proc == rpc.ProcAuthSASLInit {
 		o.calls.framer.SASL, o.replies.framer.SASL = true, true
 	}
-	if !o.open || !h.Proc.CarriesDomain() && !h.Proc.CarriesDevice() {
+	if !o.open || !h.Proc.CarriesDomain() && !h.Proc.CarriesDevice() && !h.Proc.DetachesDevice() {
 		return pass
 	}
+	err := o.hold(h)
+	if err == nil {
+		return take
+	}
+	if !h.Proc.DetachesDevice() {
+		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: err})
+	}
+	return pass
+}
+
+// hold makes room for a call; the error says why there is none.
+func (c *conn) hold(h rpc.Header) error {
 	if h.Length > rpc.MaxCall {
-		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: fmt.Errorf("the call has %d bytes", h.Length)})
-		return pass
+		return fmt.Errorf("the call has %d bytes", h.Length)
 	}
-	if !o.srv.held.take(o.uid, h.Length) {
-		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: errors.New("the gateway holds too many calls already")})
-		return pass
+	if !c.srv.held.take(c.uid, h.Length) {
+		return errors.New("the gateway holds too many calls already")
 	}
-	o.held += h.Length
-	return take
+	c.held += h.Length
+	return nil
 }
 
 func (o callObserver) taken(m rpc.Message) {
 	call, err := rpc.ParseCall(m)
 	switch {
+	case m.Proc.DetachesDevice() && err != nil:
+		o.calls.insert(m)
+	case m.Proc.DetachesDevice():
+		o.sendUnchanged(call)
 	case err != nil:
 		o.sendUnreadable(call, err)
 	case m.Proc.CarriesDomain():
@@ -157,7 +177,7 @@ func (o callObserver) taken(m rpc.Message) {
 		o.send(call, res, err)
 	case !needsDomain(call):
 		o.count(m.Proc, resultUnchanged)
-		o.calls.insert(m)
+		o.sendUnchanged(call)
 	default:
 		o.lookUpDomain(call)
 	}
@@ -200,7 +220,7 @@ func (c *conn) send(call rpc.XMLCall, res domainxml.Result, err error) {
 	c.count(call.Proc, policyResult(res))
 	c.sent = append(c.sent, func() { c.logPolicy(call.Proc, res) })
 	if !res.Changed() {
-		c.calls.insert(call.Message)
+		c.sendUnchanged(call)
 		return
 	}
 	p := &pendingCall{state: rewritten, key: keyOf(call.Header), call: call, domain: res.Domain.Name, result: res, undo: undoDocuments(call, res)}
@@ -211,6 +231,15 @@ func (c *conn) send(call rpc.XMLCall, res domainxml.Result, err error) {
 	}
 	c.await(p)
 	c.calls.insert(call.WithXML(res.Output))
+}
+
+// sendUnchanged sends a call on that the policy leaves as it is.
+func (c *conn) sendUnchanged(call rpc.XMLCall) {
+	c.calls.insert(call.Message)
+	if changesDefinition(call) {
+		call.FDs = nil // they went with it
+		c.await(&pendingCall{state: unchanged, key: keyOf(call.Header), call: call})
+	}
 }
 
 // sendUnreadable sends a call on as the client wrote it. It counts if libvirt could
@@ -312,7 +341,7 @@ func (c *conn) answered(p *pendingCall, reply rpc.Message) {
 		c.saveUndo(p, reply)
 	default:
 		c.forget(p)
-		c.answer(reply)
+		c.finish(p, reply)
 	}
 }
 

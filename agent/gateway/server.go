@@ -34,6 +34,10 @@ type Server struct {
 	// call; otherwise it gets libvirt's answer to the call as it wrote it. It is asked
 	// for each of them. nil means otherwise.
 	RefusalIsFinal func() bool
+	// Sync brings the domain with that UUID in sync with the policy, and returns when it
+	// is or when the context ends. It is called before the client has the answer to a call
+	// that has changed the devices of a definition. It may be nil.
+	Sync func(ctx context.Context, uuid string)
 	// Ready is called once by Serve, when those who may connect to libvirt's socket
 	// may connect to the gateway's own. It may be nil.
 	Ready func()

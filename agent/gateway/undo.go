@@ -116,7 +116,7 @@ func (c *conn) endUndo(p *pendingCall, err error) {
 		c.logUnsaved(p, err)
 	}
 	c.saving = c.saving[1:]
-	c.answer(p.reply)
+	c.finish(p, p.reply)
 	if len(c.saving) > 0 {
 		c.startUndo()
 	}

@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	golibvirt "github.com/digitalocean/go-libvirt"
+
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 )
 
 func TestDialNoSocket(t *testing.T) {
@@ -60,6 +63,85 @@ func TestDialGone(t *testing.T) {
 	if _, err = Dial(t.Context(), path); !errors.Is(err, ErrClosed) || errors.Is(err, ErrNoAnswer) {
 		t.Errorf("the error is %v, want %v", err, ErrClosed)
 	}
+}
+
+// TestVanished: a domain that goes while it is read is not found, whichever call
+// finds it so. libvirt answers then with an error that has no number.
+func TestVanished(t *testing.T) {
+	const getXMLDesc, isPersistent, lookupByUUID = 14, 151, 24
+	for name, c := range map[string]struct {
+		unknown    rpc.Procedure // answered with the error
+		persistent uint32
+		read       func(*Conn) (State, error)
+	}{
+		"while its definition is read": {getXMLDesc, 1, func(c *Conn) (State, error) { return c.Read(t.Context(), testUUID) }},
+		"after it was listed": {getXMLDesc, 1, func(c *Conn) (State, error) {
+			return c.ReadListed(t.Context(), Domain{Name: "a", UUID: testUUID, Persistent: true})
+		}},
+		"after it was listed, running": {getXMLDesc, 0, func(c *Conn) (State, error) {
+			return c.ReadListed(t.Context(), Domain{Name: "a", UUID: testUUID, Active: true})
+		}},
+		"after it was looked up": {isPersistent, 1, func(c *Conn) (State, error) { return c.Read(t.Context(), testUUID) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dialFake(t, func(call rpc.Header) ([]byte, rpc.Status) {
+				switch {
+				case call.Proc == c.unknown:
+					return make([]byte, 64), rpc.StatusError // VIR_ERR_OK
+				case call.Proc == lookupByUUID:
+					domain := rpc.AppendString(nil, []byte("a"))
+					return append(append(domain, make([]byte, 16)...), 0xff, 0xff, 0xff, 0xff), rpc.StatusOK
+				case call.Proc == isPersistent:
+					return binary.BigEndian.AppendUint32(nil, c.persistent), rpc.StatusOK
+				}
+				return make([]byte, 64), rpc.StatusOK
+			})
+			if s, err := c.read(conn); !IsNotFound(err) {
+				t.Errorf("the error is %v and the state %+v, want that the domain is not found", err, s)
+			}
+		})
+	}
+}
+
+const testUUID = "7e1b2a3c-0000-4000-8000-00000000abcd"
+
+// dialFake connects to a libvirt that answers each call as the function says.
+func dialFake(t *testing.T, answer func(rpc.Header) ([]byte, rpc.Status)) *Conn {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "libvirt-sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		for {
+			b := make([]byte, rpc.HeaderSize)
+			if _, err := io.ReadFull(conn, b); err != nil {
+				return
+			}
+			h := rpc.ParseHeader(b)
+			if _, err := io.CopyN(io.Discard, conn, int64(h.Length-rpc.HeaderSize)); err != nil {
+				return
+			}
+			payload, status := answer(h)
+			h.Type, h.Status = rpc.TypeReply, status
+			if _, err := conn.Write(rpc.NewMessage(h, payload).Bytes); err != nil {
+				return
+			}
+		}
+	}()
+	conn, err := Dial(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
 }
 
 func TestUUID(t *testing.T) {

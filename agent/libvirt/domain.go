@@ -75,7 +75,8 @@ func (c *Conn) describe(ctx context.Context, d golibvirt.Domain) (Domain, error)
 	return newDomain(d, persistent != 0), err
 }
 
-// Read returns a domain with its documents. It reads one after the other, and the
+// Read returns a domain with its documents, at least one. IsNotFound recognises the error
+// where the domain goes meanwhile. It reads one after the other, and the
 // definition last, so that it is as fresh as can be. Where the domain starts or stops
 // meanwhile, one is from before and one from after.
 func (c *Conn) Read(ctx context.Context, nameOrUUID string) (State, error) {
@@ -90,8 +91,13 @@ func (c *Conn) Read(ctx context.Context, nameOrUUID string) (State, error) {
 		}
 	}
 	d, err := c.describe(ctx, found)
-	if err != nil || !d.Persistent {
+	switch {
+	case err != nil:
 		return State{Domain: d, Live: live}, err
+	case !d.Persistent && live == nil:
+		return State{}, fmt.Errorf("reading domain %s: %w", d.Name, errVanished)
+	case !d.Persistent:
+		return State{Domain: d, Live: live}, nil
 	}
 	inactive, err := c.document(ctx, found, golibvirt.DomainXMLInactive)
 	return State{Domain: d, Inactive: inactive, Live: live}, err
@@ -114,10 +120,17 @@ func (c *Conn) ReadListed(ctx context.Context, d Domain) (s State, err error) {
 	return s, nil
 }
 
+// errVanished is for an answer that is neither a document nor an error: libvirt sends an error
+// without a number where a domain goes while it is read, and go-libvirt drops that.
+var errVanished = golibvirt.Error{Code: uint32(golibvirt.ErrNoDomain), Message: "the domain has gone"}
+
 func (c *Conn) document(ctx context.Context, d golibvirt.Domain, flags golibvirt.DomainXMLFlags) ([]byte, error) {
 	var xml string
 	err := c.call(ctx, "reading domain "+d.Name, func() (err error) {
 		xml, err = c.rpc.DomainGetXMLDesc(d, flags|golibvirt.DomainXMLSecure)
+		if err == nil && xml == "" {
+			return errVanished
+		}
 		return err
 	})
 	return []byte(xml), err

@@ -16,7 +16,10 @@ type queue struct {
 	state   map[string]queued
 }
 
-type queued struct{ waiting, urgent, working, again bool }
+type queued struct {
+	waiting, urgent, working, again bool
+	now, next                       chan struct{} // closed after the work under way, and after that to come
+}
 
 func newQueue() *queue {
 	return &queue{ready: make(chan struct{}, 1), state: make(map[string]queued)}
@@ -25,6 +28,23 @@ func newQueue() *queue {
 func (q *queue) add(uuid string, urgent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.put(uuid, urgent)
+}
+
+// inspect adds an urgent domain. The channel is closed once it has been inspected.
+func (q *queue) inspect(uuid string) <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.put(uuid, true)
+	p := q.state[uuid]
+	if p.next == nil {
+		p.next = make(chan struct{})
+		q.state[uuid] = p
+	}
+	return p.next
+}
+
+func (q *queue) put(uuid string, urgent bool) {
 	p := q.state[uuid]
 	switch {
 	case p.working:
@@ -75,7 +95,7 @@ func (q *queue) pop() (uuid string, urgent, ok bool) {
 			if !p.waiting {
 				continue
 			}
-			q.state[uuid] = queued{working: true}
+			q.state[uuid] = queued{working: true, now: p.next}
 			if len(q.urgent)+len(q.routine) > 0 {
 				q.signal() // for the next worker
 			}
@@ -89,10 +109,13 @@ func (q *queue) pop() (uuid string, urgent, ok bool) {
 func (q *queue) done(uuid string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	again := q.state[uuid].again
+	p := q.state[uuid]
 	delete(q.state, uuid)
-	if again {
-		q.state[uuid] = queued{waiting: true, urgent: true}
+	if p.now != nil {
+		close(p.now)
+	}
+	if p.again {
+		q.state[uuid] = queued{waiting: true, urgent: true, next: p.next}
 		q.urgent = append(q.urgent, uuid)
 		q.signal()
 	}

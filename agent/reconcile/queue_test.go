@@ -46,6 +46,40 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// TestQueueInspect: who waits for a domain waits for an inspection that began afterwards.
+func TestQueueInspect(t *testing.T) {
+	isDone := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	q := newQueue()
+	q.add("a", false)
+	waiting := q.inspect("a")
+	q.pop()
+	working, other := q.inspect("a"), q.inspect("b")
+	if isDone(waiting) || isDone(working) {
+		t.Error("done before any inspection")
+	}
+	q.done("a")
+	if !isDone(waiting) || isDone(working) {
+		t.Errorf("after the first inspection done is %t, want true; what was asked for during it %t, want false", isDone(waiting), isDone(working))
+	}
+	for range 2 {
+		uuid, _, _ := q.pop()
+		q.done(uuid)
+	}
+	if !isDone(working) || !isDone(other) {
+		t.Error("not done after the second inspection")
+	}
+	if len(q.state) > 0 {
+		t.Errorf("the queue keeps %v", q.state)
+	}
+}
+
 // TestQueueWorkers: every domain is taken after it was last added, and by one worker
 // at a time.
 func TestQueueWorkers(t *testing.T) {

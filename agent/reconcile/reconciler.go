@@ -85,6 +85,7 @@ type Reconciler struct {
 	changed chan struct{} // holds a token when the policy has changed
 
 	mu      sync.Mutex
+	queue   *queue // nil while there is no connection
 	status  Status // without the domains
 	domains map[string]*entry
 	pass    pass
@@ -127,6 +128,25 @@ func (r *Reconciler) PolicyChanged() {
 	}
 }
 
+// Sync inspects a domain whose devices a client has changed, and brings it in sync. It
+// returns when that is done, when the context ends, or at once where there is no
+// connection to libvirt.
+func (r *Reconciler) Sync(ctx context.Context, uuid string) {
+	r.mu.Lock()
+	q := r.queue
+	if e := r.domains[uuid]; e != nil {
+		e.backingOff.changed = false // the client has not changed back what the reconciler did
+	}
+	r.mu.Unlock()
+	if q == nil {
+		return
+	}
+	select {
+	case <-q.inspect(uuid):
+	case <-ctx.Done():
+	}
+}
+
 // Reverted reports whether a domain was marked as reverted when it was last inspected,
 // even where it has been undefined since: for a hard reboot, Nova undefines a domain
 // and defines it again.
@@ -156,6 +176,8 @@ func (r *Reconciler) serve(ctx context.Context, conn Connection) error {
 		return err
 	}
 	q := newQueue()
+	r.setQueue(q)
+	defer r.setQueue(nil)
 	group.Go(func() error {
 		for e := range events {
 			q.add(e.UUID, true)
@@ -175,6 +197,12 @@ func (r *Reconciler) serve(ctx context.Context, conn Connection) error {
 		group.Go(func() error { return r.work(ctx, conn, q) })
 	}
 	return group.Wait()
+}
+
+func (r *Reconciler) setQueue(q *queue) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue = q
 }
 
 // work takes domains from the queue until the connection or the context ends.

@@ -32,8 +32,8 @@ func TestReconnectWait(t *testing.T) {
 	}
 }
 
-// TestLibvirtDown: while libvirt is down, attempts are rare, the log has it once and
-// the status shows it.
+// TestLibvirtDown: while libvirt is down, attempts are rare, the log has it once, the
+// status shows it, and the gateway does not wait for a domain.
 func TestLibvirtDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := logrus.New()
@@ -52,6 +52,7 @@ func TestLibvirtDown(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 		defer stop()
 		r.Run(ctx)
+		r.Sync(t.Context(), "a")
 		if attempts < 720 || attempts > 1500 {
 			t.Errorf("%d attempts in an hour", attempts)
 		}

@@ -32,6 +32,8 @@ var update = flag.Bool("update", false, "write what comes out into testdata")
 //	start DOMAIN, stop DOMAIN
 //	undefine DOMAIN
 //	unseen ...                any of these, and no event says so
+//	gateway ...               any of these through the gateway, which waits for the domain
+//	                          to be in sync
 //	meanwhile ...             any of these, right after the next time it is read
 //	refuse [MESSAGE]          libvirt refuses definitions, or does so no more
 //	silence [DOMAIN]          libvirt does not answer about it, or does again
@@ -159,6 +161,9 @@ func (s *stage) run(args []string) {
 	switch what, rest := args[0], args[1:]; what {
 	case "unseen":
 		s.change(rest, false)
+	case "gateway":
+		s.change(rest, true)
+		s.reconciler.Sync(s.t.Context(), rest[1])
 	case "meanwhile":
 		s.meanwhile = func() { s.change(rest, true) }
 	case "refuse":

@@ -5,7 +5,6 @@ package packages
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -82,14 +81,21 @@ func (n *node) hookOfOperator(t *testing.T, older, newer string) {
 	n.apt(t, "upgrade")
 	bothRun(t)
 
-	// What is written to our own link does reach the program, and the doctor sees it.
+	// What is written to our own link does reach the program. The doctor sees it, and
+	// has it become a hook of its own.
+	n.run(t, "rm", operatorsHook)
 	n.shell(t, "printf '%s' '"+hook+"' >"+hookLink)
-	if !slices.ContainsFunc(n.doctor(t), func(f finding) bool {
-		return f.Check == "hook-installed" && f.Level == "failure" && f.Remedy == "install virt-netboot again"
-	}) {
-		t.Errorf("the doctor does not see it: %v", n.doctor(t))
+	n.shell(t, n.hookRemedy(t))
+	bothRun(t)
+	own := operatorsHook + ".d/40-own"
+	if n.read(t, own) != hook {
+		t.Errorf("%s is:\n%s", own, n.read(t, own))
 	}
-	n.apt(t, "install", "--reinstall", "virt-netboot")
+	n.run(t, "mv", own, operatorsHook)
+
+	// A program that is only a little damaged is found by the package's sums.
+	n.shell(t, "printf x >>"+hookProgram)
+	n.shell(t, n.hookRemedy(t))
 	bothRun(t)
 
 	n.apt(t, "purge", "virt-netboot")
@@ -99,6 +105,18 @@ func (n *node) hookOfOperator(t *testing.T, older, newer string) {
 	n.run(t, "rm", trace)
 	n.starts(t)
 	n.shell(t, "rm "+operatorsHook+" "+trace+"; systemctl reload libvirtd")
+}
+
+// hookRemedy is what the doctor has done about a failure of the hook.
+func (n *node) hookRemedy(t *testing.T) string {
+	t.Helper()
+	for _, r := range n.doctor(t) {
+		if r.Check == "hook-installed" && r.Level == "failure" {
+			return r.Remedy
+		}
+	}
+	t.Fatal("the doctor has nothing against the hook")
+	return ""
 }
 
 // starts fails the test unless a guest can start.

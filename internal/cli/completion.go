@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/agent"
+	"github.com/virt-netboot/virt-netboot/internal/printable"
 )
 
 func newCompletion() *cobra.Command {
@@ -71,14 +72,20 @@ func completeDomains(source *configSource) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
-		var names []cobra.Completion
-		for _, name := range domainNames(ctx, source) {
-			if !slices.Contains(args, name) {
-				names = append(names, name)
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return offeredNames(domainNames(ctx, source), args), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// offeredNames are those that a shell may put on a command line that does not name them yet.
+// The name of a domain may be an option's, such as --all, or control the terminal.
+func offeredNames(names, args []string) []cobra.Completion {
+	var offered []cobra.Completion
+	for _, name := range names {
+		if !slices.Contains(args, name) && !strings.HasPrefix(name, "-") && printable.Line(name) == name {
+			offered = append(offered, name)
+		}
+	}
+	return offered
 }
 
 func domainNames(ctx context.Context, source *configSource) []string {

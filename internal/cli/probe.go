@@ -35,17 +35,21 @@ func newProbe() *cobra.Command {
 		Use:   "probe --bridge BR [--vlan N] [--json]",
 		Short: "Find out which DHCP servers answer iPXE on a bridge",
 		Long: `Send a DHCPDISCOVER as iPXE and one as an ordinary client, where an instance
-sends them. Say which servers answered and whether that is right: OpenStack's
-server must not answer iPXE, and the tenant's must answer only iPXE.
+sends them. Say which servers answered and whether that is right: one server
+gives iPXE an address, and it or a proxyDHCP server names what to boot. A
+tenant's own DHCP server must answer only iPXE, and OpenStack's must not answer
+iPXE beside it.
 
 For this a port is put into the bridge, and taken away again. Only DHCPDISCOVER
 is sent, so no server gives out a lease.
 
 The verdicts:
-  right             the tenant's server alone answers iPXE, OpenStack's others
-  race              more than one server answers iPXE
-  openstack-only    OpenStack's server alone answers iPXE
-  no-answer         no server answers iPXE
+  right             one server answers iPXE, and it or a proxyDHCP server names
+                    what to boot; OpenStack's answers other clients
+  race              more than one server gives iPXE an address or a boot file
+  openstack-only    OpenStack's server alone answers iPXE, and names nothing to
+                    boot
+  no-answer         no server gives iPXE an address
   answers-ordinary  the tenant's server answers ordinary clients
   one-subnet        both servers give addresses of one subnet
   no-boot-file      the tenant's server answers iPXE, and names nothing to boot
@@ -55,6 +59,8 @@ There may be several verdicts at once, except for the first and the last.
 Which server is OpenStack's: one with an address of this node or of one of
 Neutron's namespaces on it (qdhcp-*), and one that offers to a MAC address what
 the hosts file says. Where it runs elsewhere, name it with --openstack-server.
+Where nothing of Nova's and Neutron's is on this node, there is none, and one
+server may answer all clients.
 
 The dnsmasq of Nova and Neutron answers only MAC addresses that it knows, so
 the probe asks also as an instance of the hosts file. Where the probe
@@ -176,7 +182,7 @@ func describeProbe(r probe.Report) []byte {
 	fmt.Fprintln(w, "REQUEST\tAS\tANSWERED BY\t\tOFFERS\tBOOT FILE")
 	for _, mac := range r.Asked {
 		for _, client := range []probe.Client{probe.IPXE, probe.Ordinary} {
-			describeOffers(w, r.Offers, client, mac)
+			describeOffers(w, r, client, mac)
 		}
 	}
 	w.Flush() // to memory
@@ -193,26 +199,38 @@ func describeProbe(r probe.Report) []byte {
 	return b.Bytes()
 }
 
-func describeOffers(w io.Writer, offers []probe.Offer, client probe.Client, mac string) {
+func describeOffers(w io.Writer, r probe.Report, client probe.Client, mac string) {
 	silent := true
-	for _, o := range offers {
+	for _, o := range r.Offers {
 		if o.Client != client || o.MAC != mac {
 			continue
 		}
 		silent = false
-		whose := "tenant's"
-		if o.OpenStack {
-			whose = "OpenStack's"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", client, mac, o.Server, whose, offered(o), printable.Line(bootFile(o)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", client, mac, o.Server, kind(r, o), offered(o), printable.Line(bootFile(o)))
 	}
 	if silent {
 		fmt.Fprintf(w, "%s\t%s\tno server\t\t\t\n", client, mac)
 	}
 }
 
+// kind is whose server it is.
+func kind(r probe.Report, o probe.Offer) string {
+	switch {
+	case o.Proxy:
+		return "proxyDHCP"
+	case r.NoOpenStack:
+		return ""
+	case o.OpenStack:
+		return "OpenStack's"
+	}
+	return "tenant's"
+}
+
 // offered is an address with its subnet, as in 10.0.0.3/24.
 func offered(o probe.Offer) string {
+	if o.Proxy {
+		return "no address"
+	}
 	if !o.Subnet.IsValid() {
 		return o.Address.String()
 	}
@@ -223,7 +241,7 @@ func bootFile(o probe.Offer) string {
 	switch {
 	case o.BootFile == "" && o.RootPath != "":
 		return o.RootPath
-	case o.BootFile == "" && o.BootMenu:
+	case o.BootFile == "" && (o.BootMenu || o.Proxy):
 		return "PXE's menu"
 	case o.BootFile == "":
 		return "none"

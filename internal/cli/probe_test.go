@@ -23,6 +23,8 @@ func TestDescribeProbe(t *testing.T) {
 			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.1"), Address: addr("10.77.0.101"), BootFile: "/boot.ipxe", NextServer: addr("10.77.0.1")},
 			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.7"), Address: addr("10.77.0.103"), RootPath: "iscsi:10.77.0.7::::iqn.2026-01.test:a"},
 			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.8"), Address: addr("10.77.0.104"), BootMenu: true},
+			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.6"), Proxy: true, BootFile: "http://10.77.0.6/boot.ipxe"},
+			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.5"), Proxy: true},
 			{Client: probe.IPXE, MAC: "fa:16:3e:50:43:cd", Server: addr("10.77.0.9"), Address: addr("10.77.0.102"), BootFile: "\x1b[2Jabc\nright: all is well"},
 		},
 		Findings: []probe.Finding{
@@ -36,6 +38,8 @@ ordinary  02:76:6e:00:00:01  no server
 ipxe      fa:16:3e:50:43:cd  10.77.0.1    tenant's     10.77.0.101     tftp://10.77.0.1/boot.ipxe
 ipxe      fa:16:3e:50:43:cd  10.77.0.7    tenant's     10.77.0.103     iscsi:10.77.0.7::::iqn.2026-01.test:a
 ipxe      fa:16:3e:50:43:cd  10.77.0.8    tenant's     10.77.0.104     PXE's menu
+ipxe      fa:16:3e:50:43:cd  10.77.0.6    proxyDHCP    no address      http://10.77.0.6/boot.ipxe
+ipxe      fa:16:3e:50:43:cd  10.77.0.5    proxyDHCP    no address      PXE's menu
 ipxe      fa:16:3e:50:43:cd  10.77.0.9    tenant's     10.77.0.102     \x1b[2Jabc right: all is well
 ordinary  fa:16:3e:50:43:cd  10.1.0.1     OpenStack's  10.1.0.3/24     none
 
@@ -47,6 +51,19 @@ one-subnet: one subnet with vm\x1b]0;1
 `
 	if diff := cmp.Diff(want, string(describeProbe(report))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestDescribeProbeWithoutOpenStack: a server is nobody's there.
+func TestDescribeProbeWithoutOpenStack(t *testing.T) {
+	server := netip.MustParseAddr("192.0.2.1")
+	got := string(describeProbe(probe.Report{
+		Asked:       []string{"02:76:6e:00:00:01"},
+		Offers:      []probe.Offer{{Client: probe.IPXE, MAC: "02:76:6e:00:00:01", Server: server, Address: server}},
+		NoOpenStack: true,
+	}))
+	if strings.Contains(got, "tenant's") || strings.Contains(got, "OpenStack's") {
+		t.Errorf("it names an owner:\n%s", got)
 	}
 }
 

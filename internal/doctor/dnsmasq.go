@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/virt-netboot/virt-netboot/agent/resync/dnsmasq"
@@ -46,14 +47,14 @@ type manager struct {
 	marks []string
 	// setting is where to name a file for dnsmasq.
 	setting string
-	restart string // with the pid
+	restart string // a %d in it is the pid
 }
 
 func managers() []manager {
 	const key = "dnsmasq_config_file = "
 	return []manager{
 		{"nova-network", []string{"nova-dhcpbridge", "/nova/networks/"}, key + "/etc/nova/dnsmasq.conf in /etc/nova/nova.conf", "kill %d && systemctl restart nova-network"},
-		{"neutron-dhcp-agent", []string{"/neutron/"}, key + "/etc/neutron/dnsmasq.conf in /etc/neutron/dhcp_agent.ini", "kill %d; neutron-dhcp-agent starts it again"},
+		{"neutron-dhcp-agent", []string{"/neutron/"}, key + "/etc/neutron/dnsmasq.conf in /etc/neutron/dhcp_agent.ini", "systemctl restart neutron-dhcp-agent"},
 	}
 }
 
@@ -75,7 +76,7 @@ func openStackServer(p process) (server, bool) {
 		switch {
 		case name != "conf-file":
 			s.options = append(s.options, o)
-		case value != "": // Neutron leaves it empty without a dnsmasq_config_file
+		case value != "" && value != "/dev/null": // Neutron's way to name none
 			s.files = append(s.files, value)
 		}
 	}
@@ -116,7 +117,7 @@ func commandLine(args []string) []string {
 // together.
 func (h Host) checkServer(s server) Result {
 	text := strings.Join(s.options, "\n") + "\n"
-	restart := fmt.Sprintf(s.manager.restart, s.PID)
+	restart := strings.Replace(s.manager.restart, "%d", strconv.Itoa(s.PID), 1)
 	who := fmt.Sprintf("%s's dnsmasq (pid %d)", s.manager.name, s.PID)
 	for _, file := range s.files {
 		path := h.proc(s.PID, "root", file) // it may run in a container
@@ -131,10 +132,12 @@ func (h Host) checkServer(s server) Result {
 	}
 	res, err := dnsmasq.Edit([]byte(text))
 	switch {
+	case err != nil && dnsmasq.ServesIPXE([]byte(text)) > 0:
+		return ok("%s names what iPXE is to boot, and is the server that iPXE asks", who)
 	case err != nil:
 		return failure("fix "+strings.Join(s.files, ", "), "%s: %v", who, err)
 	case len(res.Changes) > 0 && len(s.files) == 0:
-		return failure(fmt.Sprintf("set %s, with the lines dhcp-userclass=set:ipxe,iPXE and dhcp-ignore=tag:ipxe in it", s.manager.setting),
+		return failure(fmt.Sprintf("set %s, with the lines dhcp-userclass=set:ipxe,iPXE and dhcp-ignore=tag:ipxe in it; then %s", s.manager.setting, restart),
 			"%s answers iPXE: it was started without a configuration file", who)
 	case len(res.Changes) > 0:
 		added := strings.Fields(strings.TrimPrefix(string(res.Output), text))

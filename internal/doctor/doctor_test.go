@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,8 +44,9 @@ import (
 //	modes            PATH MODE
 //	links            PATH TARGET of symbolic links
 //
-// A file "virt-netboot's hook" or "another Go program" becomes such a program,
-// "ROM" an option ROM. It is 12:00:00.
+// A file "virt-netboot's hook" or "another Go program" becomes such a program, "ROM" an
+// option ROM for BIOS and UEFI, "ROM for BIOS" and "ROM for UEFI" one for that alone. A
+// file domain/NAME is the definition of a domain of libvirt's. It is 12:00:00.
 func TestChecks(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil || len(paths) == 0 {
@@ -89,7 +92,11 @@ func newMachine(t *testing.T, archive *txtar.Archive, hook string) *machine {
 		case strings.HasSuffix(f.Name, "/environ"):
 			f.Data = []byte(strings.ReplaceAll(string(f.Data), "\n", "\x00"))
 		case string(f.Data) == "ROM\n":
-			f.Data = []byte{0x55, 0xaa}
+			f.Data = slices.Concat(romImage(0, false), romImage(3, true))
+		case string(f.Data) == "ROM for BIOS\n":
+			f.Data = romImage(0, true)
+		case string(f.Data) == "ROM for UEFI\n":
+			f.Data = romImage(3, true)
 		case string(f.Data) == "virt-netboot's hook\n":
 			m.install(f.Name, hook)
 			continue
@@ -232,7 +239,12 @@ func (m *machine) libvirt(_ context.Context, socket string) (doctor.Libvirt, err
 	if !ok && part == "gateway" || ok && strings.TrimSpace(text) == "nobody" {
 		return nil, fmt.Errorf("connecting to libvirt at %s: %w", socket, syscall.ECONNREFUSED)
 	}
-	f := fakeLibvirt{LibvirtVersion: "9.0.0", Host: "compute"}
+	f := fakeLibvirt{LibvirtVersion: "9.0.0", Host: "compute", documents: make(map[string]string)}
+	for name, text := range m.parts {
+		if name, ok := strings.CutPrefix(name, "domain/"); ok {
+			f.documents[name] = text
+		}
+	}
 	if ok {
 		m.do(json.Unmarshal([]byte(text), &f))
 	}
@@ -286,6 +298,7 @@ type fakeLibvirt struct {
 	Models                     []string          // of security
 	Filters                    map[string]string // documents by name
 	FilterError                string
+	documents                  map[string]string // of domains
 }
 
 func (f fakeLibvirt) Version() string                          { return f.LibvirtVersion }
@@ -305,7 +318,14 @@ func (f fakeLibvirt) Domains(context.Context) ([]libvirt.Domain, error) {
 	for _, uuid := range f.UUIDs {
 		all = append(all, libvirt.Domain{UUID: uuid})
 	}
+	for _, name := range slices.Sorted(maps.Keys(f.documents)) {
+		all = append(all, libvirt.Domain{Name: name, Persistent: true})
+	}
 	return all, nil
+}
+
+func (f fakeLibvirt) ReadListed(_ context.Context, d libvirt.Domain) (libvirt.State, error) {
+	return libvirt.State{Domain: d, Inactive: []byte(f.documents[d.Name])}, nil
 }
 
 func (f fakeLibvirt) FilterXML(_ context.Context, name string) (string, error) {
@@ -313,6 +333,20 @@ func (f fakeLibvirt) FilterXML(_ context.Context, name string) (string, error) {
 		return "", errors.New(f.FilterError)
 	}
 	return f.Filters[name], nil
+}
+
+// romImage is an image of an option ROM, for x86-64 where it is UEFI's.
+func romImage(codeType byte, last bool) []byte {
+	b := make([]byte, 512)
+	copy(b, "\x55\xaa")
+	b[0x0a], b[0x0b], b[0x18] = 0x64, 0x86, 0x40
+	pcir := b[0x40:]
+	copy(pcir, "PCIR")
+	pcir[0x10], pcir[0x14] = 1, codeType
+	if last {
+		pcir[0x15] = 0x80
+	}
+	return b
 }
 
 func buildHook(t *testing.T) string {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +15,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/hook"
 )
 
-const (
-	// installHook puts the hook in its place and reloads libvirt.
-	installHook = "virt-netboot hook install"
-	// reinstall brings the package's programs back.
-	reinstall = "install virt-netboot again"
-)
+// installHook puts the hook in its place and reloads libvirt.
+const installHook = "virt-netboot hook install"
 
 // hooks is where libvirt looks for hooks on the machine.
 func (n *node) hooks() hook.Hooks {
@@ -42,7 +39,7 @@ func checkHookInstalled(ctx context.Context, n *node) []Result {
 		return one(missingHook(hooks, all))
 	}
 	for _, judge := range []func(context.Context, hook.Hook) Result{
-		n.judgeProgram, n.executableUnderAppArmor, n.compareVersion,
+		n.judgeProgram, n.compareWithPackage, n.executableUnderAppArmor, n.compareVersion,
 	} {
 		if r := judge(ctx, ours[0]); r.Level != OK {
 			return one(r)
@@ -68,16 +65,23 @@ func missingHook(hooks hook.Hooks, all []hook.Hook) Result {
 	case all[at].Target != "" && !all[at].Executable:
 		return failure(installHook, "%s leads to nothing that libvirt can run", hooks.Link())
 	}
-	return failure(fmt.Sprintf("mv %s %s && %s", hooks.Link(), path.Join(hooks.Subdir(), "40-own"), installHook),
+	return failure(fmt.Sprintf("mv %s %s && %s", hooks.Link(), ownHook(hooks), installHook),
 		"%s, where virt-netboot's hook would be, is another program", hooks.Link())
 }
 
-// judgeProgram holds what libvirt would run against the package's program.
+// ownHook is where a hook goes that an operator has written in the place of
+// virt-netboot's: libvirt runs it before that.
+func ownHook(hooks hook.Hooks) string { return path.Join(hooks.Subdir(), "40-own") }
+
+// judgeProgram holds what libvirt would run against the program that is installed.
 func (n *node) judgeProgram(_ context.Context, h hook.Hook) Result {
 	same, err := n.hooks().Packaged(h)
 	switch {
+	case !h.Intact && n.isScript(h.Path):
+		return failure(fmt.Sprintf("cp %s %s && %s", n.HookProgram, ownHook(n.hooks()), n.reinstall()),
+			"%s leads to %s, and another hook was written there in the place of virt-netboot's program", h.Path, h.Target)
 	case !h.Intact:
-		return failure(reinstall, "%s leads to %s, which is not virt-netboot's program any more", h.Path, h.Target)
+		return failure(n.reinstall(), "%s leads to %s, which is not virt-netboot's program any more", h.Path, h.Target)
 	case !h.Executable:
 		return failure("chmod 755 "+h.Path+" && systemctl reload "+n.daemonName(), "%s is not executable, so libvirt does not run it", h.Path)
 	case errors.Is(err, fs.ErrNotExist): // the package is not installed
@@ -87,6 +91,20 @@ func (n *node) judgeProgram(_ context.Context, h hook.Hook) Result {
 		return failure(installHook, "%s is another build than %s", h.Path, n.HookProgram)
 	}
 	return ok("%s is virt-netboot's", h.Path)
+}
+
+// isScript reports whether a file is one, and not a damaged program.
+func (n *node) isScript(file string) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && bytes.HasPrefix(text, []byte("#!"))
+}
+
+// compareWithPackage holds the program against the package's own record of it.
+func (n *node) compareWithPackage(ctx context.Context, h hook.Hook) Result {
+	if n.altered(ctx, n.HookProgram) {
+		return failure(n.reinstall(), "%s is not as in its package: it was changed since", n.HookProgram)
+	}
+	return ok("%s is the package's", h.Path)
 }
 
 // executableUnderAppArmor tells whether libvirt's daemon may run the hook, where it
@@ -128,10 +146,10 @@ func (h Host) allowing(program, name string) string {
 func (n *node) compareVersion(ctx context.Context, h hook.Hook) Result {
 	version, err := h.Version(ctx, n.Run)
 	if err != nil {
-		return failure(reinstall, "%s does not run: %v", h.Path, err)
+		return failure(n.reinstall(), "%s does not run: %v", h.Path, err)
 	}
 	if version != n.Version {
-		return warning(reinstall+", so that both are of one version", "%s has version %s, virt-netboot has %s", h.Path, version, n.Version)
+		return warning(n.reinstall()+", so that both are of one version", "%s has version %s, virt-netboot has %s", h.Path, version, n.Version)
 	}
 	return ok("version %s", version)
 }

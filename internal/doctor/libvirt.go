@@ -26,6 +26,7 @@ type Libvirt interface {
 	Hostname(context.Context) (string, error)
 	Capabilities(context.Context) (libvirtxml.Caps, error)
 	Domains(context.Context) ([]libvirt.Domain, error)
+	ReadListed(context.Context, libvirt.Domain) (libvirt.State, error)
 	nwfilter.Reader
 	Close()
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -21,7 +20,8 @@ import (
 // types since 2.0 with both firmwares; the others are named alike.
 const virtioROM = "efi-virtio.rom"
 
-// checkROM looks for iPXE where QEMU looks for the ROMs of its NICs.
+// checkROM looks for iPXE where QEMU looks for the ROMs of its NICs, and whether the
+// firmware of each domain finds itself in its ROM.
 func checkROM(ctx context.Context, n *node) []Result {
 	rom, err := n.findROM(ctx)
 	switch {
@@ -32,10 +32,21 @@ func checkROM(ctx context.Context, n *node) []Result {
 	case err != nil:
 		return one(unknown(err))
 	}
-	if err := n.checkSignature(rom); err != nil {
-		return one(failure("install the package of "+rom+" again", "%v", err))
+	images, err := n.readROM(rom)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return one(unknown(err))
+	case err != nil:
+		return one(failure("install the package of "+rom+" again", "%s is damaged: %v", rom, err))
 	}
-	return one(ok("%s", rom))
+	if unfit := n.checkDomainROMs(ctx); len(unfit) > 0 {
+		return unfit
+	}
+	var firmware []string
+	for _, image := range images {
+		firmware = append(firmware, image.String())
+	}
+	return one(ok("%s is for %s", rom, strings.Join(firmware, ", ")))
 }
 
 var (
@@ -82,21 +93,6 @@ func (n *node) dataDirs(ctx context.Context) (emulator string, dirs []string, er
 		return emulator, dirs, nil
 	}
 	return "", nil, errNoQEMU
-}
-
-// checkSignature tells an option ROM from an empty or damaged file: it begins
-// with 55 AA (PCI Firmware Specification, 5.1).
-func (h Host) checkSignature(rom string) error {
-	f, err := os.Open(h.path(rom))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	head := make([]byte, 2)
-	if _, err := io.ReadFull(f, head); err != nil || !bytes.Equal(head, []byte{0x55, 0xaa}) {
-		return fmt.Errorf("%s is no option ROM: it does not begin with 55 AA", rom)
-	}
-	return nil
 }
 
 // checkROMReadable tells whether a guest's QEMU may read its option ROM: it runs

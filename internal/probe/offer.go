@@ -3,6 +3,7 @@ package probe
 import (
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 )
@@ -17,6 +18,9 @@ type Offer struct {
 	Server netip.Addr `json:"server"`
 	// OpenStack says that the server is OpenStack's. Otherwise it is the tenant's.
 	OpenStack bool `json:"openstack"`
+	// Proxy: it completes another server's offer with what to boot, and has no address
+	// (a proxyDHCP server: Intel's PXE 2.1, section 2.2; its options are in RFC 4578).
+	Proxy bool `json:"proxy,omitempty"`
 	// Address is what the server would give to the client, and Subnet what it lies
 	// in; no prefix where the server names no netmask.
 	Address netip.Addr   `json:"address"`
@@ -33,10 +37,11 @@ type Offer struct {
 
 // boots reports whether the offer leads iPXE to anything to boot (netboot in iPXE's
 // src/usr/autoboot.c).
-func (o Offer) boots() bool { return o.BootFile != "" || o.RootPath != "" || o.BootMenu }
+func (o Offer) boots() bool { return o.BootFile != "" || o.RootPath != "" || o.BootMenu || o.Proxy }
 
 // readOffer reads a server's answer that came from an address. It returns false unless
-// the answer is a DHCPOFFER.
+// the answer is a DHCPOFFER that iPXE can use (dhcp_discovery_rx in its
+// src/net/udp/dhcp.c).
 func readOffer(m *dhcpv4.DHCPv4, from net.IP) (Offer, bool) {
 	if m.OpCode != dhcpv4.OpcodeBootReply || m.MessageType() != dhcpv4.MessageTypeOffer {
 		return Offer{}, false
@@ -44,13 +49,20 @@ func readOffer(m *dhcpv4.DHCPv4, from net.IP) (Offer, bool) {
 	o := Offer{
 		MAC:      m.ClientHWAddr.String(),
 		Server:   address(m.ServerIdentifier()),
-		Address:  address(m.YourIPAddr),
 		BootFile: m.BootFileNameOption(), // option 67, which wins over the header's field
 		RootPath: m.RootPath(),
 		BootMenu: hasBootMenu(m),
 	}
 	if !o.Server.IsValid() {
 		o.Server = address(from)
+	}
+	if m.YourIPAddr.IsUnspecified() {
+		o.Proxy = strings.HasPrefix(m.ClassIdentifier(), "PXEClient")
+		if !o.Proxy {
+			return Offer{}, false
+		}
+	} else {
+		o.Address = address(m.YourIPAddr)
 	}
 	if ones, bits := m.SubnetMask().Size(); bits == 32 && o.Address.IsValid() {
 		o.Subnet = netip.PrefixFrom(o.Address, ones).Masked()

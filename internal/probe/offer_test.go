@@ -76,6 +76,22 @@ func TestReadOffer(t *testing.T) {
 			modify: []dhcpv4.Modifier{dhcpv4.WithGeneric(dhcpv4.OptionVendorSpecificInformation, []byte{9, 200})},
 			want:   func(*Offer) {},
 		},
+		{
+			name: "a proxyDHCP server's",
+			modify: []dhcpv4.Modifier{
+				dhcpv4.WithYourIP(net.IPv4zero), dhcpv4.WithOption(dhcpv4.OptClassIdentifier("PXEClient")),
+				dhcpv4.WithOption(dhcpv4.OptBootFileName("boot.ipxe")),
+			},
+			want: func(o *Offer) {
+				o.Proxy, o.Address, o.Subnet, o.BootFile = true, netip.Addr{}, netip.Prefix{}, "boot.ipxe"
+			},
+		},
+		{
+			name:   "an address with PXE's class",
+			modify: []dhcpv4.Modifier{dhcpv4.WithOption(dhcpv4.OptClassIdentifier("PXEClient"))},
+			want:   func(*Offer) {},
+		},
+		{name: "neither an address nor PXE's class", modify: []dhcpv4.Modifier{dhcpv4.WithYourIP(net.IPv4zero)}, none: true},
 		{name: "an acknowledgement", modify: []dhcpv4.Modifier{dhcpv4.WithMessageType(dhcpv4.MessageTypeAck)}, none: true},
 		{name: "a request", modify: []dhcpv4.Modifier{func(d *dhcpv4.DHCPv4) { d.OpCode = dhcpv4.OpcodeBootRequest }}, none: true},
 	} {

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	"github.com/prometheus/procfs"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -30,6 +32,28 @@ func markOpenStack(offers []Offer, named, node []netip.Addr, hosts []Host) {
 				slices.ContainsFunc(hosts, func(h Host) bool { return h.MAC == o.MAC && h.Address == o.Address })
 		}
 	}
+}
+
+// hasOpenStack reports whether something on this node is Nova's or Neutron's: their
+// configuration, or a program, which may run in a container.
+func hasOpenStack(root, proc string) bool {
+	for _, trace := range []string{"etc/nova", "etc/neutron", dhcpNamespaces} {
+		if found, _ := filepath.Glob(filepath.Join(root, trace)); len(found) > 0 {
+			return true
+		}
+	}
+	fs, err := procfs.NewFS(proc)
+	if err != nil {
+		return false
+	}
+	all, _ := fs.AllProcs()
+	return slices.ContainsFunc(all, func(p procfs.Proc) bool {
+		args, _ := p.CmdLine()                                                       // it may have ended
+		return slices.ContainsFunc(args[:min(2, len(args))], func(arg string) bool { // a script is the second
+			name := filepath.Base(arg)
+			return strings.HasPrefix(name, "nova-") || strings.HasPrefix(name, "neutron-")
+		})
+	})
 }
 
 // errNoNamespace says that a file does not stand for a namespace any more.

@@ -28,7 +28,8 @@ type Options struct {
 	MAC net.HardwareAddr
 	// OpenStack are OpenStack's servers. Empty, they are found out: see Offer.
 	OpenStack []netip.Addr
-	// NoOpenStack says that there are none.
+	// NoOpenStack says that there are none. So does a node with nothing of Nova's and
+	// Neutron's, where nothing else is said of OpenStack here.
 	NoOpenStack bool
 	// Progress is called several times a second with how long the probe will still take
 	// at most. It may be nil.
@@ -47,6 +48,9 @@ type Report struct {
 	Asked []string `json:"asked"`
 	// HostsFile is the one that was read; empty when there was none.
 	HostsFile string `json:"hosts_file,omitempty"`
+	// NoOpenStack says that there is no server of OpenStack's; the servers are then
+	// neither OpenStack's nor a tenant's.
+	NoOpenStack bool `json:"no_openstack,omitempty"`
 }
 
 // Run asks and judges the answers. An error means that it could not ask.
@@ -54,10 +58,13 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	if err := checkCapabilities(); err != nil {
 		return Report{}, err
 	}
-	evidence := Evidence{Network: o.network(), Firmware: o.Firmware, HostsFile: o.HostsFile, NoOpenStack: o.NoOpenStack}
-	if evidence.HostsFile == "" {
-		evidence.HostsFile = HostsFile("/", o.Bridge)
+	if o.HostsFile == "" {
+		o.HostsFile = HostsFile("/", o.Bridge)
 	}
+	if len(o.OpenStack) == 0 && o.HostsFile == "" && o.MAC == nil && !hasOpenStack("/", "/proc") {
+		o.NoOpenStack = true
+	}
+	evidence := Evidence{Network: o.network(), Firmware: o.Firmware, HostsFile: o.HostsFile, NoOpenStack: o.NoOpenStack}
 	if evidence.HostsFile != "" {
 		if evidence.Hosts, err = readHosts(evidence.HostsFile); err != nil {
 			return Report{}, err
@@ -86,7 +93,7 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	if !o.NoOpenStack {
 		markOpenStack(evidence.Offers, o.OpenStack, node, evidence.Hosts)
 	}
-	report = Report{Bridge: o.Bridge, VLAN: o.VLAN, Findings: Judge(evidence), Offers: evidence.Offers, HostsFile: evidence.HostsFile}
+	report = Report{Bridge: o.Bridge, VLAN: o.VLAN, Findings: Judge(evidence), Offers: evidence.Offers, HostsFile: evidence.HostsFile, NoOpenStack: o.NoOpenStack}
 	report.Verdict = report.Findings[0].Verdict
 	for _, mac := range macs {
 		report.Asked = append(report.Asked, mac.String())

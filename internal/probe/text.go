@@ -3,7 +3,6 @@ package probe
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -11,74 +10,112 @@ import (
 const dnsmasqLines = "dhcp-userclass=set:ipxe,iPXE and dhcp-ignore=tag:ipxe"
 
 func (e Evidence) right() Finding {
-	text := "only the tenant's server " + list(e.servers(IPXE)) + " answers iPXE, "
-	if ordinary := e.servers(Ordinary); len(ordinary) > 0 {
-		text += "only OpenStack's " + list(ordinary) + " answers ordinary clients"
-	} else {
-		text += "no server answers ordinary clients"
+	lease, source := e.ipxeLeases()[0], e.sources()[0]
+	var text string
+	switch {
+	case lease.Server != source:
+		text = fmt.Sprintf("%s gives iPXE its address and the proxyDHCP server %s what to boot", e.server(lease.OpenStack, lease.Server), source)
+	case lease.OpenStack:
+		text = fmt.Sprintf("only %s answers iPXE, and names what to boot", e.server(true, e.servers(IPXE)...))
+	default:
+		text = fmt.Sprintf("only %s answers iPXE", e.server(false, lease.Server))
+	}
+	switch ordinary := e.servers(Ordinary); {
+	case len(ordinary) == 0:
+		text += ", no server answers ordinary clients"
+	case e.NoOpenStack:
+		text += ", " + list(ordinary) + " answers ordinary clients"
+	default:
+		text += ", only OpenStack's " + list(ordinary) + " answers ordinary clients"
 	}
 	return Finding{Verdict: Right, Text: text}
 }
 
-func (e Evidence) race() Finding {
-	openStack, tenant := e.from(IPXE, true), e.from(IPXE, false)
-	if len(openStack) == 0 {
-		return Finding{
-			Verdict: Race,
-			Text:    fmt.Sprintf("%s all answer iPXE: an instance boots from whichever is faster", list(servers(tenant))),
-			Do: "stop all of the tenant's servers but one" +
-				"; if one of them is OpenStack's, name it with --openstack-server",
-		}
+// server names servers of OpenStack's or of the tenant's; where there is no OpenStack,
+// they are simply the network's.
+func (e Evidence) server(openStack bool, addresses ...netip.Addr) string {
+	switch {
+	case e.NoOpenStack:
+		return "the server " + list(addresses)
+	case openStack:
+		return "OpenStack's server " + list(addresses)
 	}
+	return "the tenant's server " + list(addresses)
+}
+
+func (e Evidence) race() Finding {
+	openStack, tenant := e.leases(IPXE, true), e.leases(IPXE, false)
+	f := Finding{
+		Verdict: Race,
+		Text:    fmt.Sprintf("%s all answer iPXE: an instance boots from whichever is faster", list(e.servers(IPXE))),
+		Do:      ignoreIPXE,
+	}
+	switch {
+	case len(openStack) > 0 && len(tenant) > 0:
+		f.Text = fmt.Sprintf("both the tenant's server %s and OpenStack's %s answer iPXE: an instance boots from whichever is faster",
+			list(servers(tenant)), list(servers(openStack)))
+	case e.NoOpenStack:
+		f.Do = "stop all of these servers but one"
+	case len(openStack) == 0:
+		f.Do = "stop all of the tenant's servers but one" +
+			"; if one of them is OpenStack's, name it with --openstack-server"
+	}
+	return f
+}
+
+func (e Evidence) raceOfFiles() Finding {
 	return Finding{
 		Verdict: Race,
-		Text: fmt.Sprintf("both the tenant's server %s and OpenStack's %s answer iPXE: an instance boots from whichever is faster",
-			list(servers(tenant)), list(servers(openStack))),
-		Do: ignoreIPXE,
+		Text:    fmt.Sprintf("%s all name something to boot to iPXE: an instance boots what it hears first", list(e.sources())),
+		Do:      fmt.Sprintf("have all but one of them name nothing to the user class %q (DHCP option 77)", userClass),
 	}
 }
 
 // ignoreIPXE is the remedy for an OpenStack server that answers iPXE. It names
 // --openstack-server, since a tenant's server may be taken for OpenStack's: where it
 // has an address of the node, as in a lab, or offers what the hosts file says.
-const ignoreIPXE = "put " + dnsmasqLines + " into the file that dnsmasq_config_file names in nova.conf or dhcp_agent.ini," +
-	" then kill that dnsmasq and restart nova-network or neutron-dhcp-agent, which starts it again;" +
+const ignoreIPXE = "put " + dnsmasqLines + " into the file that dnsmasq_config_file names in nova.conf or dhcp_agent.ini;" +
+	" then restart neutron-dhcp-agent, or kill that dnsmasq and restart nova-network;" +
 	" if it is the tenant's, name OpenStack's with --openstack-server, or none"
 
 func (e Evidence) openStackOnly() Finding {
-	leads := "takes an address that leads to no boot file, and boots from its disk"
-	if slices.ContainsFunc(e.from(IPXE, true), Offer.boots) {
-		leads = "boots what that server names, and never what a tenant's would"
-	}
 	return Finding{
 		Verdict: OpenStackOnly,
-		Text:    fmt.Sprintf("only OpenStack's server %s answers iPXE: an instance %s", list(e.servers(IPXE)), leads),
-		Do:      ignoreIPXE,
+		Text: fmt.Sprintf("only OpenStack's server %s answers iPXE: an instance takes an address that leads to no boot file, and boots from its disk",
+			list(e.servers(IPXE))),
+		Do: ignoreIPXE,
 	}
 }
 
 func (e Evidence) noAnswer() Finding {
-	return Finding{
+	f := Finding{
 		Verdict: NoAnswer,
 		Text:    "no server answers iPXE: an instance waits for an address until iPXE gives up, and then boots from its disk",
 		Do: fmt.Sprintf("start the tenant's DHCP server on %s; if it runs, have it answer the user class %q (DHCP option 77),"+
 			" and see that no nwfilter or security group of its port drops its answers", e.Network, userClass),
 	}
+	if sources := e.sources(); len(sources) > 0 {
+		f.Text = fmt.Sprintf("the proxyDHCP server %s names what to boot, but no server gives iPXE an address: an instance boots from its disk", list(sources))
+	}
+	if e.NoOpenStack {
+		f.Do = fmt.Sprintf("start a DHCP server on %s; if it runs, have it answer the user class %q (DHCP option 77)", e.Network, userClass)
+	}
+	return f
 }
 
 func (e Evidence) noBootFile() Finding {
-	tenant := list(servers(e.from(IPXE, false)))
+	tenant := servers(e.leases(IPXE, false))
 	arch := ipxeOf(e.Firmware).arch
 	return Finding{
 		Verdict: NoBootFile,
-		Text:    fmt.Sprintf("the tenant's server %s answers iPXE without a boot file: an instance takes its address, and then boots from its disk", tenant),
+		Text:    fmt.Sprintf("%s answers iPXE without a boot file: an instance takes its address, and then boots from its disk", e.server(false, tenant...)),
 		Do: fmt.Sprintf("have %s name a boot file to the client architecture %d (%s, DHCP option 93): dhcp-boot of dnsmasq, filename of ISC dhcpd, boot-file-name of Kea",
-			tenant, arch, arch),
+			list(tenant), arch, arch),
 	}
 }
 
 func (e Evidence) answersOrdinary() Finding {
-	tenant := list(servers(e.from(Ordinary, false)))
+	tenant := list(servers(e.leases(Ordinary, false)))
 	return Finding{
 		Verdict: AnswersOrdinary,
 		Text:    fmt.Sprintf("the tenant's server %s answers ordinary clients: an instance that has booted may get an address that OpenStack does not know", tenant),

@@ -9,13 +9,14 @@ import (
 type Verdict string
 
 const (
-	// Right: only the tenant's server answers iPXE, and only OpenStack's the others.
+	// Right: one server gives iPXE its address, and it or a proxyDHCP server names what to
+	// boot. Only OpenStack's answers others, where there is OpenStack.
 	Right Verdict = "right"
-	// Race: more than one server answers iPXE.
+	// Race: more than one server gives iPXE an address, or names what to boot.
 	Race Verdict = "race"
-	// OpenStackOnly: only OpenStack's server answers iPXE.
+	// OpenStackOnly: only OpenStack's server answers iPXE, and names nothing to boot.
 	OpenStackOnly Verdict = "openstack-only"
-	// NoAnswer: no server answers iPXE.
+	// NoAnswer: no server gives iPXE an address.
 	NoAnswer Verdict = "no-answer"
 	// AnswersOrdinary: the tenant's server answers ordinary clients.
 	AnswersOrdinary Verdict = "answers-ordinary"
@@ -39,7 +40,8 @@ type Evidence struct {
 	// HostsFile is the file that they are from.
 	Hosts     []Host
 	HostsFile string
-	// NoOpenStack says that there is no server of OpenStack's.
+	// NoOpenStack says that there is no server of OpenStack's: one server may answer all
+	// clients then.
 	NoOpenStack bool
 }
 
@@ -56,18 +58,21 @@ type Finding struct {
 // returns Right or Unknown alone.
 func Judge(e Evidence) []Finding {
 	var found []Finding
+	tenant, sources := e.leases(IPXE, false), e.sources()
 	switch servers := e.servers(IPXE); {
 	case len(servers) == 0:
 		found = append(found, e.noAnswer())
-	case len(e.from(IPXE, false)) == 0:
+	case len(tenant) == 0 && len(sources) == 0:
 		found = append(found, e.openStackOnly())
-	case len(servers) > 1:
+	case len(servers) > 1 && !alike(e.ipxeLeases()):
 		found = append(found, e.race())
+	case len(sources) > 1:
+		found = append(found, e.raceOfFiles())
 	}
-	if tenant := e.from(IPXE, false); len(tenant) > 0 && !slices.ContainsFunc(tenant, Offer.boots) {
+	if len(tenant) > 0 && len(sources) == 0 {
 		found = append(found, e.noBootFile())
 	}
-	if len(e.from(Ordinary, false)) > 0 {
+	if len(e.leases(Ordinary, false)) > 0 && !e.NoOpenStack {
 		found = append(found, e.answersOrdinary())
 	}
 	if f, ok := e.oneSubnet(); ok {
@@ -76,27 +81,54 @@ func Judge(e Evidence) []Finding {
 	switch {
 	case len(found) > 0:
 		return found
-	case len(e.from(Ordinary, true)) == 0 && !e.NoOpenStack:
+	case !e.NoOpenStack && !slices.ContainsFunc(e.Offers, func(o Offer) bool { return o.OpenStack }):
 		return []Finding{e.unknown()}
 	}
 	return []Finding{e.right()}
 }
 
-// from are the offers to a kind of client that come from OpenStack's servers or
-// from the tenant's.
-func (e Evidence) from(c Client, openStack bool) []Offer {
+// leases are the offers of an address to a kind of client that come from OpenStack's
+// servers or from the tenant's.
+func (e Evidence) leases(c Client, openStack bool) []Offer {
 	var offers []Offer
 	for _, o := range e.Offers {
-		if o.Client == c && o.OpenStack == openStack {
+		if o.Client == c && o.OpenStack == openStack && !o.Proxy {
 			offers = append(offers, o)
 		}
 	}
 	return offers
 }
 
-// servers are those that answered a kind of client, in the order of their answers.
+func (e Evidence) ipxeLeases() []Offer {
+	return slices.Concat(e.leases(IPXE, false), e.leases(IPXE, true))
+}
+
+// servers are those that offer an address to a kind of client, the tenant's first.
 func (e Evidence) servers(c Client) []netip.Addr {
-	return servers(slices.Concat(e.from(c, false), e.from(c, true)))
+	return servers(slices.Concat(e.leases(c, false), e.leases(c, true)))
+}
+
+// sources are the servers that name what iPXE is to boot. Servers of OpenStack's that
+// are alike are one.
+func (e Evidence) sources() []netip.Addr {
+	var boots []Offer
+	for _, o := range e.Offers {
+		if o.Client == IPXE && o.boots() {
+			boots = append(boots, o)
+		}
+	}
+	if all := servers(boots); len(all) < 2 || !alike(boots) {
+		return all
+	}
+	return servers(boots[:1])
+}
+
+// alike reports whether it makes no difference which of the offers iPXE takes: Neutron
+// may have several DHCP agents for a network, with the same addresses and options.
+func alike(offers []Offer) bool {
+	return !slices.ContainsFunc(offers, func(o Offer) bool {
+		return !o.OpenStack || o.BootFile != offers[0].BootFile || o.RootPath != offers[0].RootPath
+	})
 }
 
 func servers(offers []Offer) []netip.Addr {
@@ -126,7 +158,7 @@ type clash struct {
 func (e Evidence) clashes() (clash, bool) {
 	var worst clash
 	found := false
-	for _, o := range slices.Concat(e.from(IPXE, false), e.from(Ordinary, false)) {
+	for _, o := range slices.Concat(e.leases(IPXE, false), e.leases(Ordinary, false)) {
 		c := e.clashOf(o)
 		if c.taken != nil {
 			return c, true

@@ -36,6 +36,12 @@ func TestJudge(t *testing.T) {
 	withoutFile.BootFile, withoutFile2.BootFile = "", ""
 	iscsi, menu := withoutFile, withoutFile
 	iscsi.RootPath, menu.BootMenu = "iscsi:10.77.0.1::::iqn.2026-01.test:a", true
+	proxy := Offer{Client: IPXE, MAC: ownMAC, Proxy: true, Server: netip.MustParseAddr("10.79.0.1")}
+	proxy2 := proxy
+	proxy2.Server = netip.MustParseAddr("10.80.0.1")
+	novaBoots, novaBoots2, novaOther := novaIPXE, novaIPXE, novaIPXE
+	novaBoots.BootFile, novaBoots2.BootFile, novaOther.BootFile = "http://10.77.0.9/boot.ipxe", "http://10.77.0.9/boot.ipxe", "other"
+	novaBoots2.Server, novaOther.Server = netip.MustParseAddr("10.1.0.2"), netip.MustParseAddr("10.1.0.2")
 	nodeIPXE := tenantIPXE
 	nodeIPXE.OpenStack = openStack
 	withoutMask := tenantInSubnet
@@ -55,7 +61,55 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			"right, no OpenStack", Evidence{Offers: []Offer{tenantIPXE}, NoOpenStack: true}, []Verdict{Right},
-			"only the tenant's server 10.77.0.1 answers iPXE, no server answers ordinary clients",
+			"only the server 10.77.0.1 answers iPXE, no server answers ordinary clients",
+		},
+		{
+			"right, no OpenStack, one server for all", Evidence{Offers: []Offer{tenantIPXE, tenantOrdinary}, NoOpenStack: true}, []Verdict{Right},
+			"only the server 10.77.0.1 answers iPXE, 10.77.0.1 answers ordinary clients",
+		},
+		{
+			"right, no OpenStack, with a proxyDHCP server", Evidence{Offers: []Offer{proxy, withoutFile, tenantOrdinary}, NoOpenStack: true}, []Verdict{Right},
+			"the server 10.77.0.1 gives iPXE its address and the proxyDHCP server 10.79.0.1 what to boot, 10.77.0.1 answers ordinary clients",
+		},
+		{
+			"right, OpenStack's with a tenant's proxyDHCP server", Evidence{Offers: []Offer{novaOrdinary, novaIPXE, proxy}}, []Verdict{Right},
+			"OpenStack's server 10.1.0.1 gives iPXE its address and the proxyDHCP server 10.79.0.1 what to boot, only OpenStack's 10.1.0.1 answers ordinary clients",
+		},
+		{
+			"right, OpenStack's names the boot file", Evidence{Offers: []Offer{novaOrdinary, novaBoots}}, []Verdict{Right},
+			"only OpenStack's server 10.1.0.1 answers iPXE, and names what to boot, only OpenStack's 10.1.0.1 answers ordinary clients",
+		},
+		{
+			"right, several DHCP agents name the same", Evidence{Offers: []Offer{novaOrdinary, novaBoots, novaBoots2}}, []Verdict{Right},
+			"only OpenStack's server 10.1.0.1 and 10.1.0.2 answers iPXE, and names what to boot, only OpenStack's 10.1.0.1 answers ordinary clients",
+		},
+		{
+			"several of OpenStack's name different files", Evidence{Offers: []Offer{novaOrdinary, novaBoots, novaOther}}, []Verdict{Race},
+			"10.1.0.1 and 10.1.0.2 all answer iPXE: an instance boots from whichever is faster",
+		},
+		{
+			"a proxyDHCP server alone", Evidence{Offers: []Offer{novaOrdinary, proxy}}, []Verdict{NoAnswer},
+			"the proxyDHCP server 10.79.0.1 names what to boot, but no server gives iPXE an address: an instance boots from its disk",
+		},
+		{
+			"two proxyDHCP servers", Evidence{Offers: []Offer{novaOrdinary, novaIPXE, proxy, proxy2}}, []Verdict{Race},
+			"10.79.0.1 and 10.80.0.1 all name something to boot to iPXE: an instance boots what it hears first",
+		},
+		{
+			"a boot file beside a proxyDHCP server's", Evidence{Offers: []Offer{tenantIPXE, proxy}, NoOpenStack: true}, []Verdict{Race},
+			"10.77.0.1 and 10.79.0.1 all name something to boot to iPXE: an instance boots what it hears first",
+		},
+		{
+			"no boot file, no OpenStack", Evidence{Offers: []Offer{withoutFile, tenantOrdinary}, NoOpenStack: true}, []Verdict{NoBootFile},
+			"the server 10.77.0.1 answers iPXE without a boot file: an instance takes its address, and then boots from its disk",
+		},
+		{
+			"race, no OpenStack", Evidence{Offers: []Offer{tenantIPXE, tenantIPXE2}, NoOpenStack: true}, []Verdict{Race},
+			"10.77.0.1 and 10.78.0.1 all answer iPXE: an instance boots from whichever is faster",
+		},
+		{
+			"no answer, no OpenStack", Evidence{Offers: []Offer{tenantOrdinary}, NoOpenStack: true}, []Verdict{NoAnswer},
+			"no server answers iPXE: an instance waits for an address until iPXE gives up, and then boots from its disk",
 		},
 		{
 			"unknown", Evidence{Offers: []Offer{tenantIPXE}}, []Verdict{Unknown},
@@ -78,8 +132,8 @@ func TestJudge(t *testing.T) {
 			"only OpenStack's server 10.1.0.1 answers iPXE: an instance takes an address that leads to no boot file, and boots from its disk",
 		},
 		{
-			"OpenStack's only, or taken for it", Evidence{Offers: []Offer{novaOrdinary, novaIPXE, nodeIPXE}}, []Verdict{OpenStackOnly},
-			"only OpenStack's server 10.1.0.1 and 10.77.0.1 answers iPXE: an instance boots what that server names, and never what a tenant's would",
+			"two of OpenStack's, or taken for it", Evidence{Offers: []Offer{novaOrdinary, novaIPXE, nodeIPXE}}, []Verdict{Race},
+			"10.1.0.1 and 10.77.0.1 all answer iPXE: an instance boots from whichever is faster",
 		},
 		{
 			"no answer", Evidence{Offers: []Offer{novaOrdinary}}, []Verdict{NoAnswer},
@@ -154,6 +208,11 @@ func TestJudge(t *testing.T) {
 				got = append(got, f.Verdict)
 				if (f.Do == "") != (f.Verdict == Right) {
 					t.Errorf("%s: what to do is %q", f.Verdict, f.Do)
+				}
+				for _, word := range []string{"tenant", "OpenStack", "openstack", "nova", "neutron"} {
+					if tc.e.NoOpenStack && strings.Contains(f.Text+f.Do, word) {
+						t.Errorf("%s: %s; %s: %s is not of this node", f.Verdict, f.Text, f.Do, word)
+					}
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

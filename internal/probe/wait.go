@@ -17,11 +17,11 @@ const (
 )
 
 // wait is how long to ask, given the offers so far. A client without an answer may
-// still get one for as long as iPXE itself would wait. After the first offer to it, a
-// late one does not matter.
+// still get one for as long as iPXE itself would wait. After the first offer of an address
+// to it, a late one does not matter.
 func (o Options) wait(offers []Offer) time.Duration {
 	answered := func(c Client) bool {
-		return slices.ContainsFunc(offers, func(o Offer) bool { return o.Client == c })
+		return slices.ContainsFunc(offers, func(o Offer) bool { return o.Client == c && !o.Proxy })
 	}
 	if answered(IPXE) && (answered(Ordinary) || o.NoOpenStack) {
 		return min(enough, o.Timeout)

@@ -16,9 +16,10 @@ const MaxCall = MaxString + 64<<10
 // XMLCall is a call with a domain or device document among its arguments.
 type XMLCall struct {
 	Message
-	// Domain is the remote_nonnull_domain that a device is for, as it came.
+	// Domain is the remote_nonnull_domain whose device it is about, as it came.
 	Domain []byte
-	// XML is the document, in Bytes[at:].
+	// XML is the document, in Bytes[at:]. For DOMAIN_DETACH_DEVICE_ALIAS it is the
+	// device's alias.
 	XML []byte
 	at  int
 }
@@ -31,7 +32,7 @@ var errTruncated = errors.New("the arguments end too early")
 func ParseCall(m Message) (XMLCall, error) {
 	c := XMLCall{Message: m}
 	args := m.payload()
-	if m.Proc.CarriesDevice() {
+	if m.Proc.CarriesDevice() || m.Proc.DetachesDevice() {
 		rest := args
 		if err := skipDomain(&args); err != nil {
 			return c, err
@@ -69,6 +70,16 @@ func (c XMLCall) end() int { return c.at + padded(len(c.XML)) }
 // DomainName is the name of the domain that a device is for, "" where there is none.
 func (c XMLCall) DomainName() string { return domainName(c.Domain) }
 
+// DomainUUID is the UUID of that domain, in lower case, "" where there is none.
+func (c XMLCall) DomainUUID() string {
+	rest := cryptobyte.String(c.Domain)
+	var u []byte
+	if _, err := readString(&rest); err != nil || !rest.ReadBytes(&u, uuidSize) {
+		return ""
+	}
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}
+
 // ParseDomainName is the name in a reply that is a remote_nonnull_domain, "" in others.
 func ParseDomainName(m Message) string { return domainName(m.payload()) }
 
@@ -104,12 +115,14 @@ func ParseXMLDesc(m Message) ([]byte, error) {
 	return readString(&ret)
 }
 
+const uuidSize = 16 // VIR_UUID_BUFLEN
+
 // skipDomain skips a remote_nonnull_domain: name, UUID, id.
 func skipDomain(s *cryptobyte.String) error {
 	if _, err := readString(s); err != nil {
 		return err
 	}
-	const uuidSize, idSize = 16, 4
+	const idSize = 4
 	if !s.Skip(uuidSize + idSize) {
 		return errTruncated
 	}

@@ -36,10 +36,12 @@ const (
 	ProcAuthSASLInit             Procedure = 67
 	ProcAuthPolkit               Procedure = 70
 	ProcDomainAttachDeviceFlags  Procedure = 160
+	ProcDomainDetachDeviceFlags  Procedure = 161
 	ProcDomainUpdateDeviceFlags  Procedure = 174
 	ProcDomainSetMetadata        Procedure = 264
 	ProcDomainCreateXMLWithFiles Procedure = 309
 	ProcDomainDefineXMLFlags     Procedure = 350
+	ProcDomainDetachDeviceAlias  Procedure = 392
 )
 
 // String is libvirt's name without its REMOTE_PROC_.
@@ -52,10 +54,12 @@ func (p Procedure) String() string {
 		ProcAuthSASLInit:             "AUTH_SASL_INIT",
 		ProcAuthPolkit:               "AUTH_POLKIT",
 		ProcDomainAttachDeviceFlags:  "DOMAIN_ATTACH_DEVICE_FLAGS",
+		ProcDomainDetachDeviceFlags:  "DOMAIN_DETACH_DEVICE_FLAGS",
 		ProcDomainUpdateDeviceFlags:  "DOMAIN_UPDATE_DEVICE_FLAGS",
 		ProcDomainSetMetadata:        "DOMAIN_SET_METADATA",
 		ProcDomainCreateXMLWithFiles: "DOMAIN_CREATE_XML_WITH_FILES",
 		ProcDomainDefineXMLFlags:     "DOMAIN_DEFINE_XML_FLAGS",
+		ProcDomainDetachDeviceAlias:  "DOMAIN_DETACH_DEVICE_ALIAS",
 	}[p]
 	if !known {
 		return fmt.Sprint(int32(p))
@@ -78,6 +82,12 @@ func (p Procedure) CarriesDomain() bool { return slices.Contains(DomainProcedure
 
 // CarriesDevice reports whether it is one of DeviceProcedures.
 func (p Procedure) CarriesDevice() bool { return slices.Contains(DeviceProcedures(), p) }
+
+// DetachesDevice reports whether its arguments are a domain, a string that names one of
+// its devices, and flags.
+func (p Procedure) DetachesDevice() bool {
+	return p == ProcDomainDetachDeviceFlags || p == ProcDomainDetachDeviceAlias
+}
 
 // Type is libvirt's enum virNetMessageType.
 type Type uint32

@@ -24,8 +24,8 @@ const (
 // ignored already, nothing changes. Files that conf-file and conf-dir include
 // are not looked at.
 //
-// A file that dnsmasq cannot read, or that says the opposite, is an
-// [edit.Error]; the result's Output is then the input.
+// A file that dnsmasq cannot read, that says the opposite, or that names what iPXE is to
+// boot, is an [edit.Error]; the result's Output is then the input.
 func Edit(src []byte) (edit.Result, error) {
 	unchanged := edit.Result{Output: src}
 	options, err := parse(src)
@@ -39,6 +39,9 @@ func Edit(src []byte) (edit.Result, error) {
 	}
 	if slices.ContainsFunc(given, func(tag string) bool { return slices.Contains(ignored, tag) }) {
 		return unchanged, nil
+	}
+	if line := servesIPXE(options); line > 0 {
+		return unchanged, &edit.Error{Line: line, Message: "this names what iPXE is to boot, so this dnsmasq is the server that iPXE has to ask; were iPXE ignored, it would boot nothing. Remove the line, or remove this file from virt-netboot's configuration"}
 	}
 	var lines []string
 	tag := usableTag(options, slices.DeleteFunc(iPXE, unwritable))
@@ -89,13 +92,7 @@ func (o option) onlyIgnored() (tag string, ok bool) {
 	if o.name != "dhcp-ignore" || len(o.args) != 1 {
 		return "", false
 	}
-	tag = o.args[0]
-	for _, prefix := range []string{"tag:", "net:"} { // is_tag_prefix in option.c
-		if strings.HasPrefix(tag, prefix) {
-			tag = tag[len(prefix):]
-			break
-		}
-	}
+	tag, _ = cutTag(o.args[0])
 	return tag, tag != ""
 }
 
@@ -157,7 +154,7 @@ func appendLines(src []byte, lines []string) edit.Result {
 	}
 	s.Add(len(src), len(src), text)
 	res.Output = s.Apply(src)
-	res.Todo = "restart dnsmasq, which reads this file only when it starts: kill it and restart nova-network or neutron-dhcp-agent"
+	res.Todo = "restart dnsmasq, which reads this file only when it starts: restart neutron-dhcp-agent, or kill it and restart nova-network"
 	return res
 }
 
