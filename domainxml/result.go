@@ -59,6 +59,9 @@ const (
 	ChangeFilterrefReplaced ChangeKind = "filterref-replaced"
 	ChangeKernelDropped     ChangeKind = "kernel-dropped"
 	ChangeCmdlineRemoved    ChangeKind = "cmdline-removed"
+	// ChangeBootOrderFreed: libvirt would refuse a client's boot order beside what
+	// earlier rewrites have written, which is taken out.
+	ChangeBootOrderFreed ChangeKind = "boot-order-freed"
 )
 
 // The changes that go with [Once] and [OnlyIf].
@@ -121,6 +124,8 @@ func (c Change) String() string {
 			return fmt.Sprintf("boot order %s numbered as before", c.To)
 		}
 		return fmt.Sprintf("boot order %s instead of %s", c.To, c.From)
+	case ChangeBootOrderFreed:
+		return fmt.Sprintf("boot order %s as a client has set it, without what virt-netboot wrote for %s", c.To, c.From)
 	case ChangeFilterrefRemoved:
 		return fmt.Sprintf("filterref %s removed from interface %s", c.From, c.Interface)
 	case ChangeFilterrefReplaced:
@@ -194,6 +199,8 @@ const (
 	// WarningDiskUnread: the rule's only_if needs the root disk, which cannot be read;
 	// the network stays first.
 	WarningDiskUnread WarningKind = "disk-unread"
+	// WarningClientBoot: a client has set another boot order since a rewrite; it stays.
+	WarningClientBoot WarningKind = "client-boot-order"
 	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants; the
 	// interface keeps the one that it has.
 	WarningFilterMissing WarningKind = "filter-missing"
@@ -205,7 +212,7 @@ const (
 
 // WarningKinds are all kinds of warnings.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
 
 // Warning is one reason why a guest will not boot from the network although
@@ -225,6 +232,8 @@ type Warning struct {
 	// WarningDiskUnread.
 	Disk   string `json:"disk,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// BootOrder is the boot order that stays, for WarningClientBoot.
+	BootOrder string `json:"boot_order,omitempty"`
 }
 
 // MarshalJSON adds the text for a person.
@@ -251,6 +260,8 @@ func (w Warning) String() string {
 		return "has no network interface that boot_nic of its rule fits; its boot order stays"
 	case WarningDiskUnread:
 		return fmt.Sprintf("tries the network first although its disk %s may have an operating system: the disk cannot be read (only_if: blank-disk): %s", w.Disk, w.Reason)
+	case WarningClientBoot:
+		return fmt.Sprintf("keeps the boot order %s, which a client has set since virt-netboot changed it; virt-netboot apply puts the network first again", w.BootOrder)
 	case WarningFilterMissing:
 		return fmt.Sprintf("interface %s keeps its filterref, as libvirt has no nwfilter %s, with which it could not start; define one of that name with virsh nwfilter-define", w.Interface, w.Filter)
 	case WarningFilterUnknown:

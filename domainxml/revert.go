@@ -36,15 +36,15 @@ func (d *Document) Revert(mark bool, state State) (res Result, err error) {
 	return w.result(), nil
 }
 
-// Applied is the document without the mark of [Document.Revert]; [Rewriter.Rewrite]
-// writes that.
+// Applied is the document without the mark of [Document.Revert]. [Rewriter.Rewrite]
+// writes that, and the rule's boot order over one that a client has chosen.
 func (d *Document) Applied() *Document {
-	if !d.undo.reverted {
-		return d
-	}
 	applied := *d
-	applied.undo.reverted = false
-	applied.remarked = &Change{Kind: ChangeMarkRemoved}
+	applied.applied = true
+	if d.undo.reverted {
+		applied.undo.reverted = false
+		applied.remarked = &Change{Kind: ChangeMarkRemoved}
+	}
 	return &applied
 }
 
@@ -67,7 +67,9 @@ func (r *rewrite) restoreBoot() {
 	if len(items) > 0 && r.stands(items) && r.fits(items) {
 		r.putBack(items, ChangeBootOrderRestored)
 	}
-	r.undo.items = r.undo.without(groupBoot)
+	if !r.clientHasChosen() {
+		r.undo.items = r.undo.without(groupBoot)
+	}
 }
 
 // putBack writes what was there.
@@ -128,8 +130,7 @@ func (r *rewrite) fits(items []undoItem) bool {
 	if items[0].group() != groupBoot {
 		return true
 	}
-	boots, orders := r.bootAfter(items)
-	return (len(boots) == 0 || len(orders) == 0) && (len(orders) == 0 || validOrder(orders))
+	return accepted(r.bootAfter(items))
 }
 
 // bootAfter is the boot order once the items are back: in <os>, and of the devices.
@@ -158,14 +159,7 @@ func (r *rewrite) bootAfter(items []undoItem) (boots []string, orders []orderedD
 
 // orderWas is the boot order that the items put back, and what comes first in it.
 func (r *rewrite) orderWas(items []undoItem) (order string, first BootsFrom) {
-	boots, orders := r.bootAfter(items)
-	switch {
-	case len(orders) > 0:
-		return labels(orders), r.deviceKind(orders[0].device)
-	case len(boots) > 0:
-		return strings.Join(boots, ", "), bootKind(boots[0])
-	}
-	return bootDisk, BootsFromDisk
+	return r.bootOf(r.bootAfter(items))
 }
 
 // recordedOrder is the boot order of the items, without other devices.

@@ -155,12 +155,18 @@ func (r *rewrite) editDomain() {
 	if r.state == Running || r.os.Type == nil || r.os.Type.Type != "hvm" {
 		return
 	}
+	freed := r.takeOutOurs()
 	if r.rule == nil {
-		r.endOnce()
+		if !freed {
+			r.endOnce()
+		}
 		return
 	}
 	verdict := r.editKernel()
-	if r.rule.Boot == BootKeep {
+	switch {
+	case freed:
+		return
+	case r.rule.Boot == BootKeep:
 		r.endOnce()
 		return
 	}
@@ -171,6 +177,10 @@ func (r *rewrite) editDomain() {
 			return
 		}
 		chosen := r.bootNICs()
+		if r.clientHasChosen() {
+			r.warnClientBoot(chosen)
+			return
+		}
 		r.editBootDevices(chosen)
 		r.warnNoInterface()
 		r.warnROM(chosen)
