@@ -75,13 +75,8 @@ func applyTypedOrder(l *libvirtxml.DomainDeviceList, orders []**libvirtxml.Domai
 	if front == orders[0] || *front == *orders[0] {
 		return
 	}
-	next := uint(2)
 	for _, o := range orders {
-		if *o == *front {
-			continue
-		}
-		(*o).Order = max((*o).Order, next)
-		next = (*o).Order + 1
+		(*o).Order++
 	}
 	if *front == nil {
 		*front = &libvirtxml.DomainDeviceBoot{}
