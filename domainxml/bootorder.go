@@ -100,10 +100,10 @@ func effectiveBoot(boot []libvirtxml.DomainBootDevice) []libvirtxml.DomainBootDe
 }
 
 // firstDisk is the disk that <boot dev='…'/> means; nil without one.
-func (r *rewrite) firstDisk(boot string) *element {
+func (v *view) firstDisk(boot string) *element {
 	kinds := map[string][]string{bootDisk: {"", "disk", "lun"}, "cdrom": {"cdrom"}, "fd": {"floppy"}}
-	for _, disk := range r.doc.disks() {
-		if slices.Contains(kinds[boot], r.doc.Attr(disk, "device")) {
+	for _, disk := range v.doc.disks() {
+		if slices.Contains(kinds[boot], v.doc.Attr(disk, "device")) {
 			return disk
 		}
 	}

@@ -16,10 +16,7 @@ func (r *rewrite) clientHasChosen() bool {
 // warnClientBoot warns where the rule would change the boot order that a client has
 // chosen.
 func (r *rewrite) warnClientBoot(chosen []nic) {
-	trial := *r
-	trial.edits, trial.recorded, trial.changes, trial.warnings = r.newEdits(), nil, nil, nil
-	trial.editBootDevices(chosen)
-	if len(trial.changes) > 0 {
+	if len(r.trial(chosen).changes) > 0 {
 		r.warned(Warning{Kind: WarningClientBoot, BootOrder: r.order})
 	}
 }

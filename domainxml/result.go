@@ -201,6 +201,12 @@ const (
 	WarningDiskUnread WarningKind = "disk-unread"
 	// WarningClientBoot: a client has set another boot order since a rewrite; it stays.
 	WarningClientBoot WarningKind = "client-boot-order"
+	// WarningBootIndex: the guest would not start with the network first, or not find its
+	// disk; its boot order stays.
+	WarningBootIndex WarningKind = "boot-index"
+	// WarningNoFallback: its firmware would not try the disk behind the network; its boot
+	// order stays.
+	WarningNoFallback WarningKind = "no-fallback"
 	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants; the
 	// interface keeps the one that it has.
 	WarningFilterMissing WarningKind = "filter-missing"
@@ -212,7 +218,7 @@ const (
 
 // WarningKinds are all kinds of warnings.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
 
 // Warning is one reason why a guest will not boot from the network although
@@ -229,7 +235,7 @@ type Warning struct {
 	Kernel string `json:"kernel,omitempty"`
 	Initrd string `json:"initrd,omitempty"`
 	// Disk is the target device, such as vda, and Reason why it cannot be read, for
-	// WarningDiskUnread.
+	// WarningDiskUnread. Reason is also that of WarningBootIndex and WarningNoFallback.
 	Disk   string `json:"disk,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// BootOrder is the boot order that stays, for WarningClientBoot.
@@ -262,6 +268,10 @@ func (w Warning) String() string {
 		return fmt.Sprintf("tries the network first although its disk %s may have an operating system: the disk cannot be read (only_if: blank-disk): %s", w.Disk, w.Reason)
 	case WarningClientBoot:
 		return fmt.Sprintf("keeps the boot order %s, which a client has set since virt-netboot changed it; virt-netboot apply puts the network first again", w.BootOrder)
+	case WarningBootIndex:
+		return w.Reason + "; its boot order stays"
+	case WarningNoFallback:
+		return fmt.Sprintf("keeps its boot order, as %s halts where no DHCP server answers and never tries the disk (before QEMU 9.2)", w.Reason)
 	case WarningFilterMissing:
 		return fmt.Sprintf("interface %s keeps its filterref, as libvirt has no nwfilter %s, with which it could not start; define one of that name with virsh nwfilter-define", w.Interface, w.Filter)
 	case WarningFilterUnknown:

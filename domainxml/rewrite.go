@@ -177,6 +177,11 @@ func (r *rewrite) editDomain() {
 			return
 		}
 		chosen := r.bootNICs()
+		if w := r.cannotBoot(chosen); w != nil {
+			r.warned(*w)
+			r.restoreBoot()
+			return
+		}
 		if r.clientHasChosen() {
 			r.warnClientBoot(chosen)
 			return
