@@ -207,6 +207,9 @@ const (
 	// WarningNoFallback: its firmware would not try the disk behind the network; its boot
 	// order stays.
 	WarningNoFallback WarningKind = "no-fallback"
+	// WarningFirmwareClient: the firmware of its architecture asks by a client of its own,
+	// not as iPXE.
+	WarningFirmwareClient WarningKind = "firmware-client"
 	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants; the
 	// interface keeps the one that it has.
 	WarningFilterMissing WarningKind = "filter-missing"
@@ -218,7 +221,7 @@ const (
 
 // WarningKinds are all kinds of warnings.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFirmwareClient, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
 
 // Warning is one reason why a guest will not boot from the network although
@@ -235,9 +238,12 @@ type Warning struct {
 	Kernel string `json:"kernel,omitempty"`
 	Initrd string `json:"initrd,omitempty"`
 	// Disk is the target device, such as vda, and Reason why it cannot be read, for
-	// WarningDiskUnread. Reason is also that of WarningBootIndex and WarningNoFallback.
+	// WarningDiskUnread. Reason is also that of WarningBootIndex and WarningNoFallback, and
+	// what the firmware sends for WarningFirmwareClient.
 	Disk   string `json:"disk,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Arch is the guest's, for WarningFirmwareClient.
+	Arch string `json:"arch,omitempty"`
 	// BootOrder is the boot order that stays, for WarningClientBoot.
 	BootOrder string `json:"boot_order,omitempty"`
 }
@@ -270,6 +276,8 @@ func (w Warning) String() string {
 		return fmt.Sprintf("keeps the boot order %s, which a client has set since virt-netboot changed it; virt-netboot apply puts the network first again", w.BootOrder)
 	case WarningBootIndex:
 		return w.Reason + "; its boot order stays"
+	case WarningFirmwareClient:
+		return fmt.Sprintf("boots from the network by the client of its firmware (%s), not by iPXE: it sends the DHCP server no user class, %s", w.Arch, w.Reason)
 	case WarningNoFallback:
 		return fmt.Sprintf("keeps its boot order, as %s halts where no DHCP server answers and never tries the disk (before QEMU 9.2)", w.Reason)
 	case WarningFilterMissing:

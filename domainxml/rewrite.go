@@ -189,6 +189,7 @@ func (r *rewrite) editDomain() {
 		r.editBootDevices(chosen)
 		r.warnNoInterface()
 		r.warnROM(chosen)
+		r.warnFirmwareClient(chosen)
 	case kernelIsIPXE, kernelUnblocked:
 		r.endOnce()
 		r.warnNoInterface()
