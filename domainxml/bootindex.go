@@ -33,7 +33,7 @@ func (r *rewrite) cannotBoot(chosen []nic) *Warning {
 func (r *rewrite) noRoom(chosen []nic) string {
 	own := r.qemuBoot()
 	before := r.bootIndexes(r.withoutRewrites())
-	switch unlisted := r.unlisted(own); {
+	switch unlisted := r.unlisted(own, chosen); {
 	case own.order != "":
 		return "gives QEMU a boot order by itself (" + own.order + ")"
 	case len(before) == 0 && unlisted != "":
@@ -113,6 +113,13 @@ func (r *rewrite) indexesAfter(chosen []nic) bootIndexes {
 	return v.bootIndexes(bootNames(v.os.BootDevices), v.ordered)
 }
 
+// namesNetwork reports whether the boot order before rewrites has the network in it.
+func (r *rewrite) namesNetwork() bool {
+	boots, orders := r.withoutRewrites()
+	return slices.Contains(boots, bootNetwork) ||
+		slices.ContainsFunc(orders, func(o orderedDevice) bool { return r.deviceKind(o.device) == BootsFromNetwork })
+}
+
 // trial is the boot rule on a copy.
 func (r *rewrite) trial(chosen []nic) *rewrite {
 	trial := *r
@@ -153,7 +160,7 @@ func positionOf(doc *tree, dev *element) deviceID {
 
 // unlisted is something that can be booted and has no boot index where no device has
 // one: for a person; "" where there is nothing.
-func (r *rewrite) unlisted(own qemuBoot) string {
+func (r *rewrite) unlisted(own qemuBoot, chosen []nic) string {
 	devices := r.doc.Root.Child("devices")
 	for _, disk := range devices.All("disk") {
 		if disk.Child("source") != nil {
@@ -161,6 +168,9 @@ func (r *rewrite) unlisted(own qemuBoot) string {
 		}
 	}
 	for _, dev := range devices.All("hostdev") {
+		if slices.ContainsFunc(chosen, func(n nic) bool { return n.element == dev }) {
+			continue
+		}
 		if slices.Contains([]string{"pci", "usb", "scsi"}, r.doc.Attr(dev, "type")) {
 			return "the host's device " + r.doc.deviceName(dev)
 		}

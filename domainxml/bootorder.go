@@ -57,7 +57,7 @@ func (r *rewrite) editBootOrder(chosen []nic) {
 		return
 	}
 	r.writeOrder(len(chosen), already, want)
-	r.bootsNow(labels(want), BootsFromNetwork)
+	r.bootsNow(labels(want), r.deviceKind(want[0].device))
 	r.changed(chosen[0].element.Start, Change{Kind: ChangeBootOrder, From: labels(is), To: labels(want)})
 }
 
@@ -83,7 +83,7 @@ func (r *rewrite) replaceBoot(chosen []nic) {
 		r.edits.Remove(el)
 	}
 	r.writeOrder(len(chosen), 0, want)
-	r.bootsNow(labels(want), BootsFromNetwork)
+	r.bootsNow(labels(want), r.deviceKind(want[0].device))
 	r.changed(r.osElement.Start, Change{Kind: ChangeBootOrder, From: names(boot), To: labels(want)})
 }
 

@@ -81,7 +81,7 @@ func (d *Document) orderShift() orderShift {
 	var shift orderShift
 	for _, i := range d.undo.items {
 		was, wrote := orderNumber(first(i.was)), orderNumber(first(i.wrote))
-		inFront := i.thing == undoOrder && i.device.kind == "interface" && wrote > 0 && (was == 0 || wrote < was)
+		inFront := i.thing == undoOrder && (i.device.kind == "interface" || i.device.kind == "hostdev") && wrote > 0 && (was == 0 || wrote < was)
 		if !inFront || !d.standsOrGone(i) {
 			continue
 		}

@@ -59,6 +59,7 @@ const (
 	ChangeFilterrefReplaced ChangeKind = "filterref-replaced"
 	ChangeKernelDropped     ChangeKind = "kernel-dropped"
 	ChangeCmdlineRemoved    ChangeKind = "cmdline-removed"
+	ChangeRNGAdded          ChangeKind = "rng-added"
 	// ChangeBootOrderFreed: libvirt would refuse a client's boot order beside what
 	// earlier rewrites have written, which is taken out.
 	ChangeBootOrderFreed ChangeKind = "boot-order-freed"
@@ -76,6 +77,7 @@ const (
 	ChangeFilterrefRestored ChangeKind = "filterref-restored"
 	ChangeKernelRestored    ChangeKind = "kernel-restored"
 	ChangeCmdlineRestored   ChangeKind = "cmdline-restored"
+	ChangeRNGRemoved        ChangeKind = "rng-removed"
 	ChangeMarkedReverted    ChangeKind = "marked-reverted"
 	ChangeRecordRemoved     ChangeKind = "record-removed"
 	// ChangeRecordCompleted: the undo record names its domain and devices.
@@ -130,6 +132,10 @@ func (c Change) String() string {
 		return fmt.Sprintf("filterref %s removed from interface %s", c.From, c.Interface)
 	case ChangeFilterrefReplaced:
 		return fmt.Sprintf("filterref %s instead of %s on interface %s", c.To, c.From, c.Interface)
+	case ChangeRNGAdded:
+		return "random number generator (<rng>) added, without which UEFI firmware may not try the network"
+	case ChangeRNGRemoved:
+		return "the added random number generator (<rng>) removed"
 	case ChangeKernelDropped:
 		return fmt.Sprintf("kernel %s removed", c.From)
 	case ChangeCmdlineRemoved:
@@ -210,6 +216,13 @@ const (
 	// WarningFirmwareClient: the firmware of its architecture asks by a client of its own,
 	// not as iPXE.
 	WarningFirmwareClient WarningKind = "firmware-client"
+	// WarningNoRNG: UEFI firmware without random numbers may leave the network out.
+	WarningNoRNG WarningKind = "no-rng"
+	// WarningPassedOver: an interface cannot try the network; one behind it does.
+	WarningPassedOver WarningKind = "interface-passed-over"
+	// WarningNetworkBehind: the domain's own boot order has the network behind something
+	// else. With the network first, an installer may run again at each start.
+	WarningNetworkBehind WarningKind = "network-behind"
 	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants; the
 	// interface keeps the one that it has.
 	WarningFilterMissing WarningKind = "filter-missing"
@@ -221,7 +234,7 @@ const (
 
 // WarningKinds are all kinds of warnings.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFirmwareClient, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFirmwareClient, WarningNoRNG, WarningPassedOver, WarningNetworkBehind, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
 
 // Warning is one reason why a guest will not boot from the network although
@@ -238,13 +251,16 @@ type Warning struct {
 	Kernel string `json:"kernel,omitempty"`
 	Initrd string `json:"initrd,omitempty"`
 	// Disk is the target device, such as vda, and Reason why it cannot be read, for
-	// WarningDiskUnread. Reason is also that of WarningBootIndex and WarningNoFallback, and
-	// what the firmware sends for WarningFirmwareClient.
+	// WarningDiskUnread. Reason is also that of WarningBootIndex and WarningNoFallback and
+	// WarningPassedOver, and what the firmware sends for WarningFirmwareClient.
 	Disk   string `json:"disk,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// Arch is the guest's, for WarningFirmwareClient.
 	Arch string `json:"arch,omitempty"`
-	// BootOrder is the boot order that stays, for WarningClientBoot.
+	// CPU is the guest's CPU model, for WarningNoRNG.
+	CPU string `json:"cpu,omitempty"`
+	// BootOrder is the boot order that stays, for WarningClientBoot, and the domain's own
+	// for WarningNetworkBehind.
 	BootOrder string `json:"boot_order,omitempty"`
 }
 
@@ -278,6 +294,12 @@ func (w Warning) String() string {
 		return w.Reason + "; its boot order stays"
 	case WarningFirmwareClient:
 		return fmt.Sprintf("boots from the network by the client of its firmware (%s), not by iPXE: it sends the DHCP server no user class, %s", w.Arch, w.Reason)
+	case WarningNoRNG:
+		return fmt.Sprintf("has UEFI firmware without random numbers: no <rng>, and a CPU (%s) without RDRAND; firmware from 2024 on leaves the network out then; set rng: add in its rule", w.CPU)
+	case WarningPassedOver:
+		return fmt.Sprintf("interface %s %s, so another one tries the network", w.Interface, w.Reason)
+	case WarningNetworkBehind:
+		return fmt.Sprintf("has the boot order %s of its own: with the network first, an installed guest is installed again wherever the server offers that; only_if: blank-disk or boot: network-if-missing in its rule leaves it to its disk", w.BootOrder)
 	case WarningNoFallback:
 		return fmt.Sprintf("keeps its boot order, as %s halts where no DHCP server answers and never tries the disk (before QEMU 9.2)", w.Reason)
 	case WarningFilterMissing:

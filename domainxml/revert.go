@@ -9,7 +9,8 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
 )
 
-// Revert puts back what rewrites have changed: boot order, kernel, filterrefs. What a
+// Revert puts back what rewrites have changed: boot order, kernel, filterrefs, random number
+// generator. What a
 // client has set since stays, and the changes say so. With mark the domain is marked as
 // reverted, and no rule applies to it from then on; without it the undo record goes. A
 // domain that was never rewritten is only marked. Of a running guest only the filterrefs
@@ -88,6 +89,8 @@ func (r *rewrite) putBack(items []undoItem, boot ChangeKind) {
 		for _, i := range items {
 			r.putFilterref(i)
 		}
+	case undoRNG:
+		r.removeRNG()
 	}
 }
 

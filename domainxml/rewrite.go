@@ -114,6 +114,7 @@ type rewrite struct {
 	// How the guest starts after the edits.
 	order           string
 	first           BootsFrom // without a kernel
+	hasRNG          bool      // the rule has added one
 	kernel, cmdline string
 }
 
@@ -162,6 +163,7 @@ func (r *rewrite) editDomain() {
 		}
 		return
 	}
+	r.editRNG()
 	verdict := r.editKernel()
 	switch {
 	case freed:
@@ -172,7 +174,7 @@ func (r *rewrite) editDomain() {
 	}
 	switch verdict {
 	case kernelNone, kernelDropped:
-		if !r.networkWanted() {
+		if r.rule.Boot == BootNetworkIfMissing && r.namesNetwork() || !r.networkWanted() {
 			r.restoreBoot()
 			return
 		}
@@ -187,9 +189,14 @@ func (r *rewrite) editDomain() {
 			return
 		}
 		r.editBootDevices(chosen)
-		r.warnNoInterface()
+		if len(chosen) == 0 {
+			r.warnNoInterface()
+		}
+		r.warnNetworkBehind()
+		r.warnPassedOver(chosen)
 		r.warnROM(chosen)
 		r.warnFirmwareClient(chosen)
+		r.warnNoRNG()
 	case kernelIsIPXE, kernelUnblocked:
 		r.endOnce()
 		r.warnNoInterface()
@@ -202,7 +209,7 @@ func (r *rewrite) editDomain() {
 // A domain with both notations is left alone: libvirt refuses it.
 func (r *rewrite) editBootDevices(chosen []nic) {
 	switch {
-	case len(chosen) == 0 && len(r.interfaces) > 0:
+	case len(chosen) == 0 && (len(r.interfaces) > 0 || r.rule.BootNIC.Hostdev != ""):
 		r.warned(Warning{Kind: WarningNoBootNIC})
 	case len(r.ordered) == 0 && validBoots(r.boots) && r.osBootSuffices(chosen):
 		r.editBoot()

@@ -147,5 +147,8 @@ func (v *view) label(dev *element, number int) string {
 	if target := v.doc.Attr(dev.Child("target"), "dev"); target != "" {
 		return target
 	}
+	if dev.Name == "hostdev" && v.doc.Attr(dev, "type") == "pci" {
+		return pciAddress(v.doc, dev.Child("source").Child("address"))
+	}
 	return dev.Name + " #" + strconv.Itoa(number)
 }

@@ -12,6 +12,17 @@ func (r *rewrite) warnNoInterface() {
 	}
 }
 
+// warnNetworkBehind warns where a domain's own boot order has the network behind the
+// disk: its guest was to be installed once.
+func (r *rewrite) warnNetworkBehind() {
+	if r.undo.once != OnceNone || r.rule.Boot != BootNetworkFirst || r.rule.OnlyIf != OnlyIfAlways || r.first != BootsFromNetwork || !r.namesNetwork() {
+		return
+	}
+	if order, first := r.bootOf(r.withoutRewrites()); first != BootsFromNetwork {
+		r.warned(Warning{Kind: WarningNetworkBehind, BootOrder: order})
+	}
+}
+
 // warnROM warns when an interface that would boot does not load its option ROM.
 func (r *rewrite) warnROM(chosen []nic) {
 	for _, n := range chosen {
