@@ -223,6 +223,12 @@ const (
 	// WarningNetworkBehind: the domain's own boot order has the network behind something
 	// else. With the network first, an installer may run again at each start.
 	WarningNetworkBehind WarningKind = "network-behind"
+	// WarningFilterLeft: a revert leaves a filterref off with which the guest could not
+	// start.
+	WarningFilterLeft WarningKind = "filter-left"
+	// WarningNoRecord: a revert of a domain that boots from the network finds no undo
+	// record.
+	WarningNoRecord WarningKind = "no-record"
 	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants; the
 	// interface keeps the one that it has.
 	WarningFilterMissing WarningKind = "filter-missing"
@@ -234,7 +240,7 @@ const (
 
 // WarningKinds are all kinds of warnings.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFirmwareClient, WarningNoRNG, WarningPassedOver, WarningNetworkBehind, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFirmwareClient, WarningNoRNG, WarningPassedOver, WarningNetworkBehind, WarningFilterLeft, WarningNoRecord, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
 
 // Warning is one reason why a guest will not boot from the network although
@@ -260,7 +266,7 @@ type Warning struct {
 	// CPU is the guest's CPU model, for WarningNoRNG.
 	CPU string `json:"cpu,omitempty"`
 	// BootOrder is the boot order that stays, for WarningClientBoot, and the domain's own
-	// for WarningNetworkBehind.
+	// for WarningNetworkBehind and WarningNoRecord.
 	BootOrder string `json:"boot_order,omitempty"`
 }
 
@@ -300,6 +306,10 @@ func (w Warning) String() string {
 		return fmt.Sprintf("interface %s %s, so another one tries the network", w.Interface, w.Reason)
 	case WarningNetworkBehind:
 		return fmt.Sprintf("has the boot order %s of its own: with the network first, an installed guest is installed again wherever the server offers that; only_if: blank-disk or boot: network-if-missing in its rule leaves it to its disk", w.BootOrder)
+	case WarningFilterLeft:
+		return w.filterLeft()
+	case WarningNoRecord:
+		return fmt.Sprintf("has no undo record: its boot order %s, its kernel and its filterrefs stay, although virt-netboot may have changed them", w.BootOrder)
 	case WarningNoFallback:
 		return fmt.Sprintf("keeps its boot order, as %s halts where no DHCP server answers and never tries the disk (before QEMU 9.2)", w.Reason)
 	case WarningFilterMissing:
@@ -313,6 +323,15 @@ func (w Warning) String() string {
 		return fmt.Sprintf("interface %s has its option ROM off (<rom>), where iPXE is; it cannot boot from the network", w.Interface)
 	}
 	return string(w.Kind)
+}
+
+func (w Warning) filterLeft() string {
+	reason, remedy := "libvirt has no nwfilter of that name", "bring it back with virsh nwfilter-define FILE"
+	if len(w.Variables) > 0 {
+		reason, remedy = "it needs "+strings.Join(w.Variables, " and "), "define the earlier one with virsh nwfilter-define FILE"
+	}
+	return fmt.Sprintf("filterref %s is not put back on interface %s: %s, and the guest could not start; %s, then run virt-netboot revert again",
+		w.Filter, w.Interface, reason, remedy)
 }
 
 // marshal does not escape < and >, so that a person can read the text.

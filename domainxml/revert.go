@@ -16,11 +16,27 @@ import (
 // domain that was never rewritten is only marked. Of a running guest only the filterrefs
 // are put back.
 func (d *Document) Revert(mark bool, state State) (res Result, err error) {
+	return Rewriter{}.Revert(d, mark, state)
+}
+
+// Revert is [Document.Revert] that leaves a filterref with which the guest could not
+// start any more, since its nwfilter is gone or needs a variable. It stays in the undo
+// record for another revert, and a warning says so.
+func (r Rewriter) Revert(d *Document, mark bool, state State) (res Result, err error) {
 	defer unchangedOnPanic(d.Bytes(), &res, &err)
 	w := d.begin()
-	w.state, w.reverted = state, mark
+	w.state, w.reverted, w.nwfilter = state, mark, r.NWFilter
+	if mark && state != Running && d.undoElement == nil && d.start().BootsFrom == BootsFromNetwork {
+		w.warned(Warning{Kind: WarningNoRecord, BootOrder: d.bootOrder()})
+	}
+	var left []undoItem
 	for _, group := range grouped(d.undo.items) {
-		if state != Running || group[0].thing == undoFilterref {
+		switch warning := w.cannotRestore(group); {
+		case state == Running && group[0].thing != undoFilterref:
+		case warning != nil && mark:
+			w.warned(*warning)
+			left = append(left, group...)
+		case warning == nil:
 			w.restore(group, ChangeBootOrder)
 		}
 	}
@@ -30,7 +46,7 @@ func (d *Document) Revert(mark bool, state State) (res Result, err error) {
 	if !mark && d.undoElement != nil {
 		w.changed(0, Change{Kind: ChangeRecordRemoved})
 	}
-	w.undo.items, w.undo.reverted, w.undo.once = nil, mark, OnceNone
+	w.undo.items, w.undo.reverted, w.undo.once = left, mark, OnceNone
 	if len(w.changes) > 0 {
 		w.writeRecord()
 	}
@@ -47,6 +63,28 @@ func (d *Document) Applied() *Document {
 		applied.remarked = &Change{Kind: ChangeMarkRemoved}
 	}
 	return &applied
+}
+
+// cannotRestore is why the guest might not start with a filterref that is to come back;
+// nil where there is no reason.
+func (r *rewrite) cannotRestore(group []undoItem) *Warning {
+	i := group[0]
+	if i.thing != undoFilterref || i.element == nil || len(i.was) == 0 || r.nwfilter == nil || !r.stands(group) {
+		return nil
+	}
+	ref, err := parse([]byte(i.was[0].source))
+	if err != nil {
+		return nil
+	}
+	f := r.nwfilter(i.was[0].value)
+	w := Warning{Kind: WarningFilterLeft, Interface: r.interfaceLabel(i), Filter: i.was[0].value}
+	if f.State == NWFilterDefined {
+		w.Variables = f.Unresolved(filterParameters(ref, ref.Root))
+	}
+	if f.State == NWFilterMissing || len(w.Variables) > 0 {
+		return &w
+	}
+	return nil
 }
 
 // restore puts a group back where the document still has what was written.

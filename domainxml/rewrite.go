@@ -233,6 +233,9 @@ func (r *rewrite) warned(w Warning) { r.warnings = append(r.warnings, w) }
 // they write.
 func (r *rewrite) record(i undoItem) {
 	i.was = r.now(i)
+	if i.thing == undoBoot {
+		i.was = r.pieces(r.osElement.All("boot")) // those that libvirt does not read, too
+	}
 	r.recorded = append(r.recorded, i)
 }
 

@@ -186,7 +186,7 @@ func TestRevertAndApply(t *testing.T) {
 	record = strings.Replace(record, " ", ` xmlns:netboot="urn:virt-netboot:domain:1.0" `, 1)
 	rewritten := state(first.Define, doc("<metadata>"+record+"</metadata>", disk, ""))
 
-	back := Revert(rewritten)
+	back := Revert(domainxml.Rewriter{}, rewritten)
 	want := summary{
 		Define: []string{
 			"marked as reverted: no rule applies until it is applied again",
