@@ -18,7 +18,7 @@ const (
 const maxBoots = 4
 
 // networkFirst is the boot rule for <os><boot dev='…'/>: the network in front, once,
-// and then what was there. Without any, libvirt boots from the disk
+// and then what was there, as many as libvirt reads. Without any, libvirt boots from the disk
 // (virDomainDefBootOrderPostParse in src/conf/domain_postparse.c).
 //
 // Where the network is there twice the second one counts for libvirt
@@ -33,7 +33,7 @@ func networkFirst(devices []libvirtxml.DomainBootDevice) []libvirtxml.DomainBoot
 			first = append(first, d)
 		}
 	}
-	return first
+	return first[:min(len(first), maxBoots)]
 }
 
 // editBoot writes the wanted boot devices into the elements that are there, so
@@ -43,7 +43,7 @@ func (r *rewrite) editBoot() {
 	if slices.Equal(want, r.os.BootDevices) {
 		return
 	}
-	r.record(undoItem{thing: undoBoot, wrote: bootPieces(bootNames(want[:min(len(want), maxBoots)]))})
+	r.record(undoItem{thing: undoBoot, wrote: bootPieces(bootNames(want))})
 	change := Change{Kind: ChangeBootOrder, From: names(r.os.BootDevices), To: names(want)}
 	r.bootsNow(change.To, BootsFromNetwork)
 	if len(r.boots) == 0 {
@@ -55,6 +55,9 @@ func (r *rewrite) editBoot() {
 		return
 	}
 	r.changed(r.boots[0].Start, change)
+	for _, unread := range r.osElement.All("boot")[len(r.boots):] {
+		r.edits.Remove(unread)
+	}
 	missing := len(want) - len(r.boots)
 	if missing > 0 {
 		r.edits.InsertBefore(r.boots[0], bootElement(bootNetwork, r.edits.Quote(r.boots[0])))

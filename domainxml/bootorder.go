@@ -9,43 +9,55 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
-// networkFirstOrder is the boot rule for <boot order='…'/> on devices: given
-// the devices from the first to boot to the last, with the interfaces that try
-// the network in front, it returns their new numbers. The interfaces get 1 and
-// on; the others keep their order and, where it is free, their number.
-func networkFirstOrder(interfaces int, devices []libvirtxml.DomainDeviceBoot) []uint {
+// networkFirstOrder is the boot rule for <boot order='…'/> on devices: given the devices
+// from the first to boot to the last, with the interfaces that try the network in front,
+// it returns their new numbers. The first of those interfaces, as many as are in front
+// already, keep theirs. The other ones get the numbers behind, and all other devices move
+// back by as many.
+func networkFirstOrder(interfaces, already int, devices []libvirtxml.DomainDeviceBoot) []uint {
 	orders := make([]uint, len(devices))
 	last := uint(0)
 	for i, d := range devices {
 		last++
-		if i >= interfaces && d.Order > last {
+		switch {
+		case i < already:
 			last = d.Order
+		case i >= interfaces && d.Order > 0:
+			last = d.Order + uint(interfaces-already)
 		}
 		orders[i] = last
 	}
 	return orders
 }
 
-// editBootOrder moves the chosen interfaces to the front of the devices that
-// have a boot order.
+// editBootOrder moves the chosen interfaces to the front of the devices that have a boot
+// order: first those that have one, in their order.
 func (r *rewrite) editBootOrder(chosen []nic) {
 	is := byOrder(r.ordered)
-	var want []orderedDevice
 	inFront := map[*element]bool{}
 	for _, n := range chosen {
 		inFront[n.element] = true
-		want = append(want, r.orderedDevice(n.element))
+	}
+	want := slices.DeleteFunc(slices.Clone(is), func(d orderedDevice) bool { return !inFront[d.device] })
+	for _, n := range chosen {
+		if _, ordered := r.orders[n.element]; !ordered {
+			want = append(want, r.orderedDevice(n.element))
+		}
 	}
 	for _, d := range is {
 		if !inFront[d.device] {
 			want = append(want, d)
 		}
 	}
-	if slices.EqualFunc(is, want, func(a, b orderedDevice) bool { return a.device == b.device }) {
+	already := 0
+	for already < len(is) && is[already].device == want[already].device {
+		already++
+	}
+	if already >= len(chosen) {
 		return
 	}
-	r.writeOrder(len(chosen), want)
-	r.bootsNow(labels(want), BootsFromNetwork)
+	r.writeOrder(len(chosen), already, want)
+	r.bootsNow(labels(want), r.deviceKind(want[0].device))
 	r.changed(chosen[0].element.Start, Change{Kind: ChangeBootOrder, From: labels(is), To: labels(want)})
 }
 
@@ -70,8 +82,8 @@ func (r *rewrite) replaceBoot(chosen []nic) {
 	for _, el := range r.osElement.All("boot") {
 		r.edits.Remove(el)
 	}
-	r.writeOrder(len(chosen), want)
-	r.bootsNow(labels(want), BootsFromNetwork)
+	r.writeOrder(len(chosen), 0, want)
+	r.bootsNow(labels(want), r.deviceKind(want[0].device))
 	r.changed(r.osElement.Start, Change{Kind: ChangeBootOrder, From: names(boot), To: labels(want)})
 }
 
@@ -88,10 +100,10 @@ func effectiveBoot(boot []libvirtxml.DomainBootDevice) []libvirtxml.DomainBootDe
 }
 
 // firstDisk is the disk that <boot dev='…'/> means; nil without one.
-func (r *rewrite) firstDisk(boot string) *element {
+func (v *view) firstDisk(boot string) *element {
 	kinds := map[string][]string{bootDisk: {"", "disk", "lun"}, "cdrom": {"cdrom"}, "fd": {"floppy"}}
-	for _, disk := range r.doc.disks() {
-		if slices.Contains(kinds[boot], r.doc.Attr(disk, "device")) {
+	for _, disk := range v.doc.disks() {
+		if slices.Contains(kinds[boot], v.doc.Attr(disk, "device")) {
 			return disk
 		}
 	}
@@ -106,13 +118,13 @@ func (v *view) orderedDevice(dev *element) orderedDevice {
 	return orderedDevice{device: dev, label: v.label(dev, v.doc.position(dev))}
 }
 
-// writeOrder writes the devices' new numbers; the first of them are interfaces.
-func (r *rewrite) writeOrder(interfaces int, devices []orderedDevice) {
+// writeOrder writes the devices' new numbers; see networkFirstOrder.
+func (r *rewrite) writeOrder(interfaces, already int, devices []orderedDevice) {
 	boots := make([]libvirtxml.DomainDeviceBoot, len(devices))
 	for i, d := range devices {
 		boots[i] = d.boot
 	}
-	for i, order := range networkFirstOrder(interfaces, boots) {
+	for i, order := range networkFirstOrder(interfaces, already, boots) {
 		d := devices[i]
 		if d.element != nil && d.boot.Order == order {
 			continue

@@ -1,46 +1,32 @@
 package domainxml
 
 import (
-	"math"
 	"slices"
 	"strconv"
 )
 
-// movedOrder is a device's boot order as rewrites left it, and as it was before
-// them; 0 where it had none.
+// movedOrder is a device's boot order as rewrites left it, and as it was before them; 0
+// where it had none.
 type movedOrder struct{ is, was uint }
+
+// orderShift is what rewrites have done to the boot orders of a domain: they have put
+// interfaces in front, and what is behind those, with the number from or a higher one,
+// has moved back by as many.
+type orderShift struct{ from, by uint }
 
 // translatedOrder is the boot order for a device that its client attaches or updates
 // with n; 0 for none. The client knows the boot orders before rewrites: say, a disk at 1
 // and a CD-ROM at 2, where now an interface has 1, and they have 2 and 3. self is the
-// device itself, nil when it is new; others are all others with a boot order.
-func translatedOrder(n uint, self *movedOrder, others []movedOrder) uint {
-	taken := func(n uint) bool {
-		return slices.ContainsFunc(others, func(o movedOrder) bool { return o.is == n })
-	}
+// device itself, nil where the domain never had it: with the number that it had before
+// or has now, it gets the one that it has now.
+func translatedOrder(n uint, self *movedOrder, shift orderShift) uint {
 	switch {
-	case self != nil && self.was == n:
+	case self != nil && (n == self.was || n == self.is):
 		return self.is
-	case !taken(n):
-		return n
+	case n > 0 && shift.by > 0 && n >= shift.from:
+		return n + shift.by
 	}
-	after, before := uint(0), uint(math.MaxUint32)
-	for _, o := range others {
-		switch {
-		case o.was == n:
-			return n // without virt-netboot libvirt would refuse it, too
-		case o.was < n:
-			after = max(after, o.is)
-		default:
-			before = min(before, o.is)
-		}
-	}
-	for after++; taken(after); after++ {
-	}
-	if after > before {
-		return n
-	}
-	return after
+	return n
 }
 
 // editDeviceOrder gives a device the boot order that it has, or must get, in its domain
@@ -56,8 +42,7 @@ func (r *rewrite) editDeviceOrder(owner *Document) {
 			return // libvirt refuses it
 		}
 	}
-	self, others := owner.movedOrders(owner.doc.devices().named(owner.doc, r.doc.deviceID(dev)))
-	now := translatedOrder(n, self, others)
+	now := translatedOrder(n, owner.movedOrder(r.doc.deviceID(dev)), owner.orderShift())
 	if now == n {
 		return
 	}
@@ -75,25 +60,37 @@ func (d *Document) ordersMoved() bool {
 	return slices.ContainsFunc(d.undo.items, func(i undoItem) bool { return i.thing == undoOrder })
 }
 
-// movedOrders are the boot orders of a domain: of one device, nil when it has
-// none, and of all others.
-func (d *Document) movedOrders(dev *element) (self *movedOrder, others []movedOrder) {
-	was := map[*element]uint{}
+// movedOrder is the boot order of a device that the domain has, or had when it was
+// rewritten; nil of another one.
+func (d *Document) movedOrder(id deviceID) *movedOrder {
+	dev := d.doc.devices().named(d.doc, id)
 	for _, i := range d.undo.items {
-		if i.thing == undoOrder && i.element != nil {
-			was[i.element] = orderNumber(first(i.was))
+		if i.thing == undoOrder && i.element == dev && (dev != nil || i.device.key() == id.key()) && d.standsOrGone(i) {
+			return &movedOrder{is: orderNumber(first(i.wrote)), was: orderNumber(first(i.was))}
 		}
 	}
-	for _, o := range d.ordered {
-		moved := movedOrder{is: o.boot.Order, was: o.boot.Order}
-		if before, known := was[o.device]; known {
-			moved.was = before
-		}
-		if o.device == dev {
-			self = &moved
-		} else {
-			others = append(others, moved)
-		}
+	if dev == nil {
+		return nil
 	}
-	return self, others
+	order := d.orders[dev].boot.Order
+	return &movedOrder{is: order, was: order}
 }
+
+// orderShift reads it from the undo record, for what a client has not set since.
+func (d *Document) orderShift() orderShift {
+	var shift orderShift
+	for _, i := range d.undo.items {
+		was, wrote := orderNumber(first(i.was)), orderNumber(first(i.wrote))
+		inFront := i.thing == undoOrder && (i.device.kind == "interface" || i.device.kind == "hostdev") && wrote > 0 && (was == 0 || wrote < was)
+		if !inFront || !d.standsOrGone(i) {
+			continue
+		}
+		if shift.by++; shift.by == 1 || wrote < shift.from {
+			shift.from = wrote
+		}
+	}
+	return shift
+}
+
+// standsOrGone reports whether a device has what a rewrite wrote, or is gone.
+func (d *Document) standsOrGone(i undoItem) bool { return d.stands([]undoItem{i}) }

@@ -14,6 +14,8 @@ type Document struct {
 	// remarked is the change from the document's marks to those in undo; nil where they
 	// are the same.
 	remarked *Change
+	// applied: the rule's boot order goes over one that a client has chosen.
+	applied bool
 }
 
 // Parse reads a domain document. One that cannot be read is a [SyntaxError].

@@ -48,6 +48,11 @@ func many() map[string]func(n int) string {
 		"ordered disks": func(n int) string {
 			return domain(numbered(n, "<disk><target dev='vd%d'/><boot order='%[1]d'/></disk>") + "<interface/>")
 		},
+		"boot indexes of QEMU's own": func(n int) string {
+			return "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>a</name><os><type>hvm</type></os><devices><interface/>" +
+				numbered(n, "<disk><target dev='vd%d'/><boot order='%[1]d'/></disk>") + "</devices><qemu:commandline>" +
+				numbered(n, "<qemu:arg value='-device'/><qemu:arg value='a,bootindex=9%07d'/>") + "</qemu:commandline></domain>"
+		},
 		"kernels": func(n int) string {
 			return "<domain type='kvm'><name>a</name><os><type>hvm</type>" + strings.Repeat("<kernel>/k</kernel><cmdline>c</cmdline>", n) + "</os></domain>"
 		},

@@ -34,6 +34,8 @@ type Rule struct {
 	// IPXEKernel removes the command line where the initrd is an iPXE script,
 	// since ipxe.lkrn ignores the script when it has one.
 	IPXEKernel bool
+	// RNG is what becomes of the random number generator of a UEFI guest.
+	RNG RNG
 	// Unprepared is what the hook does when a domain is about to start that is not in
 	// sync.
 	Unprepared Unprepared
@@ -49,6 +51,7 @@ func DefaultRule() Rule {
 		Filterref:  Filterref{Action: FilterrefRemove},
 		Kernel:     KernelWarn,
 		IPXEKernel: true,
+		RNG:        RNGKeep,
 		Unprepared: UnpreparedWarn,
 	}
 }
@@ -87,13 +90,14 @@ type Boot string
 
 // The boot orders a rule can ask for.
 const (
-	BootNetworkFirst Boot = "network-first" // the network, then what was there
-	BootKeep         Boot = "keep"          // what was there
+	BootNetworkFirst     Boot = "network-first"      // the network, then what was there
+	BootNetworkIfMissing Boot = "network-if-missing" // the same where the network is not in it
+	BootKeep             Boot = "keep"               // what was there
 )
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (b *Boot) UnmarshalText(text []byte) error {
-	return oneOf(b, text, BootNetworkFirst, BootKeep)
+	return oneOf(b, text, BootNetworkFirst, BootNetworkIfMissing, BootKeep)
 }
 
 // Kernel is the value of a rule's kernel key.

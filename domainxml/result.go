@@ -59,6 +59,10 @@ const (
 	ChangeFilterrefReplaced ChangeKind = "filterref-replaced"
 	ChangeKernelDropped     ChangeKind = "kernel-dropped"
 	ChangeCmdlineRemoved    ChangeKind = "cmdline-removed"
+	ChangeRNGAdded          ChangeKind = "rng-added"
+	// ChangeBootOrderFreed: libvirt would refuse a client's boot order beside what
+	// earlier rewrites have written, which is taken out.
+	ChangeBootOrderFreed ChangeKind = "boot-order-freed"
 )
 
 // The changes that go with [Once] and [OnlyIf].
@@ -73,6 +77,7 @@ const (
 	ChangeFilterrefRestored ChangeKind = "filterref-restored"
 	ChangeKernelRestored    ChangeKind = "kernel-restored"
 	ChangeCmdlineRestored   ChangeKind = "cmdline-restored"
+	ChangeRNGRemoved        ChangeKind = "rng-removed"
 	ChangeMarkedReverted    ChangeKind = "marked-reverted"
 	ChangeRecordRemoved     ChangeKind = "record-removed"
 	// ChangeRecordCompleted: the undo record names its domain and devices.
@@ -121,10 +126,16 @@ func (c Change) String() string {
 			return fmt.Sprintf("boot order %s numbered as before", c.To)
 		}
 		return fmt.Sprintf("boot order %s instead of %s", c.To, c.From)
+	case ChangeBootOrderFreed:
+		return fmt.Sprintf("boot order %s as a client has set it, without what virt-netboot wrote for %s", c.To, c.From)
 	case ChangeFilterrefRemoved:
 		return fmt.Sprintf("filterref %s removed from interface %s", c.From, c.Interface)
 	case ChangeFilterrefReplaced:
 		return fmt.Sprintf("filterref %s instead of %s on interface %s", c.To, c.From, c.Interface)
+	case ChangeRNGAdded:
+		return "random number generator (<rng>) added, without which UEFI firmware may not try the network"
+	case ChangeRNGRemoved:
+		return "the added random number generator (<rng>) removed"
 	case ChangeKernelDropped:
 		return fmt.Sprintf("kernel %s removed", c.From)
 	case ChangeCmdlineRemoved:
@@ -194,6 +205,30 @@ const (
 	// WarningDiskUnread: the rule's only_if needs the root disk, which cannot be read;
 	// the network stays first.
 	WarningDiskUnread WarningKind = "disk-unread"
+	// WarningClientBoot: a client has set another boot order since a rewrite; it stays.
+	WarningClientBoot WarningKind = "client-boot-order"
+	// WarningBootIndex: the guest would not start with the network first, or not find its
+	// disk; its boot order stays.
+	WarningBootIndex WarningKind = "boot-index"
+	// WarningNoFallback: its firmware would not try the disk behind the network; its boot
+	// order stays.
+	WarningNoFallback WarningKind = "no-fallback"
+	// WarningFirmwareClient: the firmware of its architecture asks by a client of its own,
+	// not as iPXE.
+	WarningFirmwareClient WarningKind = "firmware-client"
+	// WarningNoRNG: UEFI firmware without random numbers may leave the network out.
+	WarningNoRNG WarningKind = "no-rng"
+	// WarningPassedOver: an interface cannot try the network; one behind it does.
+	WarningPassedOver WarningKind = "interface-passed-over"
+	// WarningNetworkBehind: the domain's own boot order has the network behind something
+	// else. With the network first, an installer may run again at each start.
+	WarningNetworkBehind WarningKind = "network-behind"
+	// WarningFilterLeft: a revert leaves a filterref off with which the guest could not
+	// start.
+	WarningFilterLeft WarningKind = "filter-left"
+	// WarningNoRecord: a revert of a domain that boots from the network finds no undo
+	// record.
+	WarningNoRecord WarningKind = "no-record"
 	// WarningFilterMissing: libvirt lacks the nwfilter that the rule wants; the
 	// interface keeps the one that it has.
 	WarningFilterMissing WarningKind = "filter-missing"
@@ -205,7 +240,7 @@ const (
 
 // WarningKinds are all kinds of warnings.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFirmwareClient, WarningNoRNG, WarningPassedOver, WarningNetworkBehind, WarningFilterLeft, WarningNoRecord, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
 
 // Warning is one reason why a guest will not boot from the network although
@@ -222,9 +257,17 @@ type Warning struct {
 	Kernel string `json:"kernel,omitempty"`
 	Initrd string `json:"initrd,omitempty"`
 	// Disk is the target device, such as vda, and Reason why it cannot be read, for
-	// WarningDiskUnread.
+	// WarningDiskUnread. Reason is also that of WarningBootIndex and WarningNoFallback and
+	// WarningPassedOver, and what the firmware sends for WarningFirmwareClient.
 	Disk   string `json:"disk,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Arch is the guest's, for WarningFirmwareClient.
+	Arch string `json:"arch,omitempty"`
+	// CPU is the guest's CPU model, for WarningNoRNG.
+	CPU string `json:"cpu,omitempty"`
+	// BootOrder is the boot order that stays, for WarningClientBoot, and the domain's own
+	// for WarningNetworkBehind and WarningNoRecord.
+	BootOrder string `json:"boot_order,omitempty"`
 }
 
 // MarshalJSON adds the text for a person.
@@ -251,6 +294,24 @@ func (w Warning) String() string {
 		return "has no network interface that boot_nic of its rule fits; its boot order stays"
 	case WarningDiskUnread:
 		return fmt.Sprintf("tries the network first although its disk %s may have an operating system: the disk cannot be read (only_if: blank-disk): %s", w.Disk, w.Reason)
+	case WarningClientBoot:
+		return fmt.Sprintf("keeps the boot order %s, which a client has set since virt-netboot changed it; virt-netboot apply puts the network first again", w.BootOrder)
+	case WarningBootIndex:
+		return w.Reason + "; its boot order stays"
+	case WarningFirmwareClient:
+		return fmt.Sprintf("boots from the network by the client of its firmware (%s), not by iPXE: it sends the DHCP server no user class, %s", w.Arch, w.Reason)
+	case WarningNoRNG:
+		return fmt.Sprintf("has UEFI firmware without random numbers: no <rng>, and a CPU (%s) without RDRAND; firmware from 2024 on leaves the network out then; set rng: add in its rule", w.CPU)
+	case WarningPassedOver:
+		return fmt.Sprintf("interface %s %s, so another one tries the network", w.Interface, w.Reason)
+	case WarningNetworkBehind:
+		return fmt.Sprintf("has the boot order %s of its own: with the network first, an installed guest is installed again wherever the server offers that; only_if: blank-disk or boot: network-if-missing in its rule leaves it to its disk", w.BootOrder)
+	case WarningFilterLeft:
+		return w.filterLeft()
+	case WarningNoRecord:
+		return fmt.Sprintf("has no undo record: its boot order %s, its kernel and its filterrefs stay, although virt-netboot may have changed them", w.BootOrder)
+	case WarningNoFallback:
+		return fmt.Sprintf("keeps its boot order, as %s halts where no DHCP server answers and never tries the disk (before QEMU 9.2)", w.Reason)
 	case WarningFilterMissing:
 		return fmt.Sprintf("interface %s keeps its filterref, as libvirt has no nwfilter %s, with which it could not start; define one of that name with virsh nwfilter-define", w.Interface, w.Filter)
 	case WarningFilterUnknown:
@@ -262,6 +323,15 @@ func (w Warning) String() string {
 		return fmt.Sprintf("interface %s has its option ROM off (<rom>), where iPXE is; it cannot boot from the network", w.Interface)
 	}
 	return string(w.Kind)
+}
+
+func (w Warning) filterLeft() string {
+	reason, remedy := "libvirt has no nwfilter of that name", "bring it back with virsh nwfilter-define FILE"
+	if len(w.Variables) > 0 {
+		reason, remedy = "it needs "+strings.Join(w.Variables, " and "), "define the earlier one with virsh nwfilter-define FILE"
+	}
+	return fmt.Sprintf("filterref %s is not put back on interface %s: %s, and the guest could not start; %s, then run virt-netboot revert again",
+		w.Filter, w.Interface, reason, remedy)
 }
 
 // marshal does not escape < and >, so that a person can read the text.

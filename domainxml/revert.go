@@ -9,17 +9,34 @@ import (
 	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
 )
 
-// Revert puts back what rewrites have changed: boot order, kernel, filterrefs. What a
+// Revert puts back what rewrites have changed: boot order, kernel, filterrefs, random number
+// generator. What a
 // client has set since stays, and the changes say so. With mark the domain is marked as
 // reverted, and no rule applies to it from then on; without it the undo record goes. A
 // domain that was never rewritten is only marked. Of a running guest only the filterrefs
 // are put back.
 func (d *Document) Revert(mark bool, state State) (res Result, err error) {
+	return Rewriter{}.Revert(d, mark, state)
+}
+
+// Revert is [Document.Revert] that leaves a filterref with which the guest could not
+// start any more, since its nwfilter is gone or needs a variable. It stays in the undo
+// record for another revert, and a warning says so.
+func (r Rewriter) Revert(d *Document, mark bool, state State) (res Result, err error) {
 	defer unchangedOnPanic(d.Bytes(), &res, &err)
 	w := d.begin()
-	w.state, w.reverted = state, mark
+	w.state, w.reverted, w.nwfilter = state, mark, r.NWFilter
+	if mark && state != Running && d.undoElement == nil && d.start().BootsFrom == BootsFromNetwork {
+		w.warned(Warning{Kind: WarningNoRecord, BootOrder: d.bootOrder()})
+	}
+	var left []undoItem
 	for _, group := range grouped(d.undo.items) {
-		if state != Running || group[0].thing == undoFilterref {
+		switch warning := w.cannotRestore(group); {
+		case state == Running && group[0].thing != undoFilterref:
+		case warning != nil && mark:
+			w.warned(*warning)
+			left = append(left, group...)
+		case warning == nil:
 			w.restore(group, ChangeBootOrder)
 		}
 	}
@@ -29,23 +46,45 @@ func (d *Document) Revert(mark bool, state State) (res Result, err error) {
 	if !mark && d.undoElement != nil {
 		w.changed(0, Change{Kind: ChangeRecordRemoved})
 	}
-	w.undo.items, w.undo.reverted, w.undo.once = nil, mark, OnceNone
+	w.undo.items, w.undo.reverted, w.undo.once = left, mark, OnceNone
 	if len(w.changes) > 0 {
 		w.writeRecord()
 	}
 	return w.result(), nil
 }
 
-// Applied is the document without the mark of [Document.Revert]; [Rewriter.Rewrite]
-// writes that.
+// Applied is the document without the mark of [Document.Revert]. [Rewriter.Rewrite]
+// writes that, and the rule's boot order over one that a client has chosen.
 func (d *Document) Applied() *Document {
-	if !d.undo.reverted {
-		return d
-	}
 	applied := *d
-	applied.undo.reverted = false
-	applied.remarked = &Change{Kind: ChangeMarkRemoved}
+	applied.applied = true
+	if d.undo.reverted {
+		applied.undo.reverted = false
+		applied.remarked = &Change{Kind: ChangeMarkRemoved}
+	}
 	return &applied
+}
+
+// cannotRestore is why the guest might not start with a filterref that is to come back;
+// nil where there is no reason.
+func (r *rewrite) cannotRestore(group []undoItem) *Warning {
+	i := group[0]
+	if i.thing != undoFilterref || i.element == nil || len(i.was) == 0 || r.nwfilter == nil || !r.stands(group) {
+		return nil
+	}
+	ref, err := parse([]byte(i.was[0].source))
+	if err != nil {
+		return nil
+	}
+	f := r.nwfilter(i.was[0].value)
+	w := Warning{Kind: WarningFilterLeft, Interface: r.interfaceLabel(i), Filter: i.was[0].value}
+	if f.State == NWFilterDefined {
+		w.Variables = f.Unresolved(filterParameters(ref, ref.Root))
+	}
+	if f.State == NWFilterMissing || len(w.Variables) > 0 {
+		return &w
+	}
+	return nil
 }
 
 // restore puts a group back where the document still has what was written.
@@ -67,7 +106,9 @@ func (r *rewrite) restoreBoot() {
 	if len(items) > 0 && r.stands(items) && r.fits(items) {
 		r.putBack(items, ChangeBootOrderRestored)
 	}
-	r.undo.items = r.undo.without(groupBoot)
+	if !r.clientHasChosen() {
+		r.undo.items = r.undo.without(groupBoot)
+	}
 }
 
 // putBack writes what was there.
@@ -86,6 +127,8 @@ func (r *rewrite) putBack(items []undoItem, boot ChangeKind) {
 		for _, i := range items {
 			r.putFilterref(i)
 		}
+	case undoRNG:
+		r.removeRNG()
 	}
 }
 
@@ -128,8 +171,7 @@ func (r *rewrite) fits(items []undoItem) bool {
 	if items[0].group() != groupBoot {
 		return true
 	}
-	boots, orders := r.bootAfter(items)
-	return (len(boots) == 0 || len(orders) == 0) && (len(orders) == 0 || validOrder(orders))
+	return accepted(r.bootAfter(items))
 }
 
 // bootAfter is the boot order once the items are back: in <os>, and of the devices.
@@ -158,14 +200,7 @@ func (r *rewrite) bootAfter(items []undoItem) (boots []string, orders []orderedD
 
 // orderWas is the boot order that the items put back, and what comes first in it.
 func (r *rewrite) orderWas(items []undoItem) (order string, first BootsFrom) {
-	boots, orders := r.bootAfter(items)
-	switch {
-	case len(orders) > 0:
-		return labels(orders), r.deviceKind(orders[0].device)
-	case len(boots) > 0:
-		return strings.Join(boots, ", "), bootKind(boots[0])
-	}
-	return bootDisk, BootsFromDisk
+	return r.bootOf(r.bootAfter(items))
 }
 
 // recordedOrder is the boot order of the items, without other devices.

@@ -114,6 +114,7 @@ type rewrite struct {
 	// How the guest starts after the edits.
 	order           string
 	first           BootsFrom // without a kernel
+	hasRNG          bool      // the rule has added one
 	kernel, cmdline string
 }
 
@@ -155,25 +156,47 @@ func (r *rewrite) editDomain() {
 	if r.state == Running || r.os.Type == nil || r.os.Type.Type != "hvm" {
 		return
 	}
+	freed := r.takeOutOurs()
 	if r.rule == nil {
-		r.endOnce()
+		if !freed {
+			r.endOnce()
+		}
 		return
 	}
+	r.editRNG()
 	verdict := r.editKernel()
-	if r.rule.Boot == BootKeep {
+	switch {
+	case freed:
+		return
+	case r.rule.Boot == BootKeep:
 		r.endOnce()
 		return
 	}
 	switch verdict {
 	case kernelNone, kernelDropped:
-		if !r.networkWanted() {
+		if r.rule.Boot == BootNetworkIfMissing && r.namesNetwork() || !r.networkWanted() {
 			r.restoreBoot()
 			return
 		}
 		chosen := r.bootNICs()
+		if w := r.cannotBoot(chosen); w != nil {
+			r.warned(*w)
+			r.restoreBoot()
+			return
+		}
+		if r.clientHasChosen() {
+			r.warnClientBoot(chosen)
+			return
+		}
 		r.editBootDevices(chosen)
-		r.warnNoInterface()
+		if len(chosen) == 0 {
+			r.warnNoInterface()
+		}
+		r.warnNetworkBehind()
+		r.warnPassedOver(chosen)
 		r.warnROM(chosen)
+		r.warnFirmwareClient(chosen)
+		r.warnNoRNG()
 	case kernelIsIPXE, kernelUnblocked:
 		r.endOnce()
 		r.warnNoInterface()
@@ -186,7 +209,7 @@ func (r *rewrite) editDomain() {
 // A domain with both notations is left alone: libvirt refuses it.
 func (r *rewrite) editBootDevices(chosen []nic) {
 	switch {
-	case len(chosen) == 0 && len(r.interfaces) > 0:
+	case len(chosen) == 0 && (len(r.interfaces) > 0 || r.rule.BootNIC.Hostdev != ""):
 		r.warned(Warning{Kind: WarningNoBootNIC})
 	case len(r.ordered) == 0 && validBoots(r.boots) && r.osBootSuffices(chosen):
 		r.editBoot()
@@ -210,6 +233,9 @@ func (r *rewrite) warned(w Warning) { r.warnings = append(r.warnings, w) }
 // they write.
 func (r *rewrite) record(i undoItem) {
 	i.was = r.now(i)
+	if i.thing == undoBoot {
+		i.was = r.pieces(r.osElement.All("boot")) // those that libvirt does not read, too
+	}
 	r.recorded = append(r.recorded, i)
 }
 

@@ -44,13 +44,20 @@ func applyTypedFilterref(n *libvirtxml.DomainInterface, rule domainxml.Filterref
 
 func applyTypedBoot(d *libvirtxml.Domain, rule domainxml.Rule) {
 	orders := typedOrders(d.Devices)
+	var nics []libvirtxml.DomainInterface
+	if d.Devices != nil {
+		nics = d.Devices.Interfaces
+	}
+	first := max(0, slices.IndexFunc(nics, typedCanBoot))
 	switch {
 	case len(orders) > 0 && len(d.OS.BootDevices) > 0:
 		return // libvirt refuses the domain
-	case rule.BootNIC.All && d.Devices != nil && len(d.Devices.Interfaces) > 1:
-		applyTypedAll(d, orders)
+	case rule.BootNIC.All && len(nics) > 1:
+		applyTypedAll(d, orders, nics)
 	case len(orders) > 0:
 		applyTypedOrder(d.Devices, orders)
+	case first > 0:
+		applyTypedAll(d, orders, nics[first:first+1])
 	case len(d.OS.BootDevices) == 0:
 		d.OS.BootDevices = []libvirtxml.DomainBootDevice{{Dev: "network"}, {Dev: "hd"}}
 	default:
@@ -65,9 +72,9 @@ func applyTypedOrder(l *libvirtxml.DomainDeviceList, orders []**libvirtxml.Domai
 	if !typedOrdersValid(orders) || len(l.Interfaces) == 0 {
 		return
 	}
-	front := &l.Interfaces[0].Boot
+	front := &l.Interfaces[max(0, slices.IndexFunc(l.Interfaces, typedCanBoot))].Boot
 	for _, o := range orders {
-		if slices.ContainsFunc(l.Interfaces, func(n libvirtxml.DomainInterface) bool { return n.Boot == *o }) {
+		if slices.ContainsFunc(l.Interfaces, func(n libvirtxml.DomainInterface) bool { return n.Boot == *o && typedCanBoot(n) }) {
 			front = o
 			break
 		}
@@ -75,13 +82,8 @@ func applyTypedOrder(l *libvirtxml.DomainDeviceList, orders []**libvirtxml.Domai
 	if front == orders[0] || *front == *orders[0] {
 		return
 	}
-	next := uint(2)
 	for _, o := range orders {
-		if *o == *front {
-			continue
-		}
-		(*o).Order = max((*o).Order, next)
-		next = (*o).Order + 1
+		(*o).Order++
 	}
 	if *front == nil {
 		*front = &libvirtxml.DomainDeviceBoot{}
@@ -129,9 +131,23 @@ func typedOrdersValid(orders []**libvirtxml.DomainDeviceBoot) bool {
 	return true
 }
 
-// applyTypedAll numbers all interfaces, then what has an order or is the first
+// typedCanBoot reports whether an interface has an option ROM.
+func typedCanBoot(n libvirtxml.DomainInterface) bool {
+	file := n.ROM != nil && n.ROM.File != nil
+	switch {
+	case n.ROM != nil && (n.ROM.Bar == "off" || n.ROM.Enabled == "no" || file && *n.ROM.File == ""):
+		return false
+	case n.Source != nil && n.Source.VDPA != nil:
+		return false
+	case n.Source != nil && n.Source.Hostdev != nil:
+		return file
+	}
+	return true
+}
+
+// applyTypedAll numbers those interfaces, then what has an order or is the first
 // disk of its kind for <boot dev='…'/>.
-func applyTypedAll(d *libvirtxml.Domain, orders []**libvirtxml.DomainDeviceBoot) {
+func applyTypedAll(d *libvirtxml.Domain, orders []**libvirtxml.DomainDeviceBoot, front []libvirtxml.DomainInterface) {
 	if !typedOrdersValid(orders) {
 		return
 	}
@@ -146,8 +162,8 @@ func applyTypedAll(d *libvirtxml.Domain, orders []**libvirtxml.DomainDeviceBoot)
 	rest := slices.DeleteFunc(slices.Clone(orders), func(o **libvirtxml.DomainDeviceBoot) bool {
 		return slices.ContainsFunc(d.Devices.Interfaces, func(n libvirtxml.DomainInterface) bool { return n.Boot == *o })
 	})
-	for i := range d.Devices.Interfaces {
-		number(&d.Devices.Interfaces[i].Boot, 0)
+	for i := range front {
+		number(&front[i].Boot, 0)
 	}
 	for _, o := range rest {
 		number(o, (*o).Order)

@@ -38,6 +38,7 @@ const (
 	undoOrder     undoThing = "order"     // the <boot order='…'/> of a device
 	undoKernel    undoThing = "kernel"    // the kernel's elements in <os>
 	undoFilterref undoThing = "filterref" // the <filterref> of an interface
+	undoRNG       undoThing = "rng"       // the random number generator that was added
 )
 
 func (t undoThing) ofDevice() bool { return t == undoOrder || t == undoFilterref }
@@ -58,7 +59,7 @@ func (t undoThing) same(a, b []piece) bool {
 }
 
 // undoGroup is what is put back together or not at all: the boot order, in <os> and of
-// all devices; the kernel; the filterref of one interface.
+// all devices; the kernel; the filterref of one interface; the random number generator.
 type undoGroup struct {
 	thing   undoThing // undoBoot for an order, too
 	element *element  // the interface
@@ -131,6 +132,10 @@ func (v *view) now(i undoItem) []piece {
 		for _, el := range i.element.All("filterref") {
 			pieces = append(pieces, v.piece(el))
 		}
+	case undoRNG:
+		for _, el := range v.addedRNGs() {
+			pieces = append(pieces, v.piece(el))
+		}
 	}
 	return pieces
 }
@@ -175,7 +180,7 @@ func (v *view) merged(items, recorded []undoItem) []undoItem {
 		all = append(all, newer[group[0].group()]...)
 	}
 	all = slices.DeleteFunc(all, func(i undoItem) bool { return i.thing.same(i.was, i.wrote) })
-	things := []undoThing{undoBoot, undoOrder, undoKernel, undoFilterref}
+	things := []undoThing{undoBoot, undoOrder, undoKernel, undoFilterref, undoRNG}
 	slices.SortStableFunc(all, func(a, b undoItem) int { return slices.Index(things, a.thing) - slices.Index(things, b.thing) })
 	return all
 }

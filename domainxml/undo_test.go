@@ -17,6 +17,7 @@ import (
 //
 //	do      "revert", the default; "revert unmarked"; "revert running"; or "apply", under
 //	        a policy that does nothing else
+//	filters the nwfilters that libvirt has, as in TestRules
 //	in.xml  the document
 //	out.xml what must come out
 //	says    the changes, a line each
@@ -60,11 +61,11 @@ func (c behaviour) undo(doc string) domainxml.Result {
 	d := parsed(c.t, doc)
 	switch c.word("do") {
 	case "":
-		return c.must(d.Revert(true, domainxml.Inactive))
+		return c.must(domainxml.Rewriter{NWFilter: c.nwfilter}.Revert(d, true, domainxml.Inactive))
 	case "revert unmarked":
 		return c.must(d.Revert(false, domainxml.Inactive))
 	case "revert running":
-		return c.must(d.Revert(true, domainxml.Running))
+		return c.must(domainxml.Rewriter{NWFilter: c.nwfilter}.Revert(d, true, domainxml.Running))
 	case "apply":
 		return c.must(domainxml.Rewriter{}.Rewrite(d.Applied(), domainxml.Inactive))
 	}

@@ -22,6 +22,7 @@ import (
 //	  <netboot:filterref device="interface" name="fa:16:3e:50:43:cd" position="1">
 //	    <netboot:was><filterref …/></netboot:was><netboot:wrote/>
 //	  </netboot:filterref>
+//	  <netboot:rng><netboot:was/><netboot:wrote><rng …/></netboot:wrote></netboot:rng>
 //	</netboot:domain>
 //
 // The marks are reverted="yes", with which no rule applies to the domain, and
@@ -96,7 +97,7 @@ func (d *Document) readItem(e *element) (item undoItem, ok bool) {
 		}
 	}
 	switch item.thing {
-	case undoBoot, undoOrder, undoKernel, undoFilterref:
+	case undoBoot, undoOrder, undoKernel, undoFilterref, undoRNG:
 		return item, ok
 	}
 	return item, false
@@ -120,6 +121,8 @@ func (v *view) piece(e *element) piece {
 		}
 	case "filterref":
 		p.value = v.doc.Attr(e, "filter")
+	case "rng":
+		p.value = v.rngValue(e)
 	default:
 		p.value = e.Local() + "=" + v.doc.Text(e)
 	}

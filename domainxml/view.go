@@ -79,10 +79,7 @@ func newNIC(doc *tree, el *element, number int) nic {
 	}
 	if ref := el.Child("filterref"); ref != nil {
 		n.FilterRef = &libvirtxml.DomainInterfaceFilterRef{Filter: doc.Attr(ref, "filter")}
-		for _, p := range ref.All("parameter") {
-			n.FilterRef.Parameters = append(n.FilterRef.Parameters,
-				libvirtxml.DomainInterfaceFilterParam{Name: doc.Attr(p, "name"), Value: doc.Attr(p, "value")})
-		}
+		n.FilterRef.Parameters = filterParameters(doc, ref)
 	}
 	if rom := el.Child("rom"); rom != nil {
 		n.ROM = &libvirtxml.DomainROM{Bar: doc.Attr(rom, "bar"), Enabled: doc.Attr(rom, "enabled")}
@@ -92,6 +89,14 @@ func newNIC(doc *tree, el *element, number int) nic {
 		}
 	}
 	return n
+}
+
+func filterParameters(doc *tree, ref *element) []libvirtxml.DomainInterfaceFilterParam {
+	var params []libvirtxml.DomainInterfaceFilterParam
+	for _, p := range ref.All("parameter") {
+		params = append(params, libvirtxml.DomainInterfaceFilterParam{Name: doc.Attr(p, "name"), Value: doc.Attr(p, "value")})
+	}
+	return params
 }
 
 // readOrder reads the devices' boot orders, the first of each device as libvirt does
@@ -146,6 +151,9 @@ func (v *view) label(dev *element, number int) string {
 	}
 	if target := v.doc.Attr(dev.Child("target"), "dev"); target != "" {
 		return target
+	}
+	if dev.Name == "hostdev" && v.doc.Attr(dev, "type") == "pci" {
+		return pciAddress(v.doc, dev.Child("source").Child("address"))
 	}
 	return dev.Name + " #" + strconv.Itoa(number)
 }

@@ -1,10 +1,25 @@
 package domainxml
 
-import "libvirt.org/go/libvirtxml"
+import (
+	"slices"
+
+	"libvirt.org/go/libvirtxml"
+)
 
 func (r *rewrite) warnNoInterface() {
 	if len(r.interfaces) == 0 {
 		r.warned(Warning{Kind: WarningNoInterface})
+	}
+}
+
+// warnNetworkBehind warns where a domain's own boot order has the network behind the
+// disk: its guest was to be installed once.
+func (r *rewrite) warnNetworkBehind() {
+	if r.undo.once != OnceNone || r.rule.Boot != BootNetworkFirst || r.rule.OnlyIf != OnlyIfAlways || r.first != BootsFromNetwork || !r.namesNetwork() {
+		return
+	}
+	if order, first := r.bootOf(r.withoutRewrites()); first != BootsFromNetwork {
+		r.warned(Warning{Kind: WarningNetworkBehind, BootOrder: order})
 	}
 }
 
@@ -21,4 +36,20 @@ func (r *rewrite) warnROM(chosen []nic) {
 // name to QEMU, which then loads none.
 func romOff(rom *libvirtxml.DomainROM) bool {
 	return rom != nil && (rom.Bar == "off" || rom.Enabled == "no" || rom.File != nil && *rom.File == "")
+}
+
+// warnFirmwareClient warns where the firmware does not run the option ROM of QEMU, which
+// has code for x86 only, and so asks by itself.
+func (r *rewrite) warnFirmwareClient(chosen []nic) {
+	sends, known := map[string]string{
+		// NetworkPkg/UefiPxeBcDxe of edk2.
+		"aarch64": "vendor class PXEClient:Arch:00011 and architecture 11",
+		// lib/libnet/dhcp.c of SLOF, and of QEMU's pc-bios/s390-ccw.
+		"ppc64": "no vendor class and no architecture", "ppc64le": "no vendor class and no architecture",
+		"s390x": "no vendor class and architecture 31",
+	}[r.os.Type.Arch]
+	ownROM := func(n nic) bool { return n.ROM != nil && n.ROM.File != nil && *n.ROM.File != "" }
+	if known && slices.ContainsFunc(chosen, func(n nic) bool { return !ownROM(n) }) {
+		r.warned(Warning{Kind: WarningFirmwareClient, Arch: r.os.Type.Arch, Reason: sends})
+	}
 }

@@ -30,7 +30,7 @@ func TestRevertAll(t *testing.T) {
 			Libvirt: conn,
 			Decide:  func(s libvirt.State) decide.Decision { return decide.Enforce(rewriter, s, false) },
 		}
-		revert := reconcile.Syncer{Libvirt: conn, Decide: decide.Revert}
+		revert := reconcile.Syncer{Libvirt: conn, Decide: func(s libvirt.State) decide.Decision { return decide.Revert(domainxml.Rewriter{}, s) }}
 
 		docs, accepted, reordered, rewritten, compared := corpus.Documents(t), 0, 0, 0, 0
 		for _, doc := range docs {

@@ -187,8 +187,7 @@ func (o callObserver) taken(m rpc.Message) {
 // it may have a filter, a boot order, or one in its domain that it does not say.
 func needsDomain(c rpc.XMLCall) bool {
 	has := func(s string) bool { return bytes.Contains(c.XML, []byte(s)) }
-	return has("filterref") || has("<boot") ||
-		c.Proc == rpc.ProcDomainUpdateDeviceFlags && (has("<disk") || has("<interface"))
+	return has("<interface") || has("<boot") || c.Proc == rpc.ProcDomainUpdateDeviceFlags && has("<disk")
 }
 
 // lookUpDomain asks for the domain that a device is for: for its definition where

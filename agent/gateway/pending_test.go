@@ -242,7 +242,7 @@ func TestNeedsDomain(t *testing.T) {
 		"a disk that may have one":         {rpc.ProcDomainUpdateDeviceFlags, "<disk/>", true},
 		"an interface that may have one":   {rpc.ProcDomainUpdateDeviceFlags, "<interface/>", true},
 		"graphics, which cannot be booted": {rpc.ProcDomainUpdateDeviceFlags, "<graphics/>", false},
-		"a new interface without a filter": {rpc.ProcDomainAttachDevice, "<interface/>", false},
+		"one that may have been detached":  {rpc.ProcDomainAttachDevice, "<interface/>", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			call := rpc.XMLCall{Message: rpc.Message{Header: rpc.Header{Proc: c.proc}}, XML: []byte(c.xml)}
@@ -257,7 +257,8 @@ func TestNeedsDomain(t *testing.T) {
 // and nothing is kept of one that loses no filter.
 func TestUpdateDeviceOrder(t *testing.T) {
 	const domain = `<domain type='kvm'><name>a</name><metadata>` +
-		`<netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0"><netboot:order type="disk" number="1" name="vda" value="1"/></netboot:domain>` +
+		`<netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0"><netboot:order device="disk" name="vda" position="1">` +
+		`<netboot:was><boot order='1'/></netboot:was><netboot:wrote><boot order='2'/></netboot:wrote></netboot:order></netboot:domain>` +
 		`</metadata><os><type>hvm</type></os><devices><disk><target dev='vda'/><boot order='2'/></disk></devices></domain>`
 	const config = 2 // VIR_DOMAIN_AFFECT_CONFIG, VIR_DOMAIN_XML_INACTIVE
 	client, libvirt := newLab(t).connect(t)

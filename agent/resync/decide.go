@@ -49,6 +49,9 @@ func dnsmasqRules([]byte) []domainxml.Rule {
 // boot from the network.
 func ruleFor(kind config.FileKind, p domainxml.Policy) domainxml.Rule {
 	for _, r := range p.Rules {
+		if r.Boot == domainxml.BootNetworkIfMissing {
+			r.Boot = domainxml.BootNetworkFirst // no template has the network in it
+		}
 		switch {
 		case kind == config.KindDnsmasq && r.Boot == domainxml.BootNetworkFirst:
 			return r

@@ -19,7 +19,8 @@ func newApply() *cobra.Command {
 		Long: `Apply the rules to each DOMAIN, a name or a UUID, at once, and take away the
 mark of virt-netboot revert. Filters come off a running guest at once; its boot
 order waits for its next start, and the output says so. No guest is started or
-stopped.
+stopped. A boot order that a client has set in a domain which the rules had
+changed before goes, too.
 
 The agent does the same by itself for domains without the mark. With mode:
 observe only the mark is taken away.

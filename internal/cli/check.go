@@ -75,8 +75,8 @@ func describeRule(r domainxml.Rule) string {
 	if c := conditions(r.Match); len(c) > 0 {
 		where = strings.Join(c, " and ")
 	}
-	return fmt.Sprintf("%s: boot %s, filterref %s, kernel %s, ipxe_kernel %t, unprepared %s",
-		where, describeBoot(r), filterref, r.Kernel, r.IPXEKernel, r.Unprepared)
+	return fmt.Sprintf("%s: boot %s, filterref %s, kernel %s, ipxe_kernel %t, rng %s, unprepared %s",
+		where, describeBoot(r), filterref, r.Kernel, r.IPXEKernel, r.RNG, r.Unprepared)
 }
 
 // describeBoot is a rule's boot with its boot_nic and only_if.

@@ -91,6 +91,9 @@ type syncCommand struct {
 	none string
 	// all says that no domain was named: one that disappears is not an error.
 	all bool
+	// incomplete reports whether a warning says that a domain is not as it was asked
+	// for. It may be nil.
+	incomplete func(domainxml.Warning) bool
 	// then returns more text about a domain. It may be nil.
 	then func(decide.Decision) string
 }
@@ -112,8 +115,8 @@ func (s syncCommand) run(ctx context.Context, conn *libvirt.Conn, domains []stri
 	failed := 0
 	for _, name := range domains {
 		text, err := s.one(ctx, conn, name)
-		if err == nil {
-			err = write(stdout, []byte(text))
+		if text != "" {
+			err = errors.Join(write(stdout, []byte(text)), err)
 		} else if s.all && libvirt.IsNotFound(err) {
 			continue
 		}
@@ -147,11 +150,23 @@ func (s syncCommand) one(ctx context.Context, conn *libvirt.Conn, name string) (
 	case d.Facts.Unreadable != nil:
 		return "", fmt.Errorf("its document cannot be read: %w", d.Facts.Unreadable)
 	}
-	return s.describe(d, done), nil
+	for _, before := range done {
+		for _, w := range before.Facts.Warnings {
+			known := func(other domainxml.Warning) bool { return other.String() == w.String() }
+			if !slices.ContainsFunc(d.Facts.Warnings, known) {
+				d.Facts.Warnings = append(d.Facts.Warnings, w)
+			}
+		}
+	}
+	text := s.describe(d, done)
+	if s.incomplete != nil && slices.ContainsFunc(d.Facts.Warnings, s.incomplete) {
+		return text, errors.New("not all of it is as it was; see its warnings")
+	}
+	return text, nil
 }
 
 func (s syncCommand) describe(last decide.Decision, done []decide.Decision) string {
-	if len(done) == 0 {
+	if len(done) == 0 && (s.incomplete == nil || !slices.ContainsFunc(last.Facts.Warnings, s.incomplete)) {
 		return line("%s: %s", last.Name, s.none)
 	}
 	var b strings.Builder

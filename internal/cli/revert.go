@@ -5,7 +5,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/virt-netboot/virt-netboot/agent/libvirt"
+	"github.com/virt-netboot/virt-netboot/agent/nwfilter"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
+	"github.com/virt-netboot/virt-netboot/domainxml"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 )
 
@@ -21,7 +24,8 @@ start. No guest is started or stopped.
 
 The undo record in the domain's own <metadata> has what was taken. The domain is
 marked there: the agent and the hook leave it alone until virt-netboot apply.
-What another program has set since stays, and the output says so.
+What another program has set since stays, and the output says so. So does a filter
+that libvirt does not have any more, as the guest could not start with it.
 
 With --files, the stock files come back that the agent has patched. A marker
 beside each has the agent leave it alone until virt-netboot apply --files.
@@ -33,7 +37,8 @@ This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 
 Exit status:
   0  every domain and file is as it was before
-  1  a domain is unknown, libvirt refused, or a file failed; the rest is done
+  1  a domain is unknown or has lost its undo record, a filter cannot come back,
+     libvirt refused, or a file failed; the rest is done
   2  libvirt cannot be reached, or the configuration cannot be read`,
 		Example: `  virt-netboot revert instance-00000001
   virt-netboot revert --all --files`,
@@ -67,5 +72,21 @@ func revertDomains(cmd *cobra.Command, c config.Config, domains []string) error 
 		return err
 	}
 	defer conn.Close()
-	return syncCommand{decide: decide.Revert, none: "left alone already"}.command(cmd, conn, domains)
+	r := domainxml.Rewriter{NWFilter: func(name string) domainxml.NWFilter {
+		filter, err := nwfilter.Inspect(cmd.Context(), conn, name)
+		if err != nil {
+			return domainxml.NWFilter{} // put back as it was
+		}
+		return filter
+	}}
+	return syncCommand{
+		decide:     func(s libvirt.State) decide.Decision { return decide.Revert(r, s) },
+		none:       "left alone already",
+		incomplete: notPutBack,
+	}.command(cmd, conn, domains)
+}
+
+// notPutBack reports whether a revert leaves something that its operator has to do.
+func notPutBack(w domainxml.Warning) bool {
+	return w.Kind == domainxml.WarningFilterLeft || w.Kind == domainxml.WarningNoRecord
 }

@@ -40,6 +40,7 @@ rules:
     filterref: replace:no-mac-spoofing
     kernel: drop
     ipxe_kernel: false
+    rng: add
     unprepared: deny
 files:
   - {path: /a, kind: dnsmasq}
@@ -74,6 +75,7 @@ func TestParseEveryKey(t *testing.T) {
 			Filterref:  domainxml.Filterref{Action: domainxml.FilterrefReplace, Filter: "no-mac-spoofing"},
 			Kernel:     domainxml.KernelDrop,
 			IPXEKernel: false,
+			RNG:        domainxml.RNGAdd,
 			Unprepared: domainxml.UnpreparedDeny,
 		}},
 		Files:   []File{{Path: "/a", Kind: KindDnsmasq}},
@@ -340,7 +342,10 @@ func TestParseBootNIC(t *testing.T) {
 		{"all", domainxml.BootNIC{All: true}, ""},
 		{`{bridge: "br2*"}`, domainxml.BootNIC{Bridge: "br2*"}, ""},
 		{`{mac: "fa:16:*"}`, domainxml.BootNIC{MAC: "fa:16:*"}, ""},
-		{"second", domainxml.BootNIC{}, `"second" is not one of first, all, {bridge: GLOB}, {mac: GLOB}`},
+		{`{network: "pxe-*"}`, domainxml.BootNIC{Network: "pxe-*"}, ""},
+		{`{dev: eth1}`, domainxml.BootNIC{Dev: "eth1"}, ""},
+		{`{hostdev: "0000:4b:00.*"}`, domainxml.BootNIC{Hostdev: "0000:4b:00.*"}, ""},
+		{"second", domainxml.BootNIC{}, `"second" is not one of first, all, {bridge: GLOB}, {network: GLOB}, {dev: GLOB}, {mac: GLOB}, {hostdev: GLOB}`},
 		{`{bridge: a, mac: b}`, domainxml.BootNIC{}, "must be one of first, all"},
 		{`{}`, domainxml.BootNIC{}, "must be one of first, all"},
 		{`{bridge: "["}`, domainxml.BootNIC{}, "is not a glob"},

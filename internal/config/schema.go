@@ -77,11 +77,12 @@ func (d *decoder) rule(n ast.Node, r *domainxml.Rule) {
 		{"filterref", d.unmarshal(&r.Filterref)},
 		{"kernel", d.unmarshal(&r.Kernel)},
 		{"ipxe_kernel", d.boolean(&r.IPXEKernel)},
+		{"rng", d.unmarshal(&r.RNG)},
 		{"unprepared", d.unmarshal(&r.Unprepared)},
 	})
 }
 
-// bootNIC takes a string, or a mapping with a glob for the bridge or the address.
+// bootNIC takes a string, or a mapping with one glob.
 func (d *decoder) bootNIC(b *domainxml.BootNIC) func(ast.Node) {
 	return func(n ast.Node) {
 		if _, scalar := n.(ast.ScalarNode); scalar {
@@ -90,10 +91,13 @@ func (d *decoder) bootNIC(b *domainxml.BootNIC) func(ast.Node) {
 		}
 		seen := d.mapping(n, []field{
 			{"bridge", d.checked(&b.Bridge, checkGlob)},
+			{"network", d.checked(&b.Network, checkGlob)},
+			{"dev", d.checked(&b.Dev, checkGlob)},
 			{"mac", d.checked(&b.MAC, checkGlob)},
+			{"hostdev", d.checked(&b.Hostdev, checkGlob)},
 		})
 		if seen != nil && len(seen) != 1 {
-			d.fail(n, "must be one of first, all, {bridge: GLOB}, {mac: GLOB}")
+			d.fail(n, "must be one of %s", domainxml.BootNICValues)
 		}
 	}
 }

@@ -148,16 +148,18 @@ func (d *decider) enforce(r domainxml.Rewriter, reverted bool) Decision {
 }
 
 // Revert decides as `virt-netboot revert` does: what the undo record has is put back,
-// and the domain is marked.
-func Revert(s domain.State) Decision {
+// and the domain is marked. Of r only NWFilter counts.
+func Revert(r domainxml.Rewriter, s domain.State) Decision {
 	d := newDecider(s)
 	if d.canDefine() {
-		d.define(d.definition.Revert(true, domainxml.Inactive))
+		d.define(r.Revert(d.definition, true, domainxml.Inactive))
 	}
 	if d.canUpdate() {
-		d.update(d.live.Revert(true, domainxml.Running))
+		d.update(r.Revert(d.live, true, domainxml.Running))
 	}
+	left := d.Facts.Warnings
 	d.noRule()
+	d.Facts.Warnings = left
 	return d.decision()
 }
 

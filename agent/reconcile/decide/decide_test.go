@@ -35,6 +35,11 @@ func state(inactive, live []byte) domain.State {
 	}
 }
 
+// record is the undo record of the domain with an item.
+func record(item string) string {
+	return `<metadata><netboot:domain xmlns:netboot="urn:virt-netboot:domain:1.0" ` + uuid + `>` + item + `</netboot:domain></metadata>`
+}
+
 // summary is a decision as the tables below write it.
 type summary struct {
 	Define, Update, Record, Pending, Warnings []string
@@ -147,6 +152,10 @@ func TestEnforce(t *testing.T) {
 			state: state(doc(strings.Replace(mark, "reverted", `uuid="7e1b2a3c-0000-4000-8000-000000000099" reverted`, 1), disk, ""), nil),
 			want:  summary{Boots: "disk", Rule: "default", Define: []string{bootChange}},
 		},
+		"a boot order that a client has set since": {
+			state: state(doc(record(bootItem), disk, ""), nil),
+			want:  summary{Boots: "disk", Rule: "default", Warnings: []string{"client-boot-order"}},
+		},
 		"unreadable": {
 			state: state([]byte("<domain"), nil),
 			want:  summary{Unreadable: true},
@@ -210,7 +219,7 @@ func TestRevertAndApply(t *testing.T) {
 	record = strings.Replace(record, " ", ` xmlns:netboot="urn:virt-netboot:domain:1.0" `, 1)
 	rewritten := state(first.Define, doc("<metadata>"+record+"</metadata>", disk, ""))
 
-	back := Revert(rewritten)
+	back := Revert(domainxml.Rewriter{}, rewritten)
 	want := summary{
 		Define: []string{
 			"marked as reverted: no rule applies until it is applied again",
@@ -248,4 +257,21 @@ func texts(changes []domainxml.Change) []string {
 		}
 	}
 	return s
+}
+
+// TestApplyClientsBoot: apply puts the rule's boot order over one that a client has set.
+func TestApplyClientsBoot(t *testing.T) {
+	r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
+	chosen := state(doc(record(bootItem), disk, ""), nil)
+	first := Apply(r, chosen)
+	want := summary{Boots: "disk", Rule: "default", Define: []string{bootChange}}
+	if diff := cmp.Diff(want, summarise(first)); diff != "" {
+		t.Errorf("apply (-want +got):\n%s", diff)
+	}
+	if again := Apply(r, state(first.Define, nil)); !again.InSync() {
+		t.Errorf("a second apply: %v", again.Changes)
+	}
+	if next := Enforce(r, state(first.Define, nil), false); !next.InSync() {
+		t.Errorf("after it: %v", next.Changes)
+	}
 }

@@ -63,6 +63,6 @@ func untilInstalled(r domainxml.Rewriter, live *domainxml.Document) bool {
 		return false
 	}
 	rule := r.Policy.For(live.Domain())
-	return rule != nil && rule.Boot == domainxml.BootNetworkFirst && rule.OnlyIf == domainxml.OnlyIfBlankDisk &&
+	return rule != nil && rule.Boot != domainxml.BootKeep && rule.OnlyIf == domainxml.OnlyIfBlankDisk &&
 		live.NetworkFirstByRule()
 }
