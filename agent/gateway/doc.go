@@ -31,7 +31,8 @@
 //     from libvirt's answer, a refusal too.
 //   - own.go makes the gateway's own calls to libvirt, on the client's connection.
 //   - undo.go saves what a device loses, so that virt-netboot revert can put it back.
-//   - report.go logs what became of a call, and metrics.go counts it.
+//   - report.go logs what became of a call, within each user's limit (loglimit.go), and
+//     metrics.go counts it.
 //   - rpc is libvirt's protocol: rpc/frame.go finds the frames and checks their length,
 //     rpc/call.go splices another document into a call.
 //

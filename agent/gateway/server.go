@@ -55,6 +55,7 @@ type Server struct {
 	idle       *idlePoller
 	clients    sync.WaitGroup
 	held       budget
+	logLimits  logLimits
 	originals  sync.Map // the domains of calls that were sent as written, each with a latest one
 	checks     sync.Map // the addresses that Check connects from
 }
@@ -158,10 +159,10 @@ func (s *Server) serve(ctx context.Context, fd int) {
 	p, err := peerOf(fd)
 	if err != nil {
 		unix.Close(fd)
-		s.reject(s.Log.WithFields(nil), rejectIdentity, err)
+		s.reject(clientLog{entry: s.Log.WithFields(nil), limit: s.logLimits.of(noUser, s.Log)}, rejectIdentity, err)
 		return
 	}
-	log := s.Log.WithFields(clientFields(p))
+	log := s.clientLog(p)
 	client, err := newSocket(fd)
 	if err != nil {
 		unix.Close(fd)
@@ -183,7 +184,7 @@ func (s *Server) serve(ctx context.Context, fd int) {
 	}
 }
 
-func (s *Server) reject(log *logrus.Entry, reason string, err error) {
+func (s *Server) reject(log clientLog, reason string, err error) {
 	s.Metrics.rejected.WithLabelValues(reason).Inc()
 	log.WithField("REASON", reason).Errorf("closing a client's connection: %v", err)
 }
