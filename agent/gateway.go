@@ -19,6 +19,7 @@ func (a *Agent) newGateway(c config.Config) *gateway.Server {
 			r.Reverted, r.Once = a.domains.Reverted, a.domains.Once
 			return r
 		},
+		ReadDisk:       a.storage.disks.ReadContext,
 		RefusalIsFinal: func() bool { return a.config.Current().Gateway.OnRefusal == config.RefusalError },
 		Log:            a.log,
 		Metrics:        gateway.NewMetrics(a.registry),

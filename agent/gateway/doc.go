@@ -28,7 +28,8 @@
 //   - flow.go is one direction of it: it moves the bytes between two sockets (socket.go)
 //     and takes out the frames that are to be looked into.
 //   - pending.go is the life of a call with XML: when it is rewritten, and what follows
-//     from libvirt's answer, a refusal too.
+//     from libvirt's answer, a refusal too. hangup.go ends the rewriting when the client
+//     leaves.
 //   - own.go makes the gateway's own calls to libvirt, on the client's connection.
 //   - undo.go saves what a device loses, so that virt-netboot revert can put it back.
 //   - report.go logs what became of a call, within each user's limit (loglimit.go), and

@@ -30,6 +30,9 @@ type Server struct {
 	// Rewriter returns the policy in force. It is asked for each call, so that a
 	// reload takes effect on open connections.
 	Rewriter func() domainxml.Rewriter
+	// ReadDisk is as in the Rewriter, which it then replaces there. Its context is done
+	// when the client has hung up. It may be nil.
+	ReadDisk func(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, error)
 	// RefusalIsFinal reports whether the client gets libvirt's refusal of a rewritten
 	// call; otherwise it gets libvirt's answer to the call as it wrote it. It is asked
 	// for each of them. nil means otherwise.

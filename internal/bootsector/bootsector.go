@@ -35,7 +35,12 @@ func New() *Reader { return &Reader{bounded.New(Timeout)} }
 // It reads regular files and block devices only, and never waits longer than
 // Timeout.
 func (r *Reader) Read(disk domainxml.DiskSource, n int) ([]byte, error) {
-	head, err := r.reads.Do(fmt.Sprintf("%q %q %d", disk.Path, disk.Format, n), func(ctx context.Context) ([]byte, error) {
+	return r.ReadContext(context.Background(), disk, n)
+}
+
+// ReadContext does what Read does until the context is done. qemu-img ends then.
+func (r *Reader) ReadContext(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, error) {
+	head, err := r.reads.Do(ctx, fmt.Sprintf("%q %q %d", disk.Path, disk.Format, n), func(ctx context.Context) ([]byte, error) {
 		return read(ctx, disk, n)
 	})
 	if err != nil {
