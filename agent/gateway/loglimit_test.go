@@ -46,19 +46,21 @@ func TestLogLimit(t *testing.T) {
 
 // TestLogLimitCountsTexts: a few long lines are as much as many short ones.
 func TestLogLimitCountsTexts(t *testing.T) {
-	log, entries := test.NewNullLogger()
-	s := &Server{Log: log}
-	long := strings.Repeat("ä", logText)
-	for range 1000 {
-		s.clientLog(peer{}).WithFields(logrus.Fields{"CHANGE": long}).WithField("DIFF", long).Infof("%s", long)
-	}
-	size := 0
-	for _, e := range entries.AllEntries() {
-		size += len(e.Message) + len(e.Data["CHANGE"].(string)) + len(e.Data["DIFF"].(string))
-	}
-	if size < logBurst/2 || size > logBurst {
-		t.Errorf("%d bytes are logged, want at most %d", size, logBurst)
-	}
+	synctest.Test(t, func(t *testing.T) { // time stands still
+		log, entries := test.NewNullLogger()
+		s := &Server{Log: log}
+		long := strings.Repeat("ä", logText)
+		for range 1000 {
+			s.clientLog(peer{}).WithFields(logrus.Fields{"CHANGE": long}).WithField("DIFF", long).Infof("%s", long)
+		}
+		size := 0
+		for _, e := range entries.AllEntries() {
+			size += len(e.Message) + len(e.Data["CHANGE"].(string)) + len(e.Data["DIFF"].(string))
+		}
+		if size < logBurst/2 || size > logBurst {
+			t.Errorf("%d bytes are logged, want at most %d", size, logBurst)
+		}
+	})
 }
 
 // TestLogLimitsAreForgotten: the limits of users whose clients log no more go.
