@@ -28,6 +28,7 @@ require (
 	golang.org/x/net v0.61.0
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
+	golang.org/x/time v0.12.0
 	golang.org/x/tools v0.52.0
 	libvirt.org/go/libvirtxml v1.11010.0
 	mvdan.cc/sh/v3 v3.14.1

@@ -20,6 +20,7 @@ func (a *Agent) newGateway(c config.Config) *gateway.Server {
 			return r
 		},
 		Sync:           a.domains.Sync,
+		ReadDisk:       a.storage.disks.ReadContext,
 		RefusalIsFinal: func() bool { return a.config.Current().Gateway.OnRefusal == config.RefusalError },
 		Log:            a.log,
 		Metrics:        gateway.NewMetrics(a.registry),

@@ -56,6 +56,31 @@ func many() map[string]func(n int) string {
 		"kernels": func(n int) string {
 			return "<domain type='kvm'><name>a</name><os><type>hvm</type>" + strings.Repeat("<kernel>/k</kernel><cmdline>c</cmdline>", n) + "</os></domain>"
 		},
+		"ordered interfaces and disks": func(n int) string {
+			return domain(numbered(n, "<disk><target dev='vd%d'/><boot order='%[1]d'/></disk><interface><mac address='%[1]d'/><boot order='1%[1]d'/></interface>"))
+		},
+		"children of metadata": func(n int) string {
+			return "<domain type='kvm'><name>a</name><metadata>" + numbered(n, "<x:a xmlns:x='urn:%d'/>") + "</metadata><os><type>hvm</type></os><devices><interface/></devices></domain>"
+		},
+		"entries of an undo record of the client's": func(n int) string {
+			const entry = "<r:filterref device='interface' name='%d' position='%[1]d'><r:was><filterref filter='a'/></r:was><r:wrote/></r:filterref>"
+			return "<domain type='kvm'><name>a</name><metadata><r:domain xmlns:r='urn:virt-netboot:domain:1.0'>" + numbered(n, entry) + "</r:domain></metadata>" +
+				"<os><type>hvm</type></os><devices>" + numbered(n, "<interface><mac address='%d'/></interface>") + "</devices></domain>"
+		},
+		"undo records of the client's": func(n int) string {
+			return "<domain type='kvm'><name>a</name><metadata>" + strings.Repeat("<r:domain xmlns:r='urn:virt-netboot:domain:1.0'><r:filterref device='interface' name='1' position='1'><r:was/><r:wrote/></r:filterref></r:domain>", n) +
+				"</metadata><os><type>hvm</type></os><devices>" + numbered(n, "<interface><mac address='%d'/></interface>") + "</devices></domain>"
+		},
+		"elements 200 deep": func(n int) string {
+			deep := strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200)
+			return "<domain type='kvm'><name>a</name><metadata>" + strings.Repeat(deep, n/200) + "</metadata><os><type>hvm</type></os><devices><interface/></devices></domain>"
+		},
+		"characters of a name": func(n int) string {
+			return "<domain type='kvm'><name>" + strings.Repeat("x", n) + "</name><os><type>hvm</type></os><devices><interface/></devices></domain>"
+		},
+		"character references": func(n int) string {
+			return "<domain type='kvm'><name>" + strings.Repeat("&#120;", n) + "</name><os><type>hvm</type></os><devices><interface/></devices></domain>"
+		},
 		"comments": func(n int) string {
 			return "<domain type='kvm'><name>" + strings.Repeat("<!-- -->", n) + "</name></domain>"
 		},

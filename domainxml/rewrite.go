@@ -47,7 +47,7 @@ func (r Rewriter) Rewrite(d *Document, state State) (res Result, err error) {
 	if len(w.changes) > 0 {
 		w.writeRecord()
 	}
-	return w.result(), nil
+	return readableAgain(d.Bytes(), w.result())
 }
 
 // Device applies the policy to the document of one device, as attach-device and
@@ -76,6 +76,15 @@ func (r Rewriter) Device(device, domain []byte) (res Result, err error) {
 		w.editDeviceOrder(owner)
 	}
 	return w.result(), nil
+}
+
+// readableAgain refuses a rewrite that has grown too large to be read: it could not be
+// reverted.
+func readableAgain(doc []byte, res Result) (Result, error) {
+	if err := xmltree.CheckSize(res.Output); err != nil {
+		return Result{Output: doc}, fmt.Errorf("rewritten: %w", err)
+	}
+	return res, nil
 }
 
 // unchangedOnPanic turns a panic in a rule into an error, as for an unreadable document:

@@ -256,7 +256,7 @@ func TestUnreadable(t *testing.T) {
 		{"control character", "<domain>\x01</domain>", "line 1, column 9: a character that XML does not allow"},
 		{"comment", "<domain><!-- a -- b --></domain>", "line 1, column 16: -- inside a comment"},
 		{"two os", "<domain>\n<os/>\n<os/></domain>", "line 3, column 1: a second <os>"},
-		{"large", "<domain>" + strings.Repeat("<a b=''/>", 100_000) + "</domain>", "line 1, column 900006: more than 200000 elements and attributes"},
+		{"large", "<domain>" + strings.Repeat("<a b=''/>", 50_000) + "</domain>", "line 1, column 450006: more than 100000 elements and attributes"},
 		{"deep", strings.Repeat("<a>", 257), "line 1, column 769: elements nested more than 256 deep"},
 	}
 	for _, test := range tests {
@@ -271,5 +271,31 @@ func TestUnreadable(t *testing.T) {
 				t.Errorf("output %q, want the document unchanged", res.Output)
 			}
 		})
+	}
+}
+
+// TestTooLargeToRevert: a document whose undo record would make it too large to be read
+// again stays as it is.
+func TestTooLargeToRevert(t *testing.T) {
+	r := domainxml.Rewriter{Policy: domainxml.DefaultPolicy()}
+	for _, disks := range []int{2_000, 15_000} {
+		doc := many()["ordered disks"](disks)
+		res, err := r.Domain([]byte(doc), domainxml.Inactive)
+		if err != nil {
+			if string(res.Output) != doc || !strings.Contains(err.Error(), "rewritten: line 1") {
+				t.Errorf("%d disks: %v", disks, err)
+			}
+			continue
+		}
+		d, err := domainxml.Parse(res.Output)
+		if err != nil {
+			t.Fatalf("%d disks: %v", disks, err)
+		}
+		if back, err := d.Revert(true, domainxml.Inactive); err != nil || !back.Changed() {
+			t.Errorf("%d disks: the revert: %v", disks, err)
+		}
+	}
+	if _, err := r.Domain([]byte(many()["ordered disks"](2_000)), domainxml.Inactive); err != nil {
+		t.Error(err)
 	}
 }

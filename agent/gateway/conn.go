@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
 	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
@@ -17,7 +16,7 @@ import (
 // directions, so nothing in it is shared.
 type conn struct {
 	srv *Server
-	log *logrus.Entry
+	log clientLog
 	uid uint32 // the client's
 
 	client, libvirt *socket
@@ -53,7 +52,7 @@ type conn struct {
 	waits     uint // on a thread of its own
 }
 
-func newConn(s *Server, log *logrus.Entry, uid uint32, client, libvirt *socket) *conn {
+func newConn(s *Server, log clientLog, uid uint32, client, libvirt *socket) *conn {
 	c := &conn{
 		srv: s, log: log, uid: uid, client: client, libvirt: libvirt,
 		pending:  map[callKey]*pendingCall{},
@@ -162,7 +161,7 @@ func (c *conn) lost() {
 		return
 	}
 	c.encrypted = true
-	c.log.Warn("the client encrypts with SASL: its domains pass unchanged; unix sockets need no SASL (auth_unix_rw in libvirtd.conf)")
+	c.log.Warnf("the client encrypts with SASL: its domains pass unchanged; unix sockets need no SASL (auth_unix_rw in libvirtd.conf)")
 }
 
 func (c *conn) close() {

@@ -28,7 +28,7 @@ func FuzzConn(f *testing.F) {
 		client, clientEnd := socketPair(t)
 		libvirt, libvirtEnd := socketPair(t)
 		done := make(chan error, 1)
-		go func() { done <- newConn(srv, logrus.NewEntry(srv.Log), 0, clientEnd, libvirtEnd).run(t.Context()) }()
+		go func() { done <- newConn(srv, srv.clientLog(peer{}), 0, clientEnd, libvirtEnd).run(t.Context()) }()
 		var writer sync.WaitGroup
 		writer.Go(func() {
 			defer client.endWriting()

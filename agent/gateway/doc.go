@@ -28,12 +28,14 @@
 //   - flow.go is one direction of it: it moves the bytes between two sockets (socket.go)
 //     and takes out the frames that are to be looked into.
 //   - pending.go is the life of a call with XML: when it is rewritten, and what follows
-//     from libvirt's answer, a refusal too.
+//     from libvirt's answer, a refusal too. hangup.go ends the rewriting when the client
+//     leaves.
 //   - own.go makes the gateway's own calls to libvirt, on the client's connection.
 //   - sync.go has a domain brought in sync before the client knows that its devices have
 //     changed.
 //   - undo.go saves what a device loses, so that virt-netboot revert can put it back.
-//   - report.go logs what became of a call, and metrics.go counts it.
+//   - report.go logs what became of a call, within each user's limit (loglimit.go), and
+//     metrics.go counts it.
 //   - rpc is libvirt's protocol: rpc/frame.go finds the frames and checks their length,
 //     rpc/call.go splices another document into a call.
 //

@@ -173,7 +173,7 @@ func (o callObserver) taken(m rpc.Message) {
 	case err != nil:
 		o.sendUnreadable(call, err)
 	case m.Proc.CarriesDomain():
-		res, err := o.srv.Rewriter().Domain(call.XML, domainxml.Inactive)
+		res, err := o.rewriter().Domain(call.XML, domainxml.Inactive)
 		o.send(call, res, err)
 	case !needsDomain(call):
 		o.count(m.Proc, resultUnchanged)
@@ -203,7 +203,7 @@ func (c *conn) domainFound(p *pendingCall, domain []byte, err error) {
 		c.sendUnreadable(p.call, fmt.Errorf("asking libvirt for the domain of the device: %w", err))
 		return
 	}
-	res, err := c.srv.Rewriter().Device(p.call.XML, domain)
+	res, err := c.rewriter().Device(p.call.XML, domain)
 	c.send(p.call, res, err)
 }
 

@@ -30,6 +30,9 @@ type Server struct {
 	// Rewriter returns the policy in force. It is asked for each call, so that a
 	// reload takes effect on open connections.
 	Rewriter func() domainxml.Rewriter
+	// ReadDisk is as in the Rewriter, which it then replaces there. Its context is done
+	// when the client has hung up. It may be nil.
+	ReadDisk func(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, error)
 	// RefusalIsFinal reports whether the client gets libvirt's refusal of a rewritten
 	// call; otherwise it gets libvirt's answer to the call as it wrote it. It is asked
 	// for each of them. nil means otherwise.
@@ -59,6 +62,7 @@ type Server struct {
 	idle       *idlePoller
 	clients    sync.WaitGroup
 	held       budget
+	logLimits  logLimits
 	originals  sync.Map // the domains of calls that were sent as written, each with a latest one
 	checks     sync.Map // the addresses that Check connects from
 }
@@ -162,10 +166,10 @@ func (s *Server) serve(ctx context.Context, fd int) {
 	p, err := peerOf(fd)
 	if err != nil {
 		unix.Close(fd)
-		s.reject(s.Log.WithFields(nil), rejectIdentity, err)
+		s.reject(clientLog{entry: s.Log.WithFields(nil), limit: s.logLimits.of(noUser, s.Log)}, rejectIdentity, err)
 		return
 	}
-	log := s.Log.WithFields(clientFields(p))
+	log := s.clientLog(p)
 	client, err := newSocket(fd)
 	if err != nil {
 		unix.Close(fd)
@@ -187,7 +191,7 @@ func (s *Server) serve(ctx context.Context, fd int) {
 	}
 }
 
-func (s *Server) reject(log *logrus.Entry, reason string, err error) {
+func (s *Server) reject(log clientLog, reason string, err error) {
 	s.Metrics.rejected.WithLabelValues(reason).Inc()
 	log.WithField("REASON", reason).Errorf("closing a client's connection: %v", err)
 }

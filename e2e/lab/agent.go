@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -37,6 +38,24 @@ func (l *Lab) InstallHookScript(program []byte) error {
 		return fmt.Errorf("installing the hook: %w", err)
 	}
 	return os.Rename(HookPath+".new", HookPath)
+}
+
+// InstallPackagedHook installs the packages' hook, with another program than theirs for
+// it to run.
+func (l *Lab) InstallPackagedHook(program string) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	script, err := os.ReadFile(filepath.Join(root, "packaging", "qemu-hook"))
+	if err != nil {
+		return fmt.Errorf("installing the hook: %w", err)
+	}
+	packaged := []byte("program=/usr/libexec/virt-netboot/qemu-hook\n")
+	if !bytes.Contains(script, packaged) {
+		return fmt.Errorf("installing the hook: packaging/qemu-hook has no line %s", packaged)
+	}
+	return l.InstallHookScript(bytes.Replace(script, packaged, []byte("program="+program+"\n"), 1))
 }
 
 // WriteConfig writes virt-netboot's configuration.

@@ -1,5 +1,5 @@
 // Package bootsector reads the first sectors of a guest's disk, as the guest sees
-// them, with QEMU's own qemu-img:
+// them, a qcow2 disk with QEMU's own qemu-img:
 //
 //	sectors := bootsector.New()
 //	head, err := sectors.Read(domainxml.DiskSource{Path: path, Format: "qcow2"}, 512)
@@ -7,14 +7,15 @@
 // The format of a disk is the one that the domain's document names, and that of a
 // backing file the one that the file on top of it names. It is never guessed from the
 // content: a guest could then write a header that leads to any file of the host.
+//
+// Every file is opened here, with the rights of the user that owns the disk, and qemu-img
+// gets descriptors and no path of a disk's.
 package bootsector
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"io"
 	"time"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
@@ -34,7 +35,12 @@ func New() *Reader { return &Reader{bounded.New(Timeout)} }
 // It reads regular files and block devices only, and never waits longer than
 // Timeout.
 func (r *Reader) Read(disk domainxml.DiskSource, n int) ([]byte, error) {
-	head, err := r.reads.Do(fmt.Sprintf("%q %q %d", disk.Path, disk.Format, n), func(ctx context.Context) ([]byte, error) {
+	return r.ReadContext(context.Background(), disk, n)
+}
+
+// ReadContext does what Read does until the context is done. qemu-img ends then.
+func (r *Reader) ReadContext(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, error) {
+	head, err := r.reads.Do(ctx, fmt.Sprintf("%q %q %d", disk.Path, disk.Format, n), func(ctx context.Context) ([]byte, error) {
 		return read(ctx, disk, n)
 	})
 	if err != nil {
@@ -44,25 +50,13 @@ func (r *Reader) Read(disk domainxml.DiskSource, n int) ([]byte, error) {
 }
 
 func read(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, error) {
-	if err := checkChain(ctx, disk); err != nil {
+	c, err := openChain(ctx, disk)
+	if err != nil {
 		return nil, err
 	}
-	return copyHead(ctx, disk, n)
-}
-
-// checkFile refuses files that would block or act when opened, such as a FIFO or a
-// terminal.
-func checkFile(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return err
+	defer c.close()
+	if top := c.layers[0]; top.format == raw {
+		return io.ReadAll(io.NewSectionReader(top.file, 0, int64(n)))
 	}
-	if mode := info.Mode(); !mode.IsRegular() && mode.Type() != fs.ModeDevice {
-		return errors.New("neither a regular file nor a block device")
-	}
-	return nil
+	return c.copyHead(ctx, n)
 }

@@ -2,6 +2,7 @@ package bootsector
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +73,7 @@ func TestRead(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	elsewhere := image("elsewhere.qcow2", "-o", "data_file="+filepath.Join(dir, "elsewhere.raw"))
 	onFIFO := image("on-fifo.qcow2", "-u", "-b", fifo, "-F", "raw")
 	// A guest's raw disk on which the guest has written a qcow2 header that names a
 	// file of the host: it is read as raw, so that file is not opened.
@@ -104,6 +106,7 @@ func TestRead(t *testing.T) {
 		{path: malicious, format: "raw"},
 		{path: unnamed, format: "qcow2", err: "has no format in the header"},
 		{path: remote, format: "qcow2", err: `"nbd://192.0.2.1/disk" is not a file of this machine`},
+		{path: elsewhere, format: "qcow2", err: "its content is in another file"},
 		{path: onFIFO, format: "qcow2", err: "neither a regular file nor a block device"},
 		{path: fifo, format: "raw", err: "neither a regular file nor a block device"},
 		{path: "/dev/null", format: "raw", err: "neither a regular file nor a block device"},
@@ -128,6 +131,61 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestOwner: a disk's owner has written a header that names a file of root's. It is read
+// with the owner's rights, and so is what is put in a path's place later.
+func TestOwner(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	dir := t.TempDir()
+	const owner = 12345
+	secret, open := file(t, dir, "secret.raw", "secret"), file(t, dir, "open.raw", "open")
+	secretImage := filepath.Join(dir, "secret.qcow2")
+	qemuImg(t, "convert", "-f", "raw", "-O", "qcow2", secret, secretImage)
+	for path, mode := range map[string]os.FileMode{filepath.Dir(dir): 0o755, dir: 0o755, open: 0o644, secret: 0o600, secretImage: 0o600} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ backing, format, head string }{
+		{secret, "raw", ""},
+		{secretImage, "qcow2", ""},
+		{open, "raw", "open"},
+	} {
+		disk := filepath.Join(dir, "disk.qcow2")
+		qemuImg(t, "create", "-q", "-f", "qcow2", "-b", c.backing, "-F", c.format, disk)
+		if err := errors.Join(os.Chmod(disk, 0o600), os.Chown(disk, owner, owner)); err != nil {
+			t.Fatal(err)
+		}
+		head, err := patient().Read(domainxml.DiskSource{Path: disk, Format: "qcow2"}, max(len(c.head), 4))
+		if c.head == "" && !errors.Is(err, os.ErrPermission) {
+			t.Errorf("%s behind the disk: %q, %v; want permission denied", c.backing, head, err)
+		}
+		if c.head != "" && (err != nil || string(head) != c.head) {
+			t.Errorf("%s behind the disk: %q, %v", c.backing, head, err)
+		}
+	}
+}
+
+// TestNoPath: the names of the files do not count any more once they are open.
+func TestNoPath(t *testing.T) {
+	dir := t.TempDir()
+	disk := filepath.Join(dir, "disk.qcow2")
+	file(t, dir, "base.raw", "base")
+	qemuImg(t, "create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", disk)
+	c, err := openChain(t.Context(), domainxml.DiskSource{Path: disk, Format: "qcow2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if head, err := c.copyHead(t.Context(), 4); err != nil || string(head) != "base" {
+		t.Errorf("%q, %v", head, err)
+	}
+}
+
 // patient is a reader for a machine that does a lot of other things.
 func patient() *Reader { return &Reader{bounded.New(time.Minute)} }
 
@@ -139,7 +197,7 @@ func TestHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	disk := domainxml.DiskSource{Path: file(t, dir, "disk", ""), Format: "raw"}
+	disk := domainxml.DiskSource{Path: file(t, dir, "disk", ""), Format: "qcow2"}
 	began := time.Now()
 	_, err := New().Read(disk, 512)
 	if err == nil || !strings.Contains(err.Error(), "no answer within 1s") {
@@ -158,12 +216,14 @@ func TestShared(t *testing.T) {
 		t.Skip("qemu-img is not installed")
 	}
 	dir := t.TempDir()
+	path := filepath.Join(dir, "disk")
+	qemuImg(t, "convert", "-f", "raw", "-O", "qcow2", file(t, dir, "content", "boot"), path)
 	script := "#!/bin/sh\necho x >>" + dir + "/calls\n" + "sleep 0.3\nexec " + real + " \"$@\"\n"
 	if err := os.WriteFile(filepath.Join(dir, "qemu-img"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	disk := domainxml.DiskSource{Path: file(t, dir, "disk", "boot"), Format: "raw"}
+	disk := domainxml.DiskSource{Path: path, Format: "qcow2"}
 	r := patient()
 	var group sync.WaitGroup
 	for range 10 {
@@ -174,7 +234,7 @@ func TestShared(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if calls, err := os.ReadFile(dir + "/calls"); err != nil || string(calls) != "x\n" {
+	if calls, err := os.ReadFile(dir + "/calls"); err != nil || string(calls) != "x\nx\n" { // info and dd
 		t.Errorf("qemu-img ran for %q, %v", calls, err)
 	}
 }

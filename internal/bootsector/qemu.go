@@ -15,64 +15,26 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
-// The formats that are read.
-const (
-	raw   = "raw"
-	qcow2 = "qcow2"
-)
-
-// maxChain is how many files a chain of backing files may have.
-const maxChain = 16
+// firstExtraFile is the descriptor of the first of exec.Cmd's ExtraFiles.
+const firstExtraFile = 3
 
 // image is what qemu-img info says of an image (ImageInfo in QEMU's
 // qapi/block-core.json).
 type image struct {
 	Backing       string `json:"backing-filename"`
-	FullBacking   string `json:"full-backing-filename"`
 	BackingFormat string `json:"backing-filename-format"`
-}
-
-// checkChain inspects a disk and the files that back it, one after the other, so that
-// QEMU opens no file of another machine and none whose format it would have to guess.
-func checkChain(ctx context.Context, disk domainxml.DiskSource) error {
-	for range maxChain {
-		if !strings.HasPrefix(disk.Path, "/") {
-			return fmt.Errorf("%q is not a file of this machine", disk.Path)
-		}
-		if err := checkFile(disk.Path); err != nil {
-			return err
-		}
-		switch disk.Format {
-		case raw:
-			return nil
-		case qcow2:
-		default:
-			return fmt.Errorf("format %s is neither raw nor qcow2", disk.Format)
-		}
-		info, err := inspect(ctx, disk.Path)
-		switch {
-		case err != nil:
-			return err
-		case info.Backing == "":
-			return nil
-		case info.BackingFormat == "":
-			return fmt.Errorf("its backing file %s has no format in the header (qemu-img rebase -u -F sets it)", info.Backing)
-		}
-		disk = domainxml.DiskSource{Path: info.FullBacking, Format: info.BackingFormat}
-		if disk.Path == "" {
-			disk.Path = info.Backing
-		}
-	}
-	return fmt.Errorf("more than %d files back one another", maxChain)
+	Specific      struct {
+		Data struct {
+			DataFile string `json:"data-file"`
+		} `json:"data"`
+	} `json:"format-specific"`
 }
 
 // inspect reads the header of a qcow2 file, and no file that backs it.
-func inspect(ctx context.Context, path string) (info image, err error) {
-	out, err := run(ctx, path, nil, "info", "-U", "-f", qcow2, "--output=json", path)
+func (c *chain) inspect(ctx context.Context, l layer) (info image, err error) {
+	out, err := run(ctx, c.credential(), []*os.File{l.file}, "info", "-U", "-f", qcow2, "--output=json", descriptor(firstExtraFile))
 	if err != nil {
 		return info, err
 	}
@@ -84,39 +46,37 @@ func inspect(ctx context.Context, path string) (info image, err error) {
 
 // copyHead has qemu-img copy the first n bytes into memory. -U reads a disk that a
 // running guest has locked.
-func copyHead(ctx context.Context, disk domainxml.DiskSource, n int) ([]byte, error) {
+func (c *chain) copyHead(ctx context.Context, n int) ([]byte, error) {
 	fd, err := unix.MemfdCreate("boot sectors", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("making a file in memory: %w", err)
 	}
 	memory := os.NewFile(uintptr(fd), "boot sectors")
 	defer memory.Close()
-	const firstExtraFile = "/proc/self/fd/3" // of exec.Cmd
-	_, err = run(ctx, disk.Path, memory, "dd", "-U", "-f", disk.Format, "-O", raw,
-		"bs="+strconv.Itoa(n), "count=1", "if="+disk.Path, "of="+firstExtraFile)
+	name, err := c.name(firstExtraFile + 1)
+	if err != nil {
+		return nil, err
+	}
+	_, err = run(ctx, c.credential(), append([]*os.File{memory}, c.files()...), "dd", "-U", "-O", raw,
+		"bs="+strconv.Itoa(n), "count=1", "if="+name, "of="+descriptor(firstExtraFile))
 	if err != nil {
 		return nil, err
 	}
 	return io.ReadAll(io.NewSectionReader(memory, 0, int64(n)))
 }
 
-// run runs qemu-img on the disk until it ends or the context does. A process that
-// cannot be killed, because the kernel waits for a server that is gone, is left behind.
-func run(ctx context.Context, disk string, extra *os.File, args ...string) ([]byte, error) {
-	owner, err := ownerOf(disk)
-	if err != nil {
-		return nil, err
-	}
+// run runs qemu-img as a user, with files from firstExtraFile on, until it ends or the
+// context does. A process that cannot be killed, because the kernel waits for a server
+// that is gone, is left behind.
+func run(ctx context.Context, as *syscall.Credential, files []*os.File, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "qemu-img", args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Env = []string{"LC_ALL=C"}
 	cmd.WaitDelay = 100 * time.Millisecond
-	if extra != nil {
-		cmd.ExtraFiles = []*os.File{extra}
-	}
-	err = cmd.Run()
+	cmd.ExtraFiles = files
+	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
@@ -128,18 +88,4 @@ func run(ctx context.Context, disk string, extra *os.File, args ...string) ([]by
 		return nil, fmt.Errorf("qemu-img: %w", err)
 	}
 	return stdout.Bytes(), nil
-}
-
-// ownerOf is the user that root becomes to read a file. The file's owner may read it,
-// whatever its mode and whatever rights root has kept. A malicious disk then gets
-// qemu-img no further than its own QEMU. It is nil for users other than root.
-func ownerOf(path string) (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	var s unix.Stat_t
-	if err := unix.Stat(path, &s); err != nil {
-		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
-	}
-	return &syscall.Credential{Uid: s.Uid, Gid: s.Gid}, nil
 }

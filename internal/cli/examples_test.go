@@ -35,9 +35,14 @@ func TestExamples(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(packaged(t, "examples/kolla-ansible/globals.yml")), &globals); err != nil {
 			t.Fatal(err)
 		}
+		const program = "/usr/libexec/virt-netboot/qemu-hook"
 		packages(t, hook.DefaultProgram)
+		packages(t, program)
+		if !strings.Contains(packaged(t, "qemu-hook"), "program="+program+"\n") {
+			t.Errorf("the packaged script does not run %s", program)
+		}
 		var want []string
-		for _, path := range []string{hook.DefaultDir, hook.DefaultProgram, filepath.Dir(config.DefaultPath)} {
+		for _, path := range []string{hook.DefaultDir, hook.DefaultProgram, filepath.Dir(program), filepath.Dir(config.DefaultPath)} {
 			want = append(want, path+":"+path+":ro")
 		}
 		var got []string
@@ -67,7 +72,7 @@ func packaged(t *testing.T, name string) string {
 	return string(b)
 }
 
-// packages fails the test unless the package brings the hook's program.
+// packages fails the test unless the package brings a program of the hook's.
 func packages(t *testing.T, program string) {
 	t.Helper()
 	var pkg struct{ Contents []struct{ Src, Dst string } }

@@ -27,6 +27,11 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			script, err := filepath.Abs("../../packaging/qemu-hook")
+			env.Setenv("HOOK_SCRIPT", script)
+			return err
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"within":  within,

@@ -5,7 +5,8 @@
 // /etc/libvirt/hooks/qemu.d in the order of the names, whether or not the first is there
 // (virHookCall in src/util/virhook.c, since libvirt 6.5). virt-netboot's hook is always
 // one of the directory: hooks/qemu is where an operator writes one. It is a symbolic link
-// to the program, since AppArmor and SELinux judge what runs by where the program is.
+// to the program, since AppArmor and SELinux judge what runs by where the program is. The
+// packages' program is a script that runs the one that the build makes.
 package hook
 
 import (
@@ -14,6 +15,7 @@ import (
 	"debug/buildinfo"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,6 +32,8 @@ const (
 
 	// buildPath is what the build writes into qemu-hook (debug/buildinfo).
 	buildPath = "github.com/virt-netboot/virt-netboot/cmd/qemu-hook"
+	// scriptHead is how the packages' script begins (packaging/qemu-hook).
+	scriptHead = "#!/bin/bash\n# qemu-hook, virt-netboot's hook for libvirt's QEMU driver.\n"
 )
 
 // Hooks are the hooks of libvirt's QEMU driver.
@@ -47,7 +51,7 @@ type Hook struct {
 	Target string `json:"target,omitempty"`
 	// Ours: it is a link to virt-netboot's program, or such a program.
 	Ours bool `json:"ours"`
-	// Intact: what would run was built as virt-netboot's hook. A hook that is ours and
+	// Intact: what would run is virt-netboot's hook. A hook that is ours and
 	// not intact leads to a program that is gone, or that another was written over.
 	Intact bool `json:"-"`
 	// Executable: libvirt runs it.
@@ -108,8 +112,7 @@ func (h Hooks) at(path string) (Hook, error) {
 	return hook, nil
 }
 
-// examine tells whether a program was built as virt-netboot's hook, and whether libvirt
-// would run it. It is not run to ask: another's might act on the question.
+// examine tells whether a program is virt-netboot's hook, and whether libvirt would run it. It is not run to ask: another's might act on the question.
 func examine(path string) (intact, executable bool, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -119,7 +122,19 @@ func examine(path string) (intact, executable bool, err error) {
 	if errors.Is(err, fs.ErrPermission) {
 		return false, false, err
 	}
-	return err == nil && build.Path == buildPath, info.Mode().IsRegular() && info.Mode()&0o111 != 0, nil
+	intact = err == nil && build.Path == buildPath || beginsWith(path, scriptHead)
+	return intact, info.Mode().IsRegular() && info.Mode()&0o111 != 0, nil
+}
+
+func beginsWith(path, head string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	begin := make([]byte, len(head))
+	_, err = io.ReadFull(f, begin)
+	return err == nil && string(begin) == head
 }
 
 // Packaged reports whether what runs is the program as it is installed.

@@ -33,7 +33,7 @@ func New() *Reader { return &Reader{bounded.New(Timeout)} }
 // reads regular files only and never waits for a FIFO's writer or for a device, nor
 // longer than Timeout for a file server.
 func (r *Reader) ReadHead(path string, n int) ([]byte, error) {
-	head, err := r.reads.Do(fmt.Sprintf("%q %d", path, n), func(context.Context) ([]byte, error) {
+	head, err := r.reads.Do(context.Background(), fmt.Sprintf("%q %d", path, n), func(context.Context) ([]byte, error) {
 		return readHead(path, n)
 	})
 	if err != nil {

@@ -33,7 +33,24 @@ const maxDepth = 256
 
 // maxElements is how many elements and attributes a document has at most, which is
 // far more than any guest's has: it bounds the work that a document makes.
-const maxElements = 200_000
+const maxElements = 100_000
+
+// surelySmall reports whether a document cannot have more elements and attributes than
+// it may. It only counts characters.
+func surelySmall(src []byte) bool {
+	count := func(s string) int { return bytes.Count(src, []byte(s)) }
+	return count("<")-count(endTagOpen)+count("=") <= maxElements
+}
+
+// CheckSize returns an error for a document, otherwise readable, that is too large to be
+// read.
+func CheckSize(src []byte) error {
+	if surelySmall(src) {
+		return nil
+	}
+	_, err := Parse(src)
+	return err
+}
 
 const (
 	byteOrder    = "\ufeff"
