@@ -13,9 +13,11 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/internal/doctor/osloconf"
+	"github.com/virt-netboot/virt-netboot/internal/novarelease"
 )
 
-// checkNova tells whether nova-compute talks to libvirt through the gateway.
+// checkNova tells whether nova-compute talks to libvirt through the gateway, and writes
+// what the rules match by.
 func checkNova(_ context.Context, n *node) []Result {
 	nova, err := n.findNova()
 	var syntax *osloconf.SyntaxError
@@ -28,7 +30,11 @@ func checkNova(_ context.Context, n *node) []Result {
 		return one(ok("no Nova here"))
 	}
 	usual := libvirt.Usual(n.DefaultUpstream())
-	return one(nova.judge(n.gatewaySockets(), usual))
+	all := one(nova.judge(n.gatewaySockets(), usual))
+	for _, w := range novarelease.Warnings(n.config.Rules, novarelease.Installed(nova.root)) {
+		all = append(all, warning("in "+n.ConfigPath+", match by project, flavor or image", "%s", w))
+	}
+	return all
 }
 
 // gatewaySockets are those that lead to the gateway, its own first.
