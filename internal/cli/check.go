@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
+	"github.com/virt-netboot/virt-netboot/internal/novarelease"
 )
 
 func newCheck() *cobra.Command {
@@ -25,7 +26,8 @@ key that is unknown or there twice, a bad glob, a wrong value or type. All
 errors are shown, unless the file is not YAML.
 
 A rule that is never reached, because one before it matches every domain, is a
-warning.
+warning. So is one that matches by what this machine's Nova does not write into
+its domains: extra_specs and image_properties before Nova 2025.1.
 
 Exit status:
   0  the configuration is valid
@@ -42,7 +44,7 @@ Exit status:
 		if err != nil {
 			return err
 		}
-		for _, w := range unreached(c.Rules) {
+		for _, w := range idle(c.Rules, "/") {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
 		}
 		verdict := "is valid"
@@ -122,6 +124,11 @@ func conditions(m domainxml.Match) []string {
 		}
 	}
 	return all
+}
+
+// idle warns of rules that decide about no domain on a machine with that root directory.
+func idle(rules []domainxml.Rule, root string) []string {
+	return slices.Concat(unreached(rules), novarelease.Warnings(rules, novarelease.Installed(root)))
 }
 
 // unreached warns of rules that never decide because one before them matches every

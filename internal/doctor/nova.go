@@ -14,9 +14,11 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/doctor/osloconf"
+	"github.com/virt-netboot/virt-netboot/internal/novarelease"
 )
 
-// checkNova tells whether nova-compute talks to libvirt through the gateway.
+// checkNova tells whether nova-compute talks to libvirt through the gateway, and writes
+// what the rules match by.
 func checkNova(_ context.Context, n *node) []Result {
 	nova, err := n.findNova()
 	var syntax *osloconf.SyntaxError
@@ -33,7 +35,11 @@ func checkNova(_ context.Context, n *node) []Result {
 	if r.Level == Failure && n.config.Mode == config.ModeObserve && nova.judge(n.gatewaySockets(true), usual).Level != Failure {
 		r.Level, r.Remedy = Warning, Enable+", when you have seen enough; or with --socket-only, "+r.Remedy
 	}
-	return one(r)
+	all := one(r)
+	for _, w := range novarelease.Warnings(n.config.Rules, novarelease.Installed(nova.root)) {
+		all = append(all, warning("in "+n.ConfigPath+", match by project, flavor or image", "%s", w))
+	}
+	return all
 }
 
 // gatewaySockets are those that lead to the gateway, its own first, or that would if it
