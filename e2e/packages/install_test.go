@@ -66,6 +66,7 @@ func TestNothingUnasked(t *testing.T) {
 	}
 	same("asked about it")
 
+	documents := n.documents(t, guests)
 	config := n.read(t, configPath)
 	said := n.run(t, "virt-netboot", "enable", "--yes", "--diff")
 	for _, want := range []string{"2 domains: 2 to change", "-      <filterref", "enabled: " + usualSocket + " is the gateway's"} {
@@ -83,7 +84,9 @@ func TestNothingUnasked(t *testing.T) {
 		}
 		return err
 	})
-	same("enabled, with existing: keep")
+	if diff := cmp.Diff(documents, n.documents(t, guests)); diff != "" {
+		t.Errorf("enabled, with existing: keep: -before +now:\n%s", diff)
+	}
 	n.run(t, "virt-netboot", "apply", guests[0])
 	if bindings := strings.Fields(n.run(t, "virsh", "-q", "nwfilter-binding-list")); len(bindings) != 2 {
 		t.Errorf("after the apply of one of the guests there are the bindings %q, want one with its filter", bindings)
@@ -144,6 +147,16 @@ func (n *node) startTenants(t *testing.T, name string) {
 	n.write(t, path, document)
 	n.run(t, "virsh", "define", path)
 	n.run(t, "virsh", "start", name)
+}
+
+// documents are the guests' definitions, and what they run as.
+func (n *node) documents(t *testing.T, guests []string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, name := range guests {
+		all.WriteString(n.run(t, "virsh", "dumpxml", "--inactive", name) + n.run(t, "virsh", "dumpxml", name))
+	}
+	return all.String()
 }
 
 // rules are what libvirt, Nova and the kernel have of guests, byte for byte but for

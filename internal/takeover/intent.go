@@ -44,11 +44,12 @@ func (i Intent) encode() (string, error) {
 }
 
 // parseIntent reads the content of the intent's file. One that is not whole, as another
-// program's power cut may leave it, is that libvirt gets its usual path back.
+// program's power cut may leave it, is to disable: libvirt gets its usual path back, and
+// nothing is changed any more.
 func parseIntent(b []byte) Intent {
 	var i Intent
 	if err := json.Unmarshal(b, &i); err != nil {
-		return Intent{}
+		return Intent{Mode: config.ModeObserve}
 	}
 	return i
 }

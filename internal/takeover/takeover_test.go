@@ -331,7 +331,7 @@ func TestIntent(t *testing.T) {
 	}
 	content := p.Steps[0].Content
 	for n := range len(content) - 1 { // without its line feed it is whole
-		if got := parseIntent([]byte(content[:n])); got.Daemon != "" {
+		if got := parseIntent([]byte(content[:n])); got.Daemon != "" || got.Mode != config.ModeObserve {
 			t.Errorf("of %q it makes %+v", content[:n], got)
 		}
 	}
