@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/virt-netboot/virt-netboot/agent/fdstore"
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/domainxml"
@@ -27,7 +28,9 @@ func (a *Agent) newGateway(c config.Config) *gateway.Server {
 
 // listen opens the gateway's sockets.
 func (a *Agent) listen() (err error) {
-	a.gateway.Listeners, err = gateway.Listen(a.config.Current().Gateway.Listen)
+	passed, store := fdstore.Open("clients")
+	a.gateway.Store = store
+	a.gateway.Listeners, err = gateway.Listen(a.config.Current().Gateway.Listen, passed...)
 	return err
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"github.com/coreos/go-systemd/v22/activation"
 	"io/fs"
 	"net"
 	"os"
@@ -95,7 +96,7 @@ func TestTalksToItself(t *testing.T) {
 
 // activatedHelper prints what Listen makes of the sockets that came with LISTEN_FDS.
 func activatedHelper() error {
-	ls, err := Listen("/nonexistent/own")
+	ls, err := Listen("/nonexistent/own", activation.Files(true)...)
 	if err != nil {
 		return err
 	}

@@ -106,8 +106,8 @@ func (p *pendingCall) closeFDs() {
 
 // callKey is what tells which call a reply is for.
 type callKey struct {
-	proc   rpc.Procedure
-	serial uint32
+	Proc   rpc.Procedure
+	Serial uint32
 }
 
 func keyOf(h rpc.Header) callKey { return callKey{h.Proc, h.Serial} }
@@ -299,7 +299,7 @@ func (o replyObserver) taken(m rpc.Message) {
 func (c *conn) answered(p *pendingCall, reply rpc.Message) {
 	r := reply.Refusal()
 	o := p.outcome(r)
-	if o == unreadableTaken && p.key.proc.CarriesDomain() {
+	if o == unreadableTaken && p.key.Proc.CarriesDomain() {
 		p.domain = rpc.ParseDomainName(reply)
 	}
 	c.logOutcome(p, o, r)

@@ -40,6 +40,9 @@ type Server struct {
 	Log   *logrus.Logger
 	// Metrics may be nil: the counters are registered nowhere then.
 	Metrics *Metrics
+	// Store keeps the clients' connections while the service is restarted: where
+	// Serve's context ends because of ErrRestart. nil means that they end.
+	Store Store
 	// MaxClients is how many clients are served at once; further ones wait in the
 	// socket's backlog as they do with libvirtd. 0 means 5000, the default of
 	// max_clients in libvirtd.conf.
@@ -57,10 +60,14 @@ type Server struct {
 	held       budget
 	originals  sync.Map // the domains of calls that were sent as written, each with a latest one
 	checks     sync.Map // the addresses that Check connects from
+
+	parkedMu sync.Mutex
+	parked   []*conn // for the next process
 }
 
 // Serve accepts clients until the context is cancelled, then lets calls and
-// streams under way finish, closes everything and returns nil. It returns an
+// streams under way finish, or leaves the connections to the next process, closes
+// everything and returns nil. It returns an
 // error only where a listener fails for good. A Server serves once.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.closeListeners()
@@ -72,10 +79,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	polling.Go(s.idle.run)
 
 	adopted := s.adopt(access{})
+	g, ctx := errgroup.WithContext(ctx)
+	s.resume(ctx)
 	if s.Ready != nil {
 		s.Ready()
 	}
-	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.Listeners {
 		g.Go(func() error { return s.accept(ctx, l) })
 	}
@@ -86,6 +94,8 @@ func (s *Server) Serve(ctx context.Context) error {
 		return nil
 	})
 	err := g.Wait()
+	s.clients.Wait()
+	s.handOver()
 	s.clients.Wait()
 	s.idle.stop()
 	return errors.Join(err, polling.Wait())
@@ -124,7 +134,7 @@ func (s *Server) accept(ctx context.Context, l *Listener) error {
 			<-s.slots
 		}
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil && !(err == nil && s.restarts(ctx)):
 			if err == nil {
 				unix.Close(fd)
 			}
@@ -169,6 +179,10 @@ func (s *Server) serve(ctx context.Context, fd int) {
 		return
 	}
 	libvirt, err := s.connect(ctx, p.Credentials, fd)
+	if err != nil && s.restarts(ctx) {
+		s.park(newConn(s, log, p.UID, client, nil))
+		return
+	}
 	if err != nil {
 		client.close()
 		reason := rejectIdentity
@@ -178,8 +192,19 @@ func (s *Server) serve(ctx context.Context, fd int) {
 		s.reject(log, reason, err)
 		return
 	}
-	if err := newConn(s, log, p.UID, client, libvirt).run(ctx); err != nil {
-		s.reject(log, rejectProtocol, err)
+	s.run(ctx, newConn(s, log, p.UID, client, libvirt))
+}
+
+// run runs a connection to its end in this process.
+func (s *Server) run(ctx context.Context, c *conn) {
+	err := c.run(ctx)
+	if errors.Is(err, errMoves) {
+		s.park(c)
+		return
+	}
+	c.close()
+	if err != nil {
+		s.reject(c.log, rejectProtocol, err)
 	}
 }
 
