@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/gob"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -44,11 +43,12 @@ type flowState struct {
 
 // pendingState is a call that libvirt has.
 type pendingState struct {
-	State      callState
-	Key        callKey
-	Call       rpc.Message
-	Domain     string
-	Unreadable string // the error
+	State  callState
+	Key    callKey
+	Call   rpc.Message
+	Domain string
+
+	Unreadable, Remedy string
 
 	// Of the result, what is logged with libvirt's answer and decides on the undo records.
 	Name, UUID, Rule string
@@ -157,10 +157,7 @@ func (p *pendingCall) saved() pendingState {
 	s := pendingState{
 		State: p.state, Key: p.key, Call: p.call.Message, Domain: p.domain,
 		Name: p.result.Domain.Name, UUID: p.result.Domain.UUID, Changes: p.result.Changes, Output: p.result.Output,
-		Final: p.final, Refusal: p.refusal,
-	}
-	if p.unreadable != nil {
-		s.Unreadable = p.unreadable.Error()
+		Unreadable: p.unreadable, Remedy: p.remedy, Final: p.final, Refusal: p.refusal,
 	}
 	if p.result.Rule != nil {
 		s.Rule = p.result.Rule.Name
@@ -169,9 +166,10 @@ func (p *pendingCall) saved() pendingState {
 }
 
 func restored(s pendingState) (*pendingCall, error) {
-	p := &pendingCall{state: s.State, key: s.Key, domain: s.Domain, final: s.Final, refusal: s.Refusal}
+	p := &pendingCall{
+		state: s.State, key: s.Key, domain: s.Domain, unreadable: s.Unreadable, remedy: s.Remedy, final: s.Final, refusal: s.Refusal,
+	}
 	if p.state == unreadable {
-		p.unreadable = errors.New(s.Unreadable)
 		return p, nil
 	}
 	p.result = domainxml.Result{Changes: s.Changes, Output: s.Output}
@@ -244,4 +242,3 @@ func (w *limitedWriter) Write(b []byte) (int, error) {
 	}
 	return w.Writer.Write(b)
 }
-

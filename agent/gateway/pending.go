@@ -34,8 +34,8 @@ type pendingCall struct {
 	call rpc.XMLCall
 	// domain is the name of the call's domain, "" where it is unknown.
 	domain string
-	// unreadable is why the call could not be read.
-	unreadable error
+	// unreadable is why the call could not be read, and remedy what to do about it.
+	unreadable, remedy string
 	// result is what the policy did to the document.
 	result domainxml.Result
 	// final: the client gets libvirt's refusal of the rewritten call.
@@ -48,6 +48,10 @@ type pendingCall struct {
 	reply rpc.Message
 	// deadline is when the gateway's own calls for this one have to be answered.
 	deadline time.Time
+}
+
+func unreadableCall(key callKey, domain string, why error) *pendingCall {
+	return &pendingCall{state: unreadable, key: key, domain: domain, unreadable: why.Error(), remedy: remedy(why)}
 }
 
 // callState is how far a call has come.
@@ -136,11 +140,11 @@ func (o callObserver) begin(h rpc.Header) verdict {
 		return pass
 	}
 	if h.Length > rpc.MaxCall {
-		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: fmt.Errorf("the call has %d bytes", h.Length)})
+		o.await(unreadableCall(keyOf(h), "", fmt.Errorf("the call has %d bytes", h.Length)))
 		return pass
 	}
 	if !o.srv.held.take(o.uid, h.Length) {
-		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: errors.New("the gateway holds too many calls already")})
+		o.await(unreadableCall(keyOf(h), "", errors.New("the gateway holds too many calls already")))
 		return pass
 	}
 	o.held += h.Length
@@ -217,7 +221,7 @@ func (c *conn) send(call rpc.XMLCall, res domainxml.Result, err error) {
 // read it.
 func (c *conn) sendUnreadable(call rpc.XMLCall, err error) {
 	c.calls.insert(call.Message)
-	c.await(&pendingCall{state: unreadable, key: keyOf(call.Header), domain: call.DomainName(), unreadable: err})
+	c.await(unreadableCall(keyOf(call.Header), call.DomainName(), err))
 }
 
 func duplicates(fds []int) ([]int, error) {

@@ -90,9 +90,9 @@ func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
 		log.Warnf("%s, and the connection ended before it answered to it as the client wrote it: %s", asRewritten, p.redacted(p.refusal))
 	case unreadableTaken:
 		c.count(proc, resultUnparsed)
-		log.Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, domain, p.unreadable, remedy(p.unreadable))
+		log.Errorf("%s of domain %s passed on unchanged, and libvirt took it: %s; %s", proc, domain, p.unreadable, p.remedy)
 	case unreadableRefused:
-		log.Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, p.unreadable)
+		log.Infof("%s passed on unchanged, and libvirt refused it too: %s", proc, p.unreadable)
 	}
 }
 
