@@ -88,7 +88,7 @@ func (c *conn) run(ctx context.Context) error {
 				return errMoves
 			}
 			if drained.IsZero() {
-				drained = time.Now().Add(c.srv.DrainTimeout)
+				drained = time.Now().Add(c.drainTimeout())
 			}
 			if c.idle() && !c.moving || time.Now().After(drained) {
 				return nil
@@ -104,6 +104,17 @@ func (c *conn) run(ctx context.Context) error {
 		clientReady = fds[0].Revents&^unix.POLLOUT != 0
 		libvirtReady = fds[1].Revents&^unix.POLLOUT != 0
 	}
+}
+
+// openTimeout is how long a restart, and with it all other clients, waits for libvirt to
+// let a client in.
+const openTimeout = time.Second
+
+func (c *conn) drainTimeout() time.Duration {
+	if c.moving && !c.open {
+		return min(openTimeout, c.srv.DrainTimeout)
+	}
+	return c.srv.DrainTimeout
 }
 
 // advance moves what can be moved, and receives from who is ready.

@@ -18,17 +18,24 @@ const stateVersion = 1
 // connState is all that a connection is besides its sockets. Its client is who the
 // kernel says is at the other end of the client's.
 type connState struct {
-	// Waiting: libvirt has not accepted it yet. It has one socket, and nothing more.
+	// Waiting: the client has said nothing yet. It has its socket, and nothing more.
 	Waiting bool
 
 	Calls, Replies flowState
-	Open           bool
 	Pending        []pendingState
 	Overdue        []callKey // own calls that the gateway has gone on without
 	Serial         uint32
 	Unanswered     int
 	Streams        []uint32
 	Encrypted      bool
+}
+
+// sockets is how many the connection has: the client's, and libvirt's.
+func (s connState) sockets() int {
+	if s.Waiting {
+		return 1
+	}
+	return 2
 }
 
 // flowState is a flow between two system calls, which may be in the middle of a frame.
@@ -59,9 +66,15 @@ type pendingState struct {
 	Refusal *rpc.Refusal
 }
 
-// movable reports whether the connection is as its state says: no descriptor of the
-// client's or libvirt's is on its way, and the gateway has asked libvirt nothing.
+// movable reports whether another process can go on: no descriptor of the client's or
+// libvirt's is on its way, and the gateway has asked libvirt nothing. Until libvirt has
+// let the client in it asks the kernel again and again for the process at the other end,
+// which is the gateway's and has to live on: such a connection can move only before its
+// first byte, and is made again.
 func (c *conn) movable() bool {
+	if !c.open {
+		return c.calls.framer == rpc.Framer{} && c.calls.w == 0 && !c.calls.ended
+	}
 	for _, p := range c.ownCalls {
 		if p != nil {
 			return false
@@ -86,7 +99,6 @@ func (c *conn) state() connState {
 		Waiting:    c.libvirt == nil,
 		Calls:      c.calls.state(),
 		Replies:    c.replies.state(),
-		Open:       c.open,
 		Serial:     c.serial,
 		Unanswered: c.unanswered,
 		Streams:    slices.Sorted(maps.Keys(c.streams)),
@@ -105,7 +117,7 @@ func (c *conn) state() connState {
 func (c *conn) restore(s connState) error {
 	c.calls.restore(s.Calls)
 	c.replies.restore(s.Replies)
-	c.open, c.serial, c.unanswered, c.encrypted = s.Open, s.Serial, s.Unanswered, s.Encrypted
+	c.open, c.serial, c.unanswered, c.encrypted = true, s.Serial, s.Unanswered, s.Encrypted
 	for _, serial := range s.Streams {
 		c.streams[serial] = true
 	}

@@ -160,17 +160,9 @@ func (s *Server) resume(ctx context.Context) {
 	unix.Close(fds[0])
 	fds = fds[1:]
 	for _, state := range states {
-		client := fds[0]
-		libvirt := -1
-		fds = fds[1:]
-		if !state.Waiting {
-			libvirt, fds = fds[0], fds[1:]
-		}
-		s.slots <- struct{}{}
-		s.clients.Go(func() {
-			s.goOn(ctx, client, libvirt, state)
-			<-s.slots
-		})
+		n := state.sockets()
+		s.goOn(ctx, fds[:n], state)
+		fds = fds[n:]
 	}
 	s.Log.Infof("%d connections of clients go on from before the restart", len(states))
 }
@@ -212,10 +204,7 @@ func unsealed(fds []int) ([]connState, error) {
 	}
 	want := 1
 	for _, s := range states {
-		want += 2
-		if s.Waiting {
-			want--
-		}
+		want += s.sockets()
 	}
 	if want != len(fds) {
 		return nil, fmt.Errorf("they have %d descriptors, want %d", len(fds), want)
@@ -223,28 +212,40 @@ func unsealed(fds []int) ([]connState, error) {
 	return states, nil
 }
 
-// goOn is the life of a client from where another process has left it.
-func (s *Server) goOn(ctx context.Context, client, libvirt int, state connState) {
-	if state.Waiting {
-		s.serve(ctx, client)
-		return
+// goOn goes on with a client from where another process has left it.
+func (s *Server) goOn(ctx context.Context, sockets []int, state connState) {
+	life := func() { s.serve(ctx, sockets[0]) }
+	if !state.Waiting {
+		c, err := s.restore(sockets[0], sockets[1], state)
+		if err != nil {
+			s.reject(s.Log.WithFields(nil), rejectIdentity, err)
+			return
+		}
+		life = func() {
+			s.Metrics.clients.Inc()
+			defer s.Metrics.clients.Dec()
+			s.run(ctx, c)
+		}
 	}
-	s.Metrics.clients.Inc()
-	defer s.Metrics.clients.Dec()
-	c, err := s.restore(client, libvirt, state)
-	if err != nil {
-		closeFDs([]int{client, libvirt})
-		s.reject(s.Log.WithFields(nil), rejectIdentity, err)
-		return
-	}
-	s.run(ctx, c)
+	s.slots <- struct{}{}
+	s.clients.Go(func() {
+		life()
+		<-s.slots
+	})
 }
 
+// restore returns a connection that goes on where another process has left it. With an
+// error its sockets are closed.
 func (s *Server) restore(client, libvirt int, state connState) (*conn, error) {
 	p, err := peerOf(client)
 	if err != nil {
+		closeFDs([]int{client, libvirt})
 		return nil, err
 	}
 	c := newConn(s, s.Log.WithFields(clientFields(p)), p.UID, &socket{fd: client}, &socket{fd: libvirt})
-	return c, c.restore(state)
+	if err := c.restore(state); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
 }

@@ -14,6 +14,7 @@ import (
 	logtest "github.com/sirupsen/logrus/hooks/test"
 	"golang.org/x/sys/unix"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway/rpc"
 	"github.com/virt-netboot/virt-netboot/domainxml"
 )
 
@@ -150,7 +151,7 @@ func TestRestartBeforeLibvirtAccepts(t *testing.T) {
 	write(t, waiting, frameOf(getLibVersion, nil))
 	eventually(t, "it is accepted", func() bool { return s.Metrics.Stats().Clients == 2 })
 	s.restart(t)
-	_ = first
+	defer first.Close()
 	for {
 		s.libvirt.SetDeadline(time.Now().Add(10 * time.Second))
 		libvirt, err := s.libvirt.AcceptUnix()
@@ -164,6 +165,43 @@ func TestRestartBeforeLibvirtAccepts(t *testing.T) {
 			return
 		}
 	}
+}
+
+// TestRestartBeforeOpen: libvirt asks the kernel who the process of a client is until it
+// has let the client in. So that process has to be there, and then the next.
+func TestRestartBeforeOpen(t *testing.T) {
+	s := newService(t)
+	silent, first := s.connectUnopened(t)
+	client, libvirt := s.connectUnopened(t)
+	stuck, stuckLibvirt := s.connectUnopened(t)
+	auth := rpc.Header{Prog: rpc.ProgramRemote, Vers: 1, Proc: 66, Type: rpc.TypeCall} // AUTH_LIST
+	relay(t, client, libvirt, frameOf(auth, nil))
+	relay(t, stuck, stuckLibvirt, frameOf(auth, nil))
+	ended := make(chan struct{})
+	go func() {
+		s.end(t, ErrRestart)
+		close(ended)
+	}()
+	wantEOF(t, first)
+	relay(t, libvirt, client, okReply(auth, nil))
+	select {
+	case <-ended:
+		t.Error("the process ends while libvirt has not let a client in")
+	case <-time.After(100 * time.Millisecond):
+	}
+	open := rpc.Header{Prog: rpc.ProgramRemote, Vers: 1, Proc: rpc.ProcConnectOpen, Type: rpc.TypeCall}
+	relay(t, client, libvirt, frameOf(open, nil))
+	relay(t, libvirt, client, okReply(open, nil))
+	wantEOF(t, stuck) // and nobody waits for it any longer
+	<-ended
+	s.start(t)
+	wantPasses(t, client, libvirt)
+	again, err := s.libvirt.AcceptUnix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	wantPasses(t, silent, again)
 }
 
 // TestRestartWithDescriptors: a connection with a descriptor of the client's moves when

@@ -82,7 +82,7 @@ func (c *conn) patience() time.Duration {
 
 // pausesToMove reports whether the client's next call is the next process's. One whose
 // descriptors are here already has to go on first.
-func (c *conn) pausesToMove() bool { return c.moving && len(c.calls.fds) == 0 }
+func (c *conn) pausesToMove() bool { return c.moving && c.open && len(c.calls.fds) == 0 }
 
 // checkPause holds the client's calls back while too many wait for libvirt's answer,
 // or one waits for an answer to the gateway, or the next process is to go on. The latter

@@ -199,6 +199,10 @@ func (s *Server) serve(ctx context.Context, fd int) {
 func (s *Server) run(ctx context.Context, c *conn) {
 	err := c.run(ctx)
 	if errors.Is(err, errMoves) {
+		if !c.open {
+			c.libvirt.close()
+			c.libvirt = nil
+		}
 		s.park(c)
 		return
 	}
