@@ -21,6 +21,7 @@ func (a *Agent) newGateway(c config.Config) *gateway.Server {
 			return r
 		},
 		RefusalIsFinal: func() bool { return a.config.Current().Gateway.OnRefusal == config.RefusalError },
+		PolkitPerCall:  func() (bool, error) { return libvirt.PolkitPerCall("/etc/libvirt") },
 		Log:            a.log,
 		Metrics:        gateway.NewMetrics(a.registry),
 	}

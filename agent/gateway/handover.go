@@ -34,7 +34,21 @@ const fdsAtOnce = 250
 
 // restarts reports whether the next process goes on with the connections.
 func (s *Server) restarts(ctx context.Context) bool {
-	return s.Store != nil && errors.Is(context.Cause(ctx), ErrRestart)
+	return errors.Is(context.Cause(ctx), ErrRestart) && s.keeps()
+}
+
+// mayKeep reports whether connections may outlive this process.
+func (s *Server) mayKeep() bool {
+	if s.Store == nil || s.PolkitPerCall == nil {
+		return s.Store != nil
+	}
+	perCall, err := s.PolkitPerCall()
+	if err != nil {
+		s.Log.Warnf("the connections of clients end with the restart: %v", err)
+	} else if perCall {
+		s.Log.Info("the connections of clients end with the restart, since polkit decides about each call (access_drivers in libvirtd.conf), and asks about this process")
+	}
+	return err == nil && !perCall
 }
 
 // park keeps a connection for the next process.

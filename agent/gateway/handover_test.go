@@ -24,7 +24,9 @@ type service struct {
 	socket *os.File // that systemd listens on
 	kept   *os.File // in the store
 	forget bool     // the store keeps nothing
-	cancel func(cause error) error
+
+	perCall bool // polkit decides
+	cancel  func(cause error) error
 }
 
 func (s *service) Put(f *os.File) error {
@@ -89,7 +91,8 @@ func (s *service) start(t *testing.T) {
 	ready := make(chan struct{})
 	s.Server = &Server{
 		Listeners: listeners, Upstream: s.Upstream, Log: s.Log, Store: s, Ready: func() { close(ready) },
-		Rewriter: func() domainxml.Rewriter { return domainxml.Rewriter{Policy: domainxml.DefaultPolicy()} },
+		PolkitPerCall: func() (bool, error) { return s.perCall, nil },
+		Rewriter:      func() domainxml.Rewriter { return domainxml.Rewriter{Policy: domainxml.DefaultPolicy()} },
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	served := make(chan error, 1)
@@ -246,6 +249,18 @@ func TestRestartWithoutStore(t *testing.T) {
 	wantEOF(t, busy)
 	<-restarted
 	s.logged(t, "2 connections of clients end with the restart: the service manager keeps no descriptors")
+}
+
+// TestRestartWithPolkitPerCall: polkit would ask about a process that is gone.
+func TestRestartWithPolkitPerCall(t *testing.T) {
+	s := newService(t)
+	s.end(t, context.Canceled)
+	s.perCall = true
+	s.start(t)
+	client, _ := s.connect(t)
+	s.restart(t)
+	wantEOF(t, client)
+	s.logged(t, "since polkit decides about each call")
 }
 
 // TestRestartIntoAnotherVersion: connections end whose state means something else.

@@ -43,6 +43,10 @@ type Server struct {
 	// Store keeps the clients' connections while the service is restarted: where
 	// Serve's context ends because of ErrRestart. nil means that they end.
 	Store Store
+	// PolkitPerCall reports whether polkit decides about each call. It asks about the
+	// process that has connected to libvirt, the gateway's: the connections end with that.
+	// It is asked once, at a restart. nil means that it does not.
+	PolkitPerCall func() (bool, error)
 	// MaxClients is how many clients are served at once; further ones wait in the
 	// socket's backlog as they do with libvirtd. 0 means 5000, the default of
 	// max_clients in libvirtd.conf.
@@ -61,6 +65,7 @@ type Server struct {
 	originals  sync.Map // the domains of calls that were sent as written, each with a latest one
 	checks     sync.Map // the addresses that Check connects from
 
+	keeps    func() bool // the store is used
 	parkedMu sync.Mutex
 	parked   []*conn // for the next process
 }
@@ -115,6 +120,7 @@ func (s *Server) prepare() (err error) {
 	}
 	s.MaxClients = cmp.Or(s.MaxClients, 5000)
 	s.DrainTimeout = cmp.Or(s.DrainTimeout, 10*time.Second)
+	s.keeps = sync.OnceValue(s.mayKeep)
 	s.slots = make(chan struct{}, s.MaxClients)
 	s.connecting = make(chan struct{}, maxConnecting)
 	s.idle, err = newIdlePoller()
