@@ -31,6 +31,8 @@
 //     from libvirt's answer, a refusal too.
 //   - own.go makes the gateway's own calls to libvirt, on the client's connection.
 //   - undo.go saves what a device loses, so that virt-netboot revert can put it back.
+//   - handover.go leaves the connections to the next process, and goes on with those of
+//     the one before; connstate.go is what a connection is besides its sockets.
 //   - report.go logs what became of a call, and metrics.go counts it.
 //   - rpc is libvirt's protocol: rpc/frame.go finds the frames and checks their length,
 //     rpc/call.go splices another document into a call.
