@@ -233,10 +233,12 @@ type heard struct {
 	FDs                 int
 	Log                 []string
 	Held                int
+	Left                []int // calls without an answer, streams, pending calls
 }
 
 func (r *rig) heard(log *logtest.Hook) heard {
-	h := heard{string(r.toClient), string(r.toLibvirt), r.fds, nil, r.srv.held.all}
+	h := heard{string(r.toClient), string(r.toLibvirt), r.fds, nil, r.srv.held.all, nil}
+	h.Left = []int{r.conn.unanswered, len(r.conn.streams), len(r.conn.pending)}
 	for _, e := range log.AllEntries() {
 		h.Log = append(h.Log, fmt.Sprint(e.Level, e.Message, e.Data))
 	}
