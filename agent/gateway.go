@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/virt-netboot/virt-netboot/agent/fdstore"
 	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/domainxml"
@@ -22,6 +23,7 @@ func (a *Agent) newGateway(c config.Config) *gateway.Server {
 		Sync:           a.domains.Sync,
 		ReadDisk:       a.storage.disks.ReadContext,
 		RefusalIsFinal: func() bool { return a.config.Current().Gateway.OnRefusal == config.RefusalError },
+		PolkitPerCall:  func() (bool, error) { return libvirt.PolkitPerCall("/etc/libvirt") },
 		Log:            a.log,
 		Metrics:        gateway.NewMetrics(a.registry),
 	}
@@ -29,7 +31,9 @@ func (a *Agent) newGateway(c config.Config) *gateway.Server {
 
 // listen opens the gateway's sockets.
 func (a *Agent) listen() (err error) {
-	a.gateway.Listeners, err = gateway.Listen(a.config.Current().Gateway.Listen)
+	passed, store := fdstore.Open("clients")
+	a.gateway.Store = store
+	a.gateway.Listeners, err = gateway.Listen(a.config.Current().Gateway.Listen, passed...)
 	return err
 }
 

@@ -2,9 +2,13 @@ package agent
 
 import (
 	"context"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/virt-netboot/virt-netboot/agent/gateway"
 	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/version"
 )
@@ -12,6 +16,8 @@ import (
 // Run runs the components until the context ends or one of them cannot go on.
 func (a *Agent) Run(ctx context.Context) error {
 	hangups, stop := takeHangups()
+	defer stop()
+	ctx, stop = onRestart(ctx)
 	defer stop()
 	jobs, err := a.jobs(ctx)
 	if err != nil {
@@ -23,6 +29,25 @@ func (a *Agent) Run(ctx context.Context) error {
 		group.Go(func() error { return do(ctx) })
 	}
 	return group.Wait()
+}
+
+// onRestart returns a context that SIGUSR2 ends because of a restart: systemd sends it
+// for the restart of the service (RestartKillSignal=), and SIGTERM for its stop.
+func onRestart(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	restarts := make(chan os.Signal, 1)
+	signal.Notify(restarts, syscall.SIGUSR2)
+	go func() {
+		select {
+		case <-restarts:
+			cancel(gateway.ErrRestart)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(restarts)
+		cancel(nil)
+	}
 }
 
 // job runs until the context ends. Its error ends the agent.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,6 +50,7 @@ type conn struct {
 	streams    map[uint32]bool
 
 	encrypted bool // and logged
+	moving    bool // to the next process, as soon as it is movable
 	waits     uint // on a thread of its own
 }
 
@@ -64,32 +66,30 @@ func newConn(s *Server, log clientLog, uid uint32, client, libvirt *socket) *con
 	return c
 }
 
+// errMoves is the end of a connection in this process only.
+var errMoves = errors.New("the next process goes on with the connection")
+
 // run moves bytes until both sides have closed, or the context is done and
-// nothing is under way. The error is for bytes that are not libvirt's protocol.
+// nothing is under way, or the next process can go on. The error is for bytes that are
+// not libvirt's protocol, and errMoves.
 func (c *conn) run(ctx context.Context) error {
-	defer c.close()
 	var clientReady, libvirtReady bool
 	var drained time.Time // when draining ends
 	for {
-		// Replies first: they may let a call go on that was held back.
-		if err := c.replies.advance(libvirtReady); err != nil {
-			return fmt.Errorf("from libvirt: %w", err)
-		}
-		c.checkPause()
-		err := c.calls.advance(clientReady)
-		c.logSent()
-		c.countHeld()
-		if err != nil {
-			return fmt.Errorf("from the client: %w", err)
+		if err := c.advance(clientReady, libvirtReady); err != nil {
+			return err
 		}
 		if c.calls.done() && c.replies.done() {
 			return nil
 		}
 		if ctx.Err() != nil {
-			if drained.IsZero() {
-				drained = time.Now().Add(c.srv.DrainTimeout)
+			if c.moving = c.srv.restarts(ctx); c.moving && c.movable() {
+				return errMoves
 			}
-			if c.idle() || time.Now().After(drained) {
+			if drained.IsZero() {
+				drained = time.Now().Add(c.drainTimeout())
+			}
+			if c.idle() && !c.moving || time.Now().After(drained) {
 				return nil
 			}
 		}
@@ -105,6 +105,33 @@ func (c *conn) run(ctx context.Context) error {
 	}
 }
 
+// openTimeout is how long a restart, and with it all other clients, waits for libvirt to
+// let a client in.
+const openTimeout = time.Second
+
+func (c *conn) drainTimeout() time.Duration {
+	if c.moving && !c.open {
+		return min(openTimeout, c.srv.DrainTimeout)
+	}
+	return c.srv.DrainTimeout
+}
+
+// advance moves what can be moved, and receives from who is ready.
+func (c *conn) advance(clientReady, libvirtReady bool) error {
+	// Replies first: they may let a call go on that was held back.
+	if err := c.replies.advance(libvirtReady); err != nil {
+		return fmt.Errorf("from libvirt: %w", err)
+	}
+	c.checkPause()
+	err := c.calls.advance(clientReady)
+	c.logSent()
+	c.countHeld()
+	if err != nil {
+		return fmt.Errorf("from the client: %w", err)
+	}
+	return nil
+}
+
 func (c *conn) logSent() {
 	for _, log := range c.sent {
 		log()
@@ -114,6 +141,14 @@ func (c *conn) logSent() {
 
 // countHeld gives back what calls took that have gone on.
 func (c *conn) countHeld() {
+	if now := c.holds(); now < c.held {
+		c.srv.held.give(c.uid, c.held-now)
+		c.held = now
+	}
+}
+
+// holds is how many bytes of calls the connection holds.
+func (c *conn) holds() int {
 	now := c.pendingBytes
 	if c.calls.verdict == take {
 		now += c.calls.held.Length // a call that is not whole yet
@@ -126,10 +161,7 @@ func (c *conn) countHeld() {
 	for _, p := range c.saving {
 		now += len(p.call.Bytes)
 	}
-	if now < c.held {
-		c.srv.held.give(c.uid, c.held-now)
-		c.held = now
-	}
+	return now
 }
 
 // idle reports whether no call waits for its answer and no stream is open.
@@ -177,6 +209,12 @@ func (c *conn) close() {
 		}
 		p.closeFDs()
 	}
+	c.closeSockets()
+}
+
+func (c *conn) closeSockets() {
 	c.client.close()
-	c.libvirt.close()
+	if c.libvirt != nil {
+		c.libvirt.close()
+	}
 }

@@ -28,7 +28,7 @@ func FuzzConn(f *testing.F) {
 		client, clientEnd := socketPair(t)
 		libvirt, libvirtEnd := socketPair(t)
 		done := make(chan error, 1)
-		go func() { done <- newConn(srv, srv.clientLog(peer{}), 0, clientEnd, libvirtEnd).run(t.Context()) }()
+		go func() { done <- runConn(t, srv, clientEnd, libvirtEnd) }()
 		var writer sync.WaitGroup
 		writer.Go(func() {
 			defer client.endWriting()
@@ -153,4 +153,11 @@ func seedStreams(f *testing.F) [][]byte {
 		streams = append(streams, join(frameOf(define, defineArgs(string(doc))), frameOf(ping, nil)))
 	}
 	return streams
+}
+
+// runConn is a connection's life in a server.
+func runConn(t testing.TB, s *Server, client, libvirt *socket) error {
+	c := newConn(s, s.clientLog(peer{}), 0, client, libvirt)
+	defer c.close()
+	return c.run(t.Context())
 }

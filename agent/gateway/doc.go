@@ -34,6 +34,8 @@
 //   - sync.go has a domain brought in sync before the client knows that its devices have
 //     changed.
 //   - undo.go saves what a device loses, so that virt-netboot revert can put it back.
+//   - handover.go leaves the connections to the next process, and goes on with those of
+//     the one before; connstate.go is what a connection is besides its sockets.
 //   - report.go logs what became of a call, within each user's limit (loglimit.go), and
 //     metrics.go counts it.
 //   - rpc is libvirt's protocol: rpc/frame.go finds the frames and checks their length,

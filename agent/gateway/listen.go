@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,13 +23,13 @@ type Listener struct {
 	displaced bool
 }
 
-// Listen returns the sockets that systemd passed (LISTEN_FDS, sd_listen_fds(3)),
-// or without any one of its own at path. A stale socket there is replaced; one
+// Listen returns the sockets that systemd passed (sd_listen_fds(3)), or without any
+// one of its own at path. A stale socket there is replaced; one
 // that another process listens on is an error. Only the owner may connect to it
 // until Server.Serve gives it the mode and group of libvirt's socket.
-func Listen(path string) ([]*Listener, error) {
-	if files := activation.Files(true); len(files) > 0 {
-		return activated(files)
+func Listen(path string, passed ...*os.File) ([]*Listener, error) {
+	if len(passed) > 0 {
+		return activated(passed)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("making the directory of the gateway's socket: %w", err)

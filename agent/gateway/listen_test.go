@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
 )
 
 func TestListenReplacesAStaleSocket(t *testing.T) {
@@ -95,7 +97,7 @@ func TestTalksToItself(t *testing.T) {
 
 // activatedHelper prints what Listen makes of the sockets that came with LISTEN_FDS.
 func activatedHelper() error {
-	ls, err := Listen("/nonexistent/own")
+	ls, err := Listen("/nonexistent/own", activation.Files(true)...)
 	if err != nil {
 		return err
 	}

@@ -149,3 +149,8 @@ func (l *logLimits) of(uid uint32, log *logrus.Logger) *logLimit {
 func (s *Server) clientLog(p peer) clientLog {
 	return clientLog{entry: s.Log.WithFields(clientFields(p)), limit: s.logLimits.of(p.UID, s.Log)}
 }
+
+// unknownLog is the log of a client of which the kernel did not say who it is.
+func (s *Server) unknownLog() clientLog {
+	return clientLog{entry: s.Log.WithFields(nil), limit: s.logLimits.of(noUser, s.Log)}
+}

@@ -18,10 +18,10 @@ var errNoAnswer = errors.New("no answer within " + ownTimeout.String())
 func (c *conn) ask(p *pendingCall, proc rpc.Procedure, args []byte) {
 	key := callKey{proc, c.serial + 1<<31} // far from the client's serials
 	for _, used := c.ownCalls[key]; used; _, used = c.ownCalls[key] {
-		key.serial++
+		key.Serial++
 	}
 	c.ownCalls[key] = p
-	h := rpc.Header{Prog: p.call.Prog, Vers: p.call.Vers, Proc: proc, Type: rpc.TypeCall, Serial: key.serial}
+	h := rpc.Header{Prog: p.call.Prog, Vers: p.call.Vers, Proc: proc, Type: rpc.TypeCall, Serial: key.Serial}
 	c.calls.insert(rpc.NewMessage(h, args))
 }
 
@@ -31,7 +31,7 @@ func (c *conn) ownAnswered(key callKey, m rpc.Message, err error) {
 	p := c.ownCalls[key]
 	delete(c.ownCalls, key)
 	if p != nil {
-		c.continueCall(p, key.proc, m, err)
+		c.continueCall(p, key.Proc, m, err)
 	}
 }
 
@@ -60,7 +60,7 @@ func (c *conn) endOverdue() {
 	for key, p := range c.ownCalls {
 		if p != nil && time.Now().After(p.deadline) {
 			c.ownCalls[key] = nil
-			c.continueCall(p, key.proc, rpc.Message{}, errNoAnswer)
+			c.continueCall(p, key.Proc, rpc.Message{}, errNoAnswer)
 		}
 	}
 }
@@ -80,11 +80,16 @@ func (c *conn) patience() time.Duration {
 	return max(time.Until(first), time.Millisecond)
 }
 
+// pausesToMove reports whether the client's next call is the next process's. One whose
+// descriptors are here already has to go on first.
+func (c *conn) pausesToMove() bool { return c.moving && c.open && len(c.calls.fds) == 0 }
+
 // checkPause holds the client's calls back while too many wait for libvirt's answer,
-// or one waits for an answer to the gateway. The latter may begin in the middle of a
-// call, which goes on then: what the gateway sends has to wait for its end.
+// or one waits for an answer to the gateway, or the next process is to go on. The latter
+// two may begin in the middle of a call, which goes on then: what the gateway sends has to
+// wait for its end.
 func (c *conn) checkPause() {
 	c.endOverdue()
-	c.calls.paused = c.pendingBytes > maxPending || c.patience() > 0 && c.calls.framer.Between()
+	c.calls.paused = c.pendingBytes > maxPending || (c.patience() > 0 || c.pausesToMove()) && c.calls.framer.Between()
 	c.calls.open = c.owesUndo() && !c.replies.done()
 }

@@ -36,8 +36,8 @@ type pendingCall struct {
 	call rpc.XMLCall
 	// domain is the name of the call's domain, "" where it is unknown.
 	domain string
-	// unreadable is why the call could not be read.
-	unreadable error
+	// unreadable is why the call could not be read, and remedy what to do about it.
+	unreadable, remedy string
 	// result is what the policy did to the document.
 	result domainxml.Result
 	// final: the client gets libvirt's refusal of the rewritten call.
@@ -50,6 +50,10 @@ type pendingCall struct {
 	reply rpc.Message
 	// deadline is when the gateway's own calls for this one have to be answered.
 	deadline time.Time
+}
+
+func unreadableCall(key callKey, domain string, why error) *pendingCall {
+	return &pendingCall{state: unreadable, key: key, domain: domain, unreadable: why.Error(), remedy: remedy(why)}
 }
 
 // callState is how far a call has come.
@@ -112,8 +116,8 @@ func (p *pendingCall) closeFDs() {
 
 // callKey is what tells which call a reply is for.
 type callKey struct {
-	proc   rpc.Procedure
-	serial uint32
+	Proc   rpc.Procedure
+	Serial uint32
 }
 
 func keyOf(h rpc.Header) callKey { return callKey{h.Proc, h.Serial} }
@@ -146,7 +150,7 @@ func (o callObserver) begin(h rpc.Header) verdict {
 		return take
 	}
 	if !h.Proc.DetachesDevice() {
-		o.await(&pendingCall{state: unreadable, key: keyOf(h), unreadable: err})
+		o.await(unreadableCall(keyOf(h), "", err))
 	}
 	return pass
 }
@@ -245,7 +249,7 @@ func (c *conn) sendUnchanged(call rpc.XMLCall) {
 // read it.
 func (c *conn) sendUnreadable(call rpc.XMLCall, err error) {
 	c.calls.insert(call.Message)
-	c.await(&pendingCall{state: unreadable, key: keyOf(call.Header), domain: call.DomainName(), unreadable: err})
+	c.await(unreadableCall(keyOf(call.Header), call.DomainName(), err))
 }
 
 func duplicates(fds []int) ([]int, error) {
@@ -327,7 +331,7 @@ func (o replyObserver) taken(m rpc.Message) {
 func (c *conn) answered(p *pendingCall, reply rpc.Message) {
 	r := reply.Refusal()
 	o := p.outcome(r)
-	if o == unreadableTaken && p.key.proc.CarriesDomain() {
+	if o == unreadableTaken && p.key.Proc.CarriesDomain() {
 		p.domain = rpc.ParseDomainName(reply)
 	}
 	c.logOutcome(p, o, r)

@@ -66,7 +66,7 @@ func (c *conn) logPolicy(proc rpc.Procedure, res domainxml.Result) {
 // what is not decided yet. r is libvirt's latest refusal. That of a call which could not
 // be read is left out: it may quote a document of whose secrets nothing is known.
 func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
-	proc, domain := p.key.proc, cmp.Or(p.domain, "unknown")
+	proc, domain := p.key.Proc, cmp.Or(p.domain, "unknown")
 	log := c.log.WithFields(p.fields())
 	asRewritten := fmt.Sprintf("libvirt refused domain %s as rewritten (%s)", domain, changes(p.result))
 	switch o {
@@ -90,17 +90,17 @@ func (c *conn) logOutcome(p *pendingCall, o outcome, r *rpc.Refusal) {
 		log.Warnf("%s, and the connection ended before it answered to it as the client wrote it: %s", asRewritten, p.redacted(p.refusal))
 	case unreadableTaken:
 		c.count(proc, resultUnparsed)
-		log.Errorf("%s of domain %s passed on unchanged, and libvirt took it: %v; %s", proc, domain, p.unreadable, remedy(p.unreadable))
+		log.Errorf("%s of domain %s passed on unchanged, and libvirt took it: %s; %s", proc, domain, p.unreadable, p.remedy)
 	case unreadableRefused:
-		log.Infof("%s passed on unchanged, and libvirt refused it too: %v", proc, p.unreadable)
+		log.Infof("%s passed on unchanged, and libvirt refused it too: %s", proc, p.unreadable)
 	}
 }
 
 func (p *pendingCall) fields() logrus.Fields {
 	if p.state == unreadable {
-		return logrus.Fields{"PROCEDURE": p.key.proc.String(), "DOMAIN": cmp.Or(p.domain, "unknown")}
+		return logrus.Fields{"PROCEDURE": p.key.Proc.String(), "DOMAIN": cmp.Or(p.domain, "unknown")}
 	}
-	return callFields(p.key.proc, p.result)
+	return callFields(p.key.Proc, p.result)
 }
 
 // remedy is what to do about a document that only libvirt can read.

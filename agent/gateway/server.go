@@ -47,6 +47,13 @@ type Server struct {
 	Log   *logrus.Logger
 	// Metrics may be nil: the counters are registered nowhere then.
 	Metrics *Metrics
+	// Store keeps the clients' connections while the service is restarted: where
+	// Serve's context ends because of ErrRestart. nil means that they end.
+	Store Store
+	// PolkitPerCall reports whether polkit decides about each call. It asks about the
+	// process that has connected to libvirt, the gateway's: the connections end with that.
+	// It is asked once, at a restart. nil means that it does not.
+	PolkitPerCall func() (bool, error)
 	// MaxClients is how many clients are served at once; further ones wait in the
 	// socket's backlog as they do with libvirtd. 0 means 5000, the default of
 	// max_clients in libvirtd.conf.
@@ -65,10 +72,15 @@ type Server struct {
 	logLimits  logLimits
 	originals  sync.Map // the domains of calls that were sent as written, each with a latest one
 	checks     sync.Map // the addresses that Check connects from
+
+	keeps    func() bool // the store is used
+	parkedMu sync.Mutex
+	parked   []*conn // for the next process
 }
 
 // Serve accepts clients until the context is cancelled, then lets calls and
-// streams under way finish, closes everything and returns nil. It returns an
+// streams under way finish, or leaves the connections to the next process, closes
+// everything and returns nil. It returns an
 // error only where a listener fails for good. A Server serves once.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.closeListeners()
@@ -80,10 +92,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	polling.Go(s.idle.run)
 
 	adopted := s.adopt(access{})
+	g, ctx := errgroup.WithContext(ctx)
+	s.resume(ctx)
 	if s.Ready != nil {
 		s.Ready()
 	}
-	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range s.Listeners {
 		g.Go(func() error { return s.accept(ctx, l) })
 	}
@@ -94,6 +107,8 @@ func (s *Server) Serve(ctx context.Context) error {
 		return nil
 	})
 	err := g.Wait()
+	s.clients.Wait()
+	s.handOver()
 	s.clients.Wait()
 	s.idle.stop()
 	return errors.Join(err, polling.Wait())
@@ -113,6 +128,7 @@ func (s *Server) prepare() (err error) {
 	}
 	s.MaxClients = cmp.Or(s.MaxClients, 5000)
 	s.DrainTimeout = cmp.Or(s.DrainTimeout, 10*time.Second)
+	s.keeps = sync.OnceValue(s.mayKeep)
 	s.slots = make(chan struct{}, s.MaxClients)
 	s.connecting = make(chan struct{}, maxConnecting)
 	s.idle, err = newIdlePoller()
@@ -132,7 +148,7 @@ func (s *Server) accept(ctx context.Context, l *Listener) error {
 			<-s.slots
 		}
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil && !(err == nil && s.restarts(ctx)):
 			if err == nil {
 				unix.Close(fd)
 			}
@@ -166,7 +182,7 @@ func (s *Server) serve(ctx context.Context, fd int) {
 	p, err := peerOf(fd)
 	if err != nil {
 		unix.Close(fd)
-		s.reject(clientLog{entry: s.Log.WithFields(nil), limit: s.logLimits.of(noUser, s.Log)}, rejectIdentity, err)
+		s.reject(s.unknownLog(), rejectIdentity, err)
 		return
 	}
 	log := s.clientLog(p)
@@ -177,6 +193,10 @@ func (s *Server) serve(ctx context.Context, fd int) {
 		return
 	}
 	libvirt, err := s.connect(ctx, p.Credentials, fd)
+	if err != nil && s.restarts(ctx) {
+		s.park(newConn(s, log, p.UID, client, nil))
+		return
+	}
 	if err != nil {
 		client.close()
 		reason := rejectIdentity
@@ -186,8 +206,23 @@ func (s *Server) serve(ctx context.Context, fd int) {
 		s.reject(log, reason, err)
 		return
 	}
-	if err := newConn(s, log, p.UID, client, libvirt).run(ctx); err != nil {
-		s.reject(log, rejectProtocol, err)
+	s.run(ctx, newConn(s, log, p.UID, client, libvirt))
+}
+
+// run runs a connection to its end in this process.
+func (s *Server) run(ctx context.Context, c *conn) {
+	err := c.run(ctx)
+	if errors.Is(err, errMoves) {
+		if !c.open {
+			c.libvirt.close()
+			c.libvirt = nil
+		}
+		s.park(c)
+		return
+	}
+	c.close()
+	if err != nil {
+		s.reject(c.log, rejectProtocol, err)
 	}
 }
 

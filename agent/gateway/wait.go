@@ -25,15 +25,15 @@ const (
 	turns = 64
 )
 
-// wait waits until one of the sockets is ready for what the flows want of it.
+// wait waits until one of the sockets is ready for what the flows want of it, or for a
+// turn at most once the context is done.
 func (c *conn) wait(ctx context.Context) ([2]unix.PollFd, error) {
 	fds := [2]unix.PollFd{
 		interest(c.client, &c.calls, &c.replies),
 		interest(c.libvirt, &c.replies, &c.calls),
 	}
-	draining := ctx.Err() != nil
-	n, err := c.waitBusy(fds[:])
-	if n > 0 || err != nil || draining {
+	n, err := c.waitBusy(ctx, fds[:])
+	if n > 0 || err != nil || ctx.Err() != nil {
 		return fds, err
 	}
 	c.calls.release()
@@ -42,9 +42,8 @@ func (c *conn) wait(ctx context.Context) ([2]unix.PollFd, error) {
 	return fds, err
 }
 
-// waitBusy waits as long as something is likely to happen soon. That is so short
-// that no context needs to end it.
-func (c *conn) waitBusy(fds []unix.PollFd) (int, error) {
+// waitBusy waits as long as something is likely to happen soon.
+func (c *conn) waitBusy(ctx context.Context, fds []unix.PollFd) (int, error) {
 	timeout := busyWait
 	if d := c.patience(); d > 0 {
 		timeout = min(timeout, d)
@@ -58,7 +57,7 @@ func (c *conn) waitBusy(fds []unix.PollFd) (int, error) {
 	}
 	for end := time.Now().Add(timeout); ; {
 		n, err := poll(fds, min(turn, timeout))
-		if n > 0 || err != nil || time.Now().After(end) {
+		if n > 0 || err != nil || ctx.Err() != nil || time.Now().After(end) {
 			return n, err
 		}
 		runtime.Gosched()

@@ -96,6 +96,12 @@ func TestPolkit(t *testing.T) {
 		for _, user := range []string{"owner", "writer"} { // writer may not read what it attaches to
 			n.sameFor(t, user, "", "attach-device", "mine", "/srv/interface.xml", "--config")
 		}
+		// Of a client that stays across a restart polkit would ask about an agent that is gone.
+		out := n.shell(t, `{ echo list --all; sleep 2; systemctl restart virt-netboot; sleep 1; echo list --all; } |
+			setpriv --reuid=owner --regid=owner --init-groups --reset-env virsh --connect '`+at(gatewaySocket)+`' 2>&1`)
+		if strings.Count(out, "mine") != 2 || strings.Contains(out, "denied") {
+			t.Errorf("across a restart virsh says:\n%s", out)
+		}
 		if log := n.run(t, "journalctl", "--output=cat", "-t", "virt-netboot"); strings.Contains(log, "libvirt refused") {
 			t.Errorf("a call without the right is taken for a document that libvirt does not like:\n%s", log)
 		}

@@ -17,7 +17,9 @@ func newAgent() *cobra.Command {
 		Use:   "agent [--config FILE] [--only COMPONENT,...] [--run-dir DIR] [--state-dir DIR]",
 		Short: "Run the node agent",
 		Long: `Run the node agent, in the foreground, until SIGTERM or SIGINT. Calls under way
-are then finished first; a second signal ends it at once.
+are then finished first; a second signal ends it at once. At SIGUSR2, which
+systemd sends for a restart of the service, its clients' connections go into
+systemd's file descriptor store, and the next agent goes on with them.
 
 The agent listens on gateway.listen, or on the sockets that systemd passes it,
 in front of libvirt's own socket, gateway.upstream. Domains that are defined or

@@ -6,16 +6,17 @@ import (
 )
 
 // Framer knows where the frames are in a stream of bytes. It is told the bytes
-// in any portions and keeps none of them.
+// in any portions and keeps none of them. Its fields are all that it knows: a copy of
+// them in another process goes on where it has stopped.
 type Framer struct {
 	Head Header // of the frame under way
-	left int    // its bytes that are still to come
-	fds  int    // the one-byte messages after it that are still to come
+	Left int    // its bytes that are still to come
+	FDs  int    // the one-byte messages after it that are still to come
 
 	// SASL: a SASL layer may start at the end of any frame.
 	SASL bool
-	// opaque: it has started, there are no more frames to be seen.
-	opaque bool
+	// Opaque: it has started, there are no more frames to be seen.
+	Opaque bool
 }
 
 // Piece is what the first N bytes of a portion are.
@@ -41,30 +42,30 @@ const (
 // Next says what the first bytes of b are; b begins where the last piece ended.
 // The error is for bytes that libvirt would end the connection for.
 func (f *Framer) Next(b []byte) (Piece, error) {
-	if f.opaque {
+	if f.Opaque {
 		return Piece{Kind: PieceOpaque, N: len(b)}, nil
 	}
-	if f.left > 0 {
-		n := min(f.left, len(b))
-		f.left -= n
+	if f.Left > 0 {
+		n := min(f.Left, len(b))
+		f.Left -= n
 		return Piece{Kind: PieceFrame, N: n, Last: f.Between()}, nil
 	}
-	if f.fds > 0 && len(b) > 0 {
-		f.fds--
+	if f.FDs > 0 && len(b) > 0 {
+		f.FDs--
 		return Piece{Kind: PieceFD, N: 1, Last: f.Between()}, nil
 	}
 	if f.SASL && len(b) < 2*lengthSize {
 		return Piece{}, nil
 	}
 	if f.SASL && saslLayer(b) {
-		f.opaque = true
+		f.Opaque = true
 		return Piece{Kind: PieceOpaque, N: len(b), First: true}, nil
 	}
 	return f.begin(b)
 }
 
 // Between reports whether the last piece ended a frame.
-func (f *Framer) Between() bool { return f.left == 0 && f.fds == 0 }
+func (f *Framer) Between() bool { return f.Left == 0 && f.FDs == 0 }
 
 func (f *Framer) begin(b []byte) (Piece, error) {
 	if len(b) < lengthSize {
@@ -95,7 +96,7 @@ func (f *Framer) begin(b []byte) (Piece, error) {
 		fds = int(n)
 	}
 	n := min(head.Length, len(b))
-	f.Head, f.left, f.fds = head, head.Length-n, fds
+	f.Head, f.Left, f.FDs = head, head.Length-n, fds
 	return Piece{Kind: PieceFrame, N: n, First: true, Last: f.Between()}, nil
 }
 
