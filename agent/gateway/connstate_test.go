@@ -301,6 +301,9 @@ func FuzzMoves(f *testing.F) {
 			n := min(len(rest), int(size)+1)
 			r.send(step{}, rest[:n], 0)
 			rest = rest[n:]
+			if len(r.conn.ownCalls) > 0 {
+				return // the gateway asks for a device's domain, and nothing here answers
+			}
 			if r.err == nil && !r.move() {
 				t.Fatal("it cannot move")
 			}

@@ -24,8 +24,8 @@ start. No guest is started or stopped.
 
 The undo record in the domain's own <metadata> has what was taken. The domain is
 marked there: the agent and the hook leave it alone until virt-netboot apply.
-What another program has set since stays, and the output says so. So does a filter
-that libvirt does not have any more, as the guest could not start with it.
+What another program has set since stays, and the output says so. A filter that
+libvirt does not have any more stays off, as the guest could not start with it.
 
 With --files, the stock files come back that the agent has patched. A marker
 beside each has the agent leave it alone until virt-netboot apply --files.
@@ -37,8 +37,8 @@ This asks libvirt itself, at gateway.upstream, whether or not the agent runs.
 
 Exit status:
   0  every domain and file is as it was before
-  1  a domain is unknown or has lost its undo record, a filter cannot come back,
-     libvirt refused, or a file failed; the rest is done
+  1  a domain is unknown, one that was named has no undo record, a filter cannot
+     come back, libvirt refused, or a file failed; the rest is done
   2  libvirt cannot be reached, or the configuration cannot be read`,
 		Example: `  virt-netboot revert instance-00000001
   virt-netboot revert --all --files`,
@@ -82,11 +82,13 @@ func revertDomains(cmd *cobra.Command, c config.Config, domains []string) error 
 	return syncCommand{
 		decide:     func(s libvirt.State) decide.Decision { return decide.Revert(r, s) },
 		none:       "left alone already",
-		incomplete: notPutBack,
+		incomplete: func(w domainxml.Warning) bool { return notPutBack(w, len(domains) > 0) },
 	}.command(cmd, conn, domains)
 }
 
-// notPutBack reports whether a revert leaves something that its operator has to do.
-func notPutBack(w domainxml.Warning) bool {
-	return w.Kind == domainxml.WarningFilterLeft || w.Kind == domainxml.WarningNoRecord
+// notPutBack reports whether a revert leaves something that its operator has to do. That
+// a domain has no undo record is a remark where all are reverted: those whose clients
+// wrote the network first have none.
+func notPutBack(w domainxml.Warning, named bool) bool {
+	return w.Kind == domainxml.WarningFilterLeft || named && w.Kind == domainxml.WarningNoRecord
 }
