@@ -82,7 +82,7 @@ lint-packages: packages-deps packages ## what lints packages, scripts, units, pa
 .PHONY: test-packages
 test-packages: lint-packages ## the packages in a Debian that systemd runs (DEBIAN_RELEASE=trixie: 13)
 	$(FORGET)
-	$(GOTESTSUM) --format standard-verbose $(RERUN) --packages ./e2e/packages -- -tags packages -count 1 -timeout 45m
+	$(GOTESTSUM) --format standard-verbose $(RERUN) --packages ./e2e/packages -- -tags packages -count 1 -timeout 65m
 	$(TELL)
 
 .PHONY: test-virtqemud
