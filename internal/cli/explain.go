@@ -96,6 +96,7 @@ func bootOf(server string) (port.Boot, error) {
 
 // explainDomain asks libvirt and the node.
 func explainDomain(ctx context.Context, c config.Config, name string, boot port.Boot) (explain.Explanation, error) {
+	observe := c.Mode == config.ModeObserve
 	c.Mode = config.ModeEnforce // nothing is changed here in either mode
 	conn, err := connect(ctx, c)
 	if err != nil {
@@ -114,6 +115,7 @@ func explainDomain(ctx context.Context, c config.Config, name string, boot port.
 	if err != nil {
 		return explain.Explanation{}, err
 	}
+	e.Observe = observe
 	for n := range e.Interfaces {
 		i := &e.Interfaces[n]
 		if i.Device == "" || i.Hardware() == nil {

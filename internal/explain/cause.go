@@ -17,6 +17,7 @@ const (
 	Unreadable Kind = "unreadable" // the document
 	Reverted   Kind = "reverted"
 	NoRule     Kind = "no-rule"
+	Observed   Kind = "observe" // it would be changed in mode: enforce
 	NotInSync  Kind = "not-in-sync"
 	KeepsOrder Kind = "keeps-boot-order" // the rule leaves the network behind, or out
 	Warned     Kind = "warning"          // one of domainxml's
@@ -59,6 +60,8 @@ func (e Explanation) ofDomain() (Cause, bool) {
 		return Cause{Reverted, "It is reverted: no rule applies to it.", "virt-netboot apply " + e.Name}, true
 	case e.Rule == "":
 		return Cause{NoRule, "No rule matches it.", "edit the rules in /etc/virt-netboot/config.yaml, then virt-netboot check"}, true
+	case e.Observe && len(e.Changes)+len(e.LiveChanges) > 0:
+		return Cause{Observed, "The agent only observes (mode: observe). The rule would do this: " + texts(append(e.Changes, e.LiveChanges...)), "virt-netboot enable"}, true
 	case len(e.Changes)+len(e.LiveChanges) > 0:
 		return Cause{NotInSync, "It is not in sync with its rule: " + texts(append(e.Changes, e.LiveChanges...)), "virt-netboot apply " + e.Name}, true
 	case len(e.Warnings) > 0:

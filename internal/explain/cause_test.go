@@ -43,6 +43,10 @@ func TestFind(t *testing.T) {
 			do: "virt-netboot apply instance-1"},
 		"no rule": {e: running(func(e *Explanation) { e.Rule, e.Changes = "", []domainxml.Change{order} }), kind: NoRule,
 			do: "edit the rules in /etc/virt-netboot/config.yaml, then virt-netboot check"},
+		"observe": {e: running(func(e *Explanation) { e.Observe, e.Changes = true, []domainxml.Change{order} }), kind: Observed,
+			do: "virt-netboot enable"},
+		"observe, and nothing to change": {e: running(func(e *Explanation) { e.Observe, e.Active = true, false }), kind: NotRunning,
+			do: "virsh start instance-1"},
 		"not in sync": {e: running(func(e *Explanation) {
 			e.Changes, e.Warnings = []domainxml.Change{order}, []domainxml.Warning{kernel}
 		}), kind: NotInSync, do: "virt-netboot apply instance-1"},

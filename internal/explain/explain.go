@@ -22,7 +22,9 @@ type Explanation struct {
 	UUID   string `json:"uuid"`
 	Active bool   `json:"active"`
 	// Rule is the rule's name, empty where none matches.
-	Rule     string              `json:"rule"`
+	Rule string `json:"rule"`
+	// Observe: nothing is changed on this node, for mode: observe.
+	Observe  bool                `json:"observe"`
 	Reverted bool                `json:"reverted"`
 	Boots    domainxml.BootsFrom `json:"boots_from"`
 	Filters  []string            `json:"filters"`
