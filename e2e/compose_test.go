@@ -51,7 +51,8 @@ rules:
 			},
 			"detach": {
 				[]string{nic(1, "br-first"), nic(2, "br-first")}, "detach-device", []string{nic(1, "br-first")},
-				map[string]int{"net0": 1, "virtio-disk0": 2},
+				// The disk had 2 behind the first interface, and moves back by one for the second.
+				map[string]int{"net0": 1, "virtio-disk0": 3},
 			},
 		} {
 			t.Run(name, func(t *testing.T) {

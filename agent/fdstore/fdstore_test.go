@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -52,6 +53,7 @@ func service(text string) error {
 // manager is a service manager, as far as its store goes.
 type manager struct {
 	socket *net.UnixConn
+	mu     sync.Mutex
 	kept   map[string][]*os.File
 	told   []string
 }
@@ -74,29 +76,35 @@ func (m *manager) serve() {
 		if err != nil {
 			return
 		}
-		message := string(b[:n])
-		m.told = append(m.told, message)
-		var files []*os.File
-		if parsed, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil {
-			for _, p := range parsed {
-				fds, _ := unix.ParseUnixRights(&p)
-				for _, fd := range fds {
-					files = append(files, os.NewFile(uintptr(fd), "kept"))
-				}
+		m.see(string(b[:n]), oob[:oobn])
+	}
+}
+
+// see does what one message says.
+func (m *manager) see(message string, oob []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.told = append(m.told, message)
+	var files []*os.File
+	if parsed, err := unix.ParseSocketControlMessage(oob); err == nil {
+		for _, p := range parsed {
+			fds, _ := unix.ParseUnixRights(&p)
+			for _, fd := range fds {
+				files = append(files, os.NewFile(uintptr(fd), "kept"))
 			}
 		}
-		_, name, _ := strings.Cut(message, "FDNAME=")
-		switch {
-		case strings.HasPrefix(message, "FDSTORE=1\n"):
-			m.kept[name] = append(m.kept[name], files...)
-			files = nil
-		case strings.HasPrefix(message, "FDSTOREREMOVE=1\n"):
-			files = m.kept[name]
-			delete(m.kept, name)
-		}
-		for _, f := range files {
-			f.Close()
-		}
+	}
+	_, name, _ := strings.Cut(message, "FDNAME=")
+	switch {
+	case strings.HasPrefix(message, "FDSTORE=1\n"):
+		m.kept[name] = append(m.kept[name], files...)
+		files = nil
+	case strings.HasPrefix(message, "FDSTOREREMOVE=1\n"):
+		files = m.kept[name]
+		delete(m.kept, name)
+	}
+	for _, f := range files {
+		f.Close()
 	}
 }
 
@@ -109,11 +117,13 @@ func (m *manager) run(t *testing.T, text string) string {
 	}
 	defer socket.Close()
 	names, files := []string{"service.socket"}, []*os.File{socket}
+	m.mu.Lock()
 	for name, kept := range m.kept {
 		for _, f := range kept {
 			names, files = append(names, name), append(files, f)
 		}
 	}
+	m.mu.Unlock()
 	// systemd knows the process id that LISTEN_PID has to have, the shell does too.
 	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0])
 	cmd.ExtraFiles = files
@@ -137,14 +147,22 @@ func TestStore(t *testing.T) {
 		if got := m.run(t, tt.text); got != tt.want {
 			t.Errorf("the service says %q, want %q", got, tt.want)
 		}
-		if n := len(m.kept["clients"]); n != 1 {
+		m.mu.Lock()
+		n := len(m.kept["clients"])
+		m.mu.Unlock()
+		if n != 1 {
 			t.Errorf("%d descriptors are kept, want the one of the last process", n)
 		}
 	}
-	if told := strings.Join(m.told[:2], ", "); told != "FDSTORE=1\nFDPOLL=0\nFDNAME=clients, BARRIER=1" {
+	m.mu.Lock()
+	told := strings.Join(m.told[:2], ", ")
+	m.mu.Unlock()
+	if told != "FDSTORE=1\nFDPOLL=0\nFDNAME=clients, BARRIER=1" {
 		t.Errorf("the manager was told %q", told)
 	}
+	m.mu.Lock()
 	m.kept["clients"] = append(m.kept["clients"], m.kept["clients"][0])
+	m.mu.Unlock()
 	if got := m.run(t, ""); !strings.Contains(got, "has 2 descriptors named clients") {
 		t.Errorf("with two of them the service says %q", got)
 	}
