@@ -120,7 +120,13 @@ func (m *manager) run(t *testing.T, text string) string {
 	m.mu.Lock()
 	for name, kept := range m.kept {
 		for _, f := range kept {
-			names, files = append(names, name), append(files, f)
+			fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := os.NewFile(uintptr(fd), name)
+			defer own.Close()
+			names, files = append(names, name), append(files, own)
 		}
 	}
 	m.mu.Unlock()
