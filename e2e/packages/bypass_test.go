@@ -35,7 +35,7 @@ func TestBypass(t *testing.T) {
 	})
 	// A signal that the agent does not hear, after which systemd kills it soon.
 	const slowStop = "/etc/systemd/system/virt-netboot.service.d/stop.conf"
-	n.write(t, slowStop, "[Service]\nKillSignal=SIGWINCH\nTimeoutStopSec=2\n")
+	n.write(t, slowStop, "[Service]\nKillSignal=SIGWINCH\nRestartKillSignal=SIGWINCH\nTimeoutStopSec=2\n")
 	n.run(t, "systemctl", "daemon-reload")
 	t.Run("a restart whose stop takes too long", func(t *testing.T) {
 		n.run(t, "systemctl", "restart", "virt-netboot")
