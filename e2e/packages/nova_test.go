@@ -4,6 +4,7 @@ package packages
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ func TestNovaOwnsItsDirectory(t *testing.T) {
 	n.write(t, "/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repository ./\n")
 	n.publish(t, build(t, "1.0.0"))
 	n.asNova(t, "umask 027; echo domain-needed >/etc/nova/dnsmasq.conf")
+	n.run(t, "mkdir", "-p", filepath.Dir(configPath))
+	n.write(t, configPath, "mode: enforce\n")
 	before := n.inNova(t)
 
 	t.Run("a node's life", func(t *testing.T) {

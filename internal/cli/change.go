@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
+	"github.com/virt-netboot/virt-netboot/agent/status"
+	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/takeover"
 )
 
@@ -43,7 +46,32 @@ func change(ctx context.Context, out io.Writer, plan takeover.Plan, goal takeove
 	if err := reached(state, goal); err != nil {
 		return &failure{error: err}
 	}
+	if len(plan.Steps) > 0 {
+		awaitMode(ctx, goal.Mode)
+	}
 	return write(out, []byte(line("%s", standing(state))))
+}
+
+// modeWait is how long an agent may take to see that its configuration has changed.
+const modeWait = 10 * time.Second
+
+// awaitMode waits until the agent has a mode in force, so that what a client defines next
+// is treated as this command has said. It does not wait for an agent that does not answer,
+// or has found a mistake in the configuration.
+func awaitMode(ctx context.Context, mode config.Mode) {
+	ctx, cancel := context.WithTimeout(ctx, modeWait)
+	defer cancel()
+	for {
+		s, err := status.Node(ctx, status.Dir)
+		if err != nil || mode == "" || s.Config.Mode == mode || s.Config.Error != "" {
+			return
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // reached is the error of a node that is not like the goal after a change, or where
