@@ -50,6 +50,7 @@ func TestNovaOwnsItsDirectory(t *testing.T) {
 		n.write(t, "/etc/cron.d/job", "0 * * * * root true\n")
 		n.write(t, "/root/secret", "secret\n")
 		n.run(t, "chmod", "600", "/root/secret")
+		n.write(t, configPath, "mode: enforce\n") // the removal has disabled the node
 		n.apt(t, "install", "virt-netboot")
 		n.patched(t)
 		n.run(t, "systemctl", "stop", "virt-netboot-files.path", "virt-netboot-files.service") // it would be first

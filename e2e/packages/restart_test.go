@@ -147,11 +147,15 @@ func TestRestartFails(t *testing.T) {
 // idleClient connects to the gateway. The channel is closed when the connection ends.
 func (n *node) idleClient(t *testing.T) <-chan struct{} {
 	t.Helper()
-	cmd := n.command("/usr/bin/python3", "-c", `import socket
+	cmd := n.command("/usr/bin/python3", "-c", `import socket, struct
 s = socket.socket(socket.AF_UNIX)
 s.connect("/run/virt-netboot/libvirt-sock")
-s.send(bytes.fromhex("0000001c20008086000000010000009d000000000000000100000000")) # CONNECT_GET_LIB_VERSION
-print(s.recv(100) != b"", flush=True)
+def call(procedure, payload): # remote_protocol.x
+    s.send(struct.pack("!7I", 28 + len(payload), 0x20008086, 1, procedure, 0, 0, 0) + payload)
+    return s.recv(1000)
+call(66, b"") # AUTH_LIST
+call(1, struct.pack("!2I16sI", 1, 14, b"qemu:///system", 0)) # CONNECT_OPEN
+print(call(157, b"") != b"", flush=True) # CONNECT_GET_LIB_VERSION
 s.recv(100)`)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
