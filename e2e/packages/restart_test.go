@@ -110,7 +110,7 @@ func TestRestartFails(t *testing.T) {
 		ends   func()
 		within time.Duration
 	}{
-		{"killed", func() { systemctl("kill", "--signal=KILL", "virt-netboot") }, time.Second},
+		{"killed", func() { systemctl("kill", "--kill-whom=main", "--signal=KILL", "virt-netboot") }, time.Second},
 		{"stopped", func() { systemctl("stop", "virt-netboot") }, time.Second},
 		{"does not start", func() {
 			n.shell(t, "echo nonsense >/root/program; chmod 755 /root/program; mv /root/program /usr/bin/virt-netboot; systemctl restart virt-netboot || true")
