@@ -98,7 +98,7 @@ func (d *Document) WithUpdates(updates []InterfaceUpdate) []byte {
 // libvirtUUID is a UUID in libvirt's form of lower case and hyphens. libvirt also reads
 // capitals, and hyphens and spaces anywhere (virUUIDParse in src/util/viruuid.c).
 func libvirtUUID(s string) string {
-	digits := strings.ToLower(strings.NewReplacer("-", "", " ", "").Replace(s))
+	digits := strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(s, "-", ""), " ", ""))
 	if len(digits) != 32 {
 		return s
 	}
