@@ -1,8 +1,8 @@
 #!/bin/bash
 # Makes the databases and starts the services, once, in the node that configure.sh has
 # configured. Accounts, images and flavors come by the APIs.
-set -eu
-as() { user=$1; shift; runuser -u "$user" -- "$@" 2>&1 | tail -3; return "${PIPESTATUS[0]}"; }
+set -eux
+as() { user=$1; shift; runuser -u "$user" -- "$@"; }
 
 systemctl enable -q --now mariadb memcached rabbitmq-server
 for d in keystone glance placement nova nova_api nova_cell0 neutron; do
