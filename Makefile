@@ -48,7 +48,8 @@ lint: ## gofmt, go vet, staticcheck, deadcode
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags packages,virtqemud ./e2e/packages
+	$(GO) tool staticcheck -tags packages,virtqemud ./e2e/packages ./e2e/nspawn
+	$(GO) tool staticcheck -tags openstack ./e2e/openstack/...
 	@dead=$$($(GO) tool deadcode -test ./...) && test -z "$$dead" || { echo "$$dead"; exit 1; }
 
 .PHONY: corpus
@@ -90,6 +91,15 @@ test-virtqemud: packages-deps ## the package on a node with virtqemud (VIRTQEMUD
 	VIRTQEMUD=$(or $(abspath $(VIRTQEMUD)),$(error VIRTQEMUD names no directory: e2e/packages/build-virtqemud makes one)) \
 		$(GO) test -tags packages,virtqemud ./e2e/packages -run TestVirtqemud -count 1 -v -timeout 30m
 
+.PHONY: test-openstack
+test-openstack: openstack-deps ## a real OpenStack, with each of Neutron's drivers (RUN=TestOVN: one of them)
+	$(GO) test -tags openstack ./e2e/openstack -run '$(RUN)' -count 1 -v -timeout 120m
+
+.PHONY: demo-openstack
+demo-openstack: openstack-deps ## an instance of a real OpenStack boots its tenant's script, step by step
+	@$(MAKE) --silent packages ARCHS=$$(dpkg --print-architecture)
+	@$(GO) run -tags openstack ./e2e/openstack/demo
+
 .PHONY: deps
 deps:
 	@./e2e/install-packages
@@ -98,6 +108,10 @@ deps:
 packages-deps:
 	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container \
 		puppet-agent puppet-lint ansible ansible-lint
+
+.PHONY: openstack-deps
+openstack-deps:
+	@./e2e/install-packages debootstrap systemd-container
 
 .PHONY: clean
 clean: ## remove what was built

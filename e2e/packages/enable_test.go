@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -138,19 +137,9 @@ func (n *node) powerCut(t *testing.T, command string) {
 		_, err := os.Lstat(n.path("/run/cut/power"))
 		return err
 	})
-	n.powerFails(t)
+	n.Kill()
 	_ = wait()
 	n.start(t, "running", "degraded")
-}
-
-// powerFails ends the node with no word to what runs in it.
-func (n *node) powerFails(t *testing.T) {
-	t.Helper()
-	if err := syscall.Kill(n.pid1, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	_ = n.nspawn.Wait()
-	n.nspawn, n.pid1 = nil, 0
 }
 
 // is waits until clients get to libvirt, on the way that the command is for, and
@@ -187,7 +176,7 @@ func (n *node) torn(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			// No unit of ours is there to finish it before the power fails.
 			n.shell(t, "systemctl stop virt-netboot-takeover.path; mkdir -p /var/lib/virt-netboot; "+test.files)
-			n.powerFails(t)
+			n.Kill()
 			n.start(t, "running", "degraded")
 			n.is(t, test.want)
 			n.run(t, commandLine("enable")...)

@@ -74,8 +74,8 @@ const gatewayURI = "qemu+unix:///system?socket=/run/virt-netboot/libvirt-sock"
 // what the guests name.
 func link(t *testing.T, nodes ...*node) {
 	t.Helper()
-	run(t, exec.Command("ip", "link", "add", "link0", "netns", fmt.Sprint(nodes[0].pid1),
-		"type", "veth", "peer", "name", "link0", "netns", fmt.Sprint(nodes[1].pid1)))
+	run(t, exec.Command("ip", "link", "add", "link0", "netns", fmt.Sprint(nodes[0].PID1()),
+		"type", "veth", "peer", "name", "link0", "netns", fmt.Sprint(nodes[1].PID1())))
 	for i, n := range nodes {
 		n.address = fmt.Sprintf("10.9.0.%d", i+1)
 		n.write(t, "/root/filter.xml", "<filter name='nova-base' chain='root'/>\n")
