@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"regexp"
 	"testing"
 	"time"
 
@@ -82,9 +81,7 @@ func TestDHCPServers(t *testing.T) {
 // withFirmware takes away the marks before the lines that are for firmware.
 func withFirmware(t *testing.T, conf string) string {
 	t.Helper()
-	with := regexp.MustCompile(`(?m)^( *)(?://|#)([^ \n])`).ReplaceAllString(conf, "$1$2")
-	if with == conf {
-		t.Fatal("no line is for firmware")
-	}
+	with, err := network.WithFirmware(conf)
+	must(t, err)
 	return with
 }

@@ -22,12 +22,8 @@ type Client struct {
 	Request *dhcpv4.DHCPv4
 }
 
-// ServerAddress is that of the tenant's server, InformAddress where an answer to a
-// client's DHCPINFORM goes.
-const (
-	ServerAddress = "10.77.0.1"
-	InformAddress = "10.77.0.250"
-)
+// InformAddress is where an answer to a client's DHCPINFORM goes.
+const InformAddress = "10.77.0.250"
 
 // clientMAC is the address of the i-th client; OpenStack's hosts file has them.
 func clientMAC(i int) net.HardwareAddr {
@@ -75,7 +71,7 @@ func Clients(openStack string) ([]Client, error) {
 	add("iPXE, UEFI arm64", ipxe(probe.UEFI), arch(iana.EFI_ARM64))
 	add("iPXE, UEFI ia32", ipxe(probe.UEFI), arch(iana.EFI_IA32))
 	add("iPXE, user class as RFC 3004 has it", ipxe(probe.BIOS), dhcpv4.WithUserClass("iPXE", true))
-	add("iPXE, takes the tenant's offer", ipxe(probe.BIOS), asRequest("10.77.0.150", ServerAddress))
+	add("iPXE, takes the tenant's offer", ipxe(probe.BIOS), asRequest("10.77.0.150", TenantServer))
 	add("ordinary", probe.DiscoverOrdinary)
 	add("ordinary, user class accounts", probe.DiscoverOrdinary, dhcpv4.WithUserClass("accounts", true))
 	add("ordinary, takes OpenStack's offer", probe.DiscoverOrdinary, asRequest(clientAddress(len(all)), openStack))

@@ -3,7 +3,6 @@
 package packages
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,16 +22,16 @@ import (
 const (
 	// imagePackages are what a stock Debian image has besides Debian's base, as far as it
 	// matters here.
-	imagePackages = "cloud-init netplan.io udev iproute2 procps"
+	imagePackages = "cloud-init netplan.io locales udev iproute2 procps"
 	// tenantPackages are those that the example installs.
 	tenantPackages = "dnsmasq-base nginx ipxe"
 	cloudConfig    = checkout + "/packaging/examples/tenant/cloud-config.yaml"
 )
 
 // TestTenant makes an instance the tenant's server by the example's user data and
-// cloud-init itself, on a network where OpenStack's dnsmasq ignores what the tenant's
-// server answers. Both answer as they should, before a reboot and after it, a guest boots
-// the tenant's script, and the instance's other network hears nothing.
+// cloud-init itself, in a network whose OpenStack answers all clients but those. Guests
+// boot the tenant's script then. It is the same after reboots, and an interface in
+// another network has no server on it.
 func TestTenant(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
@@ -42,28 +41,32 @@ func TestTenant(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newCloud(t)
-	n := &node{Node: made(t, tree)}
+	c.startOpenStack(t)
+	n := made(t, tree)
 	n.Plug = c.plug
 	n.seed(t)
 	n.start(t, "running", "degraded")
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(n.try("journalctl", "--no-pager", "--output=short-precise", "--lines=200"))
-		}
-	})
 	step := func(name string, f func(t *testing.T)) {
 		if !t.Run(name, f) {
+			t.Log(n.try("journalctl", "--no-pager", "--output=short-precise", "--lines=100"))
 			t.FailNow()
 		}
 	}
 	step("cloud-init", func(t *testing.T) {
 		n.run(t, "cloud-init", "schema", "--config-file", "/var/lib/cloud/seed/nocloud/user-data")
 		if out := n.run(t, "cloud-init", "status", "--wait", "--long"); !strings.Contains(out, "status: done") {
-			t.Errorf("cloud-init says\n%s", out)
+			t.Errorf("it says\n%s", out)
 		}
+		c.serves(t, n)
 	})
-	step("serves", func(t *testing.T) { c.serves(t, n) })
-	step("a guest boots the script", c.boots)
+	step("a BIOS guest", func(t *testing.T) { c.boots(t, n, nil, "/bios.ipxe", "/boot.ipxe") })
+	step("a UEFI guest without an option ROM", func(t *testing.T) {
+		// OVMF would try IPv6 and HTTP for a minute each.
+		c.boots(t, n, []string{
+			"-bios", "/usr/share/ovmf/OVMF.fd", "-device", "virtio-rng-pci",
+			"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n",
+		}, "/x64.ipxe", "/boot.ipxe")
+	})
 	step("networkd restarted", func(t *testing.T) {
 		n.run(t, "systemctl", "restart", "systemd-networkd.service")
 		c.serves(t, n)
@@ -74,17 +77,54 @@ func TestTenant(t *testing.T) {
 		}
 		c.serves(t, n)
 	})
-	step("all clients", func(t *testing.T) {
-		n.shell(t, "sed -i s/^CLIENTS=.*/CLIENTS=all/ /etc/netboot/settings; systemctl restart netboot.service")
-		answers := c.ask(t, clientsDevice)
-		if got, want := answers["ordinary"], "OFFER http"; !strings.Contains(got, "OFFER") {
-			t.Errorf("an ordinary client gets %q, want %q", got, want)
+	step("another interface", func(t *testing.T) {
+		c.bridges = append(c.bridges, otherBridge)
+		if err := n.Reboot(); err != nil {
+			t.Fatal(err)
 		}
+		// Which of them is the tenant's? It does not guess.
+		await(t, "netboot.service to fail", func() error {
+			_, err := n.try("sh", "-c", "journalctl --boot --unit=netboot.service | grep 'set INTERFACE in /etc/netboot/settings to one of eth0 eth1'")
+			return err
+		})
+		if diff := cmp.Diff(c.openStackAlone(), c.ask(t, clientsDevice)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		n.shell(t, "sed -i s/^INTERFACE=.*/INTERFACE=eth0/ /etc/netboot/settings")
+		if err := n.Reboot(); err != nil {
+			t.Fatal(err)
+		}
+		c.serves(t, n)
+		n.run(t, "ip", "addr", "add", otherFixedIP+"/24", "dev", "eth1")
+		n.run(t, "ip", "link", "set", "eth1", "up")
+		for name, answer := range c.ask(t, othersDevice) {
+			if answer != "" {
+				t.Errorf("%s gets %q in the other network", name, answer)
+			}
+		}
+		run(t, c.command("ping -c 1 -W 5 "+otherFixedIP))
+		for _, url := range []string{"http://" + otherFixedIP + "/boot.ipxe", "tftp://" + otherFixedIP + "/boot.ipxe"} {
+			if out, err := nspawn.Output(c.command("curl -sS --max-time 3 " + url)); err == nil {
+				t.Errorf("%s is served: %q", url, out)
+			}
+		}
+	})
+	step("all clients", func(t *testing.T) {
+		if err := c.openStack.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		n.shell(t, "sed -i s/^CLIENTS=.*/CLIENTS=all/ /etc/netboot/settings; systemctl restart netboot.service")
+		await(t, "an offer to an ordinary client", func() error {
+			if got := c.ask(t, clientsDevice)["ordinary"]; got != "OFFER" {
+				return fmt.Errorf("it gets %q", got)
+			}
+			return nil
+		})
 	})
 }
 
 // made is a node that is closed with the test.
-func made(t *testing.T, tree string) *nspawn.Node {
+func made(t *testing.T, tree string) *node {
 	t.Helper()
 	n, err := nspawn.New(tree)
 	if err != nil {
@@ -95,7 +135,7 @@ func made(t *testing.T, tree string) *nspawn.Node {
 			t.Error(err)
 		}
 	})
-	return n
+	return &node{Node: n}
 }
 
 // seed gives the node what a cloud gives an instance at its first boot. Its packages come
@@ -129,44 +169,206 @@ func (n *node) seed(t *testing.T) {
 }
 
 // cloud is a network namespace with the bridge of the tenant's network, OpenStack's
-// dnsmasq and clients in it.
+// dnsmasq and clients in it, and the bridge of another network.
 type cloud struct {
 	namespace string
 	clients   []network.Client
+	openStack *network.Server
+	// bridges are what the instance is plugged into, ports how many it had so far.
+	bridges []string
+	ports   int
 }
 
 const (
-	tenantBridge     = "br-tenant"
-	clientsDevice    = "clients"
-	openStackAddress = "10.1.0.1"
+	tenantBridge, clientsDevice = "br-tenant", "clients"
+	otherBridge, othersDevice   = "br-other", "others"
+	openStackAddress            = "10.1.0.1"
 	// The instance that is the tenant's server, as OpenStack knows it.
-	serverMAC, serverFixedIP = "fa:16:3e:00:00:99", "10.1.0.99"
+	serverFixedIP = "10.1.0.99"
+	otherFixedIP  = "10.88.0.99"
 )
+
+// serverMACs are those of the instance's interfaces.
+func serverMACs() []string { return []string{"fa:16:3e:00:00:99", "fa:16:3e:00:88:99"} }
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	c := &cloud{namespace: fmt.Sprintf("virt-netboot-tenant-%d", os.Getpid())}
+	c := &cloud{namespace: fmt.Sprintf("virt-netboot-%d", os.Getpid()), bridges: []string{tenantBridge}}
 	var err error
 	if c.clients, err = network.Clients(openStackAddress); err != nil {
 		t.Fatal(err)
 	}
 	run(t, exec.Command("ip", "netns", "add", c.namespace))
 	t.Cleanup(func() { run(t, exec.Command("ip", "netns", "delete", c.namespace)) })
-	c.ip(t, "link set lo up",
-		"link add "+tenantBridge+" type bridge forward_delay 0",
-		"link set "+tenantBridge+" up",
-		"addr add "+openStackAddress+"/24 dev "+tenantBridge,
-		"link add "+clientsDevice+" type veth peer name clients-port",
-		"link set clients-port master "+tenantBridge+" up",
-		"addr add "+network.InformAddress+"/24 dev "+clientsDevice,
-		"link set "+clientsDevice+" up")
+	for _, net := range []struct{ bridge, address, device, inform string }{
+		{tenantBridge, openStackAddress, clientsDevice, network.InformAddress},
+		{otherBridge, "10.88.0.1", othersDevice, "10.88.0.250"},
+	} {
+		for _, command := range []string{
+			"link add " + net.bridge + " type bridge forward_delay 0",
+			"link set " + net.bridge + " up",
+			"addr add " + net.address + "/24 dev " + net.bridge,
+			"link add " + net.device + " type veth peer name " + net.device + "-port",
+			"link set " + net.device + "-port master " + net.bridge + " up",
+			"addr add " + net.inform + "/24 dev " + net.device,
+			"link set " + net.device + " up",
+		} {
+			run(t, c.command("ip "+command))
+		}
+	}
 	return c
 }
 
-// ip runs commands of ip in the namespace.
-func (c *cloud) ip(t *testing.T, commands ...string) {
+// command is a program in the namespace.
+func (c *cloud) command(line string) *exec.Cmd {
+	return exec.Command("ip", append([]string{"netns", "exec", c.namespace}, strings.Fields(line)...)...)
+}
+
+// plug gives the instance an interface on each of the bridges.
+func (c *cloud) plug(pid1 int) error {
+	for i, bridge := range c.bridges {
+		c.ports++ // those before a reboot are gone some time after it
+		port := fmt.Sprintf("port%d", c.ports)
+		for _, command := range []string{
+			fmt.Sprintf("ip link add %s type veth peer name eth%d address %s netns %d", port, i, serverMACs()[i], pid1),
+			fmt.Sprintf("ip link set %s master %s up", port, bridge),
+		} {
+			if _, err := nspawn.Output(c.command(command)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// startOpenStack starts OpenStack's dnsmasq, which knows the instance and the clients.
+func (c *cloud) startOpenStack(t *testing.T) {
 	t.Helper()
-	for _, command := range commands {
-		run(t, exec.Command("ip", append([]string{"-netns", c.namespace}, strings.Fields(command)...)...))
+	shipped, err := network.Shipped("openstack/neutron-dnsmasq.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := network.WithFirmware(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/run", "server-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil { // dnsmasq gives up root
+		t.Fatal(err)
+	}
+	hosts := network.HostsFile(c.clients) + serverMACs()[0] + ",server," + serverFixedIP + "\n"
+	for name, content := range map[string]string{"conf": conf, "hosts": hosts} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.openStack, err = network.Start(t.Context(), c.namespace, network.DnsmasqReady, "dnsmasq", "--keep-in-foreground",
+		"--log-facility=-", "--port=0", "--interface="+tenantBridge, "--bind-interfaces", "--leasefile-ro", "--pid-file="+dir+"/pid",
+		"--dhcp-range=10.1.0.0,static,255.255.255.0,86400s", "--dhcp-hostsfile="+dir+"/hosts", "--conf-file="+dir+"/conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.openStack.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// ask asks as each client from a device in the namespace.
+func (c *cloud) ask(t *testing.T, device string) map[string]string {
+	t.Helper()
+	var answers map[string]string
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with its namespace
+		var namespace netns.NsHandle
+		if namespace, err = netns.GetFromName(c.namespace); err != nil {
+			return
+		}
+		defer namespace.Close()
+		if err = netns.Set(namespace); err != nil {
+			return
+		}
+		answers, err = network.Ask(device, c.clients, 3*time.Second)
+	}()
+	<-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answers
+}
+
+// openStackAlone are the answers without a tenant's server.
+func (c *cloud) openStackAlone() map[string]string { return network.OpenStackAnswers(c.clients, true) }
+
+// serves waits until each client gets the answer that it should, of one server alone, and
+// compares the files that they boot.
+func (c *cloud) serves(t *testing.T, n *node) {
+	t.Helper()
+	want := c.openStackAlone()
+	for name, answer := range network.TenantAnswers(c.clients, true) {
+		want[name] += answer
+	}
+	await(t, "the servers", func() error {
+		if diff := cmp.Diff(want, c.ask(t, clientsDevice)); diff != "" {
+			return fmt.Errorf("-want +got:\n%s", diff)
+		}
+		return nil
+	})
+	for url, path := range map[string]string{
+		"tftp://" + network.TenantServer + "/undionly.kpxe": "/usr/lib/ipxe/undionly.kpxe",
+		"tftp://" + network.TenantServer + "/snponly.efi":   "/usr/lib/ipxe/snponly.efi",
+		"tftp://" + network.TenantServer + "/boot.ipxe":     "/srv/netboot/boot.ipxe",
+		"http://" + network.TenantServer + "/snponly.efi":   "/usr/lib/ipxe/snponly.efi",
+		"http://" + network.TenantServer + "/bios.ipxe":     "/srv/netboot/bios.ipxe",
+		"http://" + network.TenantServer + "/x64.ipxe":      "/srv/netboot/x64.ipxe",
+		"http://" + network.TenantServer + "/arm64.ipxe":    "/srv/netboot/arm64.ipxe",
+	} {
+		if got := run(t, c.command("curl -sSf --max-time 60 "+url)); got != n.read(t, path) {
+			t.Errorf("%s has %d bytes that are not those of %s", url, len(got), path)
+		}
+	}
+}
+
+// boots boots a guest from the network until it has got files from the web server.
+func (c *cloud) boots(t *testing.T, n *node, firmware []string, files ...string) {
+	t.Helper()
+	const log = "/var/log/nginx/access.log"
+	n.run(t, "truncate", "-s", "0", log)
+	run(t, c.command("ip tuntap add guest mode tap"))
+	defer run(t, c.command("ip link delete guest"))
+	run(t, c.command("ip link set guest master "+tenantBridge+" up"))
+	device := "virtio-net-pci,netdev=net0,mac=fa:16:3e:00:02:01,bootindex=1"
+	if firmware != nil {
+		device += ",romfile="
+	}
+	cmd := c.command("qemu-system-x86_64 -accel tcg -m 256 -display none -nic none " +
+		"-netdev tap,id=net0,ifname=guest,script=no,downscript=no -device " + device)
+	cmd.Args = append(cmd.Args, firmware...)
+	cmd.Stderr = t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	// Emulated, beside others.
+	if err := nspawn.Await("the guest", 5*time.Minute, func() error {
+		for _, file := range files {
+			if got := n.read(t, log); !strings.Contains(got, fmt.Sprintf("%q 200", "GET "+file+" HTTP/1.1")) {
+				return fmt.Errorf("%s has not been fetched:\n%s", file, got)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
