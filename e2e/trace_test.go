@@ -44,7 +44,7 @@ func TestTrace(t *testing.T) {
 				name:    "a script over HTTP, and what it fetches",
 				serve:   traceServes(`filename "http://10.77.0.1/boot.ipxe";`),
 				outcome: timeline.Fetched,
-				text:    []string{"iPXE asked ", "10.77.0.1 told it to boot http://10.77.0.1/boot.ipxe", "it fetched 2 files, the last /hello?mac="},
+				text:    []string{"iPXE asked ", "10.77.0.1 gave it 10.77.0.100 and the boot file http://10.77.0.1/boot.ipxe", "it fetched 2 files, the last /hello?mac="},
 			},
 			{
 				name:    "two interfaces",
@@ -78,7 +78,7 @@ subnet 10.77.0.0 netmask 255.255.255.0 { pool { allow members of "asks"; range 1
 				name:    "TFTP without the file",
 				serve:   traceServes(`next-server 10.77.0.1; filename "missing.kpxe";`),
 				outcome: timeline.NotFetched,
-				text:    []string{"boot tftp://10.77.0.1/missing.kpxe", "TFTP from 10.77.0.1: missing.kpxe: "},
+				text:    []string{"the boot file tftp://10.77.0.1/missing.kpxe", "TFTP from 10.77.0.1: missing.kpxe: "},
 			},
 			{
 				name:    "HTTP without the file",
@@ -350,7 +350,7 @@ func tcpdumpEvents(t *testing.T, l *lab.Lab, file string, until time.Time, macs 
 // tcpdumpEvent is the event of a frame, if it is one.
 func tcpdumpEvent(at, frame string) []string {
 	if kind := find(frame, `DHCP-Message \(53\), length 1: (\S+)`); kind != "" {
-		at += " dhcp-" + strings.ToLower(kind)
+		at += " dhcp-" + strings.Replace(strings.ToLower(kind), "nack", "nak", 1) // tcpdump calls it so
 		server := find(frame, `Server-ID \(54\), length 4: (\S+)`)
 		if kind == "Discover" || kind == "Request" {
 			return []string{fmt.Sprintf("%s %s %s of %s", at, find(frame, `Vendor-Class \(60\), length \d+: "(.*)"`),

@@ -16,6 +16,7 @@ type attempt struct {
 	v6     bool
 
 	asked   int
+	waits   bool    // for an address
 	offers  []Event // one a server
 	request *Event
 	ack     *Event
@@ -38,6 +39,7 @@ func (t *Timeline) follow(e Event) {
 			t.attempts = append(t.attempts, a)
 		}
 		a.asked++
+		a.waits = true
 	case Offer, Advertise, Request, RequestV6, ACK, ReplyV6, NAK:
 		if a := t.latest(e.MAC, func(a *attempt) bool { return a.v6 == v6 }); a != nil {
 			a.dhcp(e)
@@ -71,11 +73,11 @@ func (a *attempt) dhcp(e Event) {
 			a.offers = append(a.offers, e)
 		}
 	case Request, RequestV6:
-		a.request = &e
+		a.request, a.waits = &e, true
 	case ACK, ReplyV6:
-		a.ack = &e
+		a.ack, a.waits = &e, false
 	case NAK:
-		a.nak = &e
+		a.nak, a.waits = &e, false
 	}
 	// A proxyDHCP server names the boot file in its offer, the others in their ACK.
 	if e.boots && (e.Kind == ACK || e.Kind == ReplyV6 || !e.Address.IsValid()) {
@@ -165,8 +167,7 @@ func (a *attempt) String() string {
 		}
 	case NotFetched, Fetched:
 		if a.ack != nil {
-			say("%s gave it %s", a.ack.Server, a.ack.Address)
-			say("%s told it to boot %s", a.boot.Server, a.boot.bootText())
+			say("%s", a.given())
 		}
 		say("%s", a.fetchText())
 	}
@@ -189,6 +190,15 @@ func (a *attempt) name() string {
 	return name
 }
 
+// given is the address and the boot file, which may be of two servers.
+func (a *attempt) given() string {
+	address := fmt.Sprintf("%s gave it %s", a.ack.Server, a.ack.Address)
+	if a.boot.Server == a.ack.Server {
+		return fmt.Sprintf("%s and the boot file %s", address, a.boot.bootText())
+	}
+	return fmt.Sprintf("%s, %s the boot file %s", address, a.boot.Server, a.boot.bootText())
+}
+
 // offered is an offer that came to nothing.
 func (e Event) offered() string {
 	if !e.boots {
@@ -199,7 +209,7 @@ func (e Event) offered() string {
 
 func (e Event) bootText() string {
 	if e.BootFile == "" {
-		return "by a menu or a disk in the network"
+		return "of a menu or a disk in the network"
 	}
 	return bootfile.URL(e.BootFile, e.NextServer)
 }

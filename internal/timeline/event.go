@@ -87,15 +87,6 @@ type Event struct {
 	same  string // what a retransmission has in common with the first one
 }
 
-// asks reports whether the guest waits for an answer.
-func (e Event) asks() bool {
-	switch e.Kind {
-	case Discover, Request, Solicit, RequestV6, ARPRequest, DNSQuery, TFTPRequest, Connect, HTTPRequest:
-		return true
-	}
-	return false
-}
-
 // FromIPXE reports whether it is a DHCP request of iPXE's.
 func (e Event) FromIPXE() bool { return e.Client == IPXE }
 

@@ -41,7 +41,6 @@ type Timeline struct {
 	// all has a wire for each device that a frame comes from.
 	all      bool
 	attempts []*attempt
-	waits    bool // the last event is a question
 }
 
 // wire is what passed one device.
@@ -109,7 +108,7 @@ func (t *Timeline) Add(f capture.Frame) (event *Event, own bool) {
 		e.Again = n
 		e.Text += fmt.Sprintf(", again (%s time)", nth(n))
 	}
-	w.last, t.waits = f.At, e.asks()
+	w.last = f.At
 	t.follow(e)
 	return &e, true
 }

@@ -72,14 +72,17 @@ func (t *Timeline) Over(now time.Time) bool {
 			last = w.last
 		}
 	}
-	quiet := quietAfterAnswer
-	switch {
-	case last.IsZero():
+	if last.IsZero() {
 		return false
-	case slices.ContainsFunc(t.attempts, isOrdinary):
-		quiet = quietAfterOrdinary
-	case t.waits:
-		quiet = quietAfterQuestion
+	}
+	quiet := quietAfterAnswer
+	if len(t.attempts) > 0 {
+		switch a := t.attempts[len(t.attempts)-1]; {
+		case a.client == Ordinary:
+			quiet = quietAfterOrdinary
+		case a.waits || a.open != nil:
+			quiet = quietAfterQuestion
+		}
 	}
 	return now.Sub(last) >= quiet
 }
