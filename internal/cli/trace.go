@@ -37,7 +37,7 @@ The frames are taken where the domain's interfaces meet the node, and nothing is
 sent. Of what others broadcast there nothing is shown. Where the domain is shut off,
 it waits for its start.
 
-It ends when the boot is over: nothing of it has passed for 15 s, for 40 s where the
+It ends when the boot is over: nothing of it has passed for 20 s, for 40 s where the
 guest waits for an answer, or an operating system asks for an address. Ctrl-C ends
 it, too, with a verdict about what has passed.
 

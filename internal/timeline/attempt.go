@@ -35,8 +35,7 @@ func (t *Timeline) follow(e Event) {
 	case Discover, Solicit:
 		a := t.latest(e.MAC, func(a *attempt) bool { return a.v6 == v6 })
 		if a == nil || a.client != e.Client || a.ack != nil && e.Again == 0 {
-			a = &attempt{mac: e.MAC, client: e.Client, v6: v6}
-			t.attempts = append(t.attempts, a)
+			a = t.begin(&attempt{mac: e.MAC, client: e.Client, v6: v6})
 		}
 		a.asked++
 		a.waits = true
@@ -47,13 +46,20 @@ func (t *Timeline) follow(e Event) {
 	default:
 		a := t.latest(e.MAC, func(*attempt) bool { return true })
 		if a == nil && (e.Kind == TFTPRequest || e.Kind == HTTPRequest || e.Kind == TLS) {
-			a = &attempt{mac: e.MAC}
-			t.attempts = append(t.attempts, a)
+			a = t.begin(&attempt{mac: e.MAC})
 		}
 		if a != nil {
 			a.fetch(e)
 		}
 	}
+}
+
+// begin adds an attempt. Where a guest begins ever again, the first ones are forgotten.
+func (t *Timeline) begin(a *attempt) *attempt {
+	const most = 50
+	t.attempts = append(t.attempts, a)
+	t.attempts = t.attempts[max(len(t.attempts)-most, 0):]
+	return a
 }
 
 func (t *Timeline) latest(mac string, fits func(*attempt) bool) *attempt {
@@ -69,7 +75,8 @@ func (a *attempt) dhcp(e Event) {
 	switch e.Kind {
 	case Offer, Advertise:
 		same := func(o Event) bool { return o.Server == e.Server }
-		if !slices.ContainsFunc(a.offers, same) {
+		const most = 10
+		if len(a.offers) < most && !slices.ContainsFunc(a.offers, same) {
 			a.offers = append(a.offers, e)
 		}
 	case Request, RequestV6:
@@ -88,7 +95,7 @@ func (a *attempt) dhcp(e Event) {
 func (a *attempt) fetch(e Event) {
 	switch e.Kind {
 	case ARPRequest:
-		if !e.Server.IsValid() { // not a server's
+		if own := a.ack != nil && a.ack.Address == e.Address; !own && !e.Server.IsValid() { // not a server's
 			a.open = &e
 		}
 	case DNSQuery, TFTPRequest, Connect, HTTPRequest:
@@ -99,7 +106,7 @@ func (a *attempt) fetch(e Event) {
 		}
 	case DNSAnswer, TFTPSent, TFTPError, Refused, Unreachable, HTTPResponse, TLS:
 		a.open, a.result = nil, &e
-		if e.arrived() {
+		if e.arrived() && !e.head && e.Again == 0 {
 			a.files++
 		}
 	}
@@ -108,6 +115,12 @@ func (a *attempt) fetch(e Event) {
 // arrived reports whether it is the answer with a file.
 func (e Event) arrived() bool {
 	return e.Kind == TFTPSent || e.Kind == HTTPResponse && strings.HasPrefix(e.Status, "2")
+}
+
+// pending reports whether more is to come: an answer, or the request for the boot file,
+// before which iPXE looks for a router of IPv6 for 13 seconds.
+func (a *attempt) pending() bool {
+	return a.waits || a.open != nil || a.boot != nil && a.result == nil
 }
 
 // outcome is how an attempt went.
@@ -229,6 +242,9 @@ func (a *attempt) fetchText() string {
 	case a.result.Kind == TLS:
 		trouble = a.result.Text
 	case a.result.arrived():
+		if a.files == 1 {
+			return fmt.Sprintf("it fetched %s from %s", a.result.File, a.result.Server)
+		}
 		return fmt.Sprintf("%s, the last %s from %s", fetched, a.result.File, a.result.Server)
 	default:
 		trouble = "then: " + a.result.Text

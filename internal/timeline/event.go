@@ -84,6 +84,7 @@ type Event struct {
 	Text string `json:"text"`
 
 	boots bool   // a server's message that leads to something to boot
+	head  bool   // HTTP's answer to HEAD, without the file
 	same  string // what a retransmission has in common with the first one
 }
 

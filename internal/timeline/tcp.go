@@ -18,10 +18,13 @@ import (
 type stream struct {
 	mac       string
 	connected bool
-	// request is the line of the HTTP request that has no response yet.
-	request string
-	http    bool
-	tls     bool
+	// request is the line of the last HTTP request, and response where its response
+	// begins in the stream, once it is there.
+	request  string
+	answered bool
+	response uint32
+	http     bool
+	tls      bool
 }
 
 // tcp reads a connection, an HTTP request or an HTTP response. What is HTTP is known by
@@ -61,7 +64,7 @@ func (e Event) segment(p packet) Event {
 
 func (s *stream) fromClient(p packet) (Event, bool) {
 	if line, ok := requestLine(p.tcp.Payload); ok {
-		s.http, s.request = true, line
+		s.http, s.request, s.answered = true, line, false
 		e := event(HTTPRequest, s.mac, p.to, "%s from %s", line, host(p.to)).segment(p)
 		_, e.File, _ = strings.Cut(line, " ")
 		return e, true
@@ -82,17 +85,18 @@ func (s *stream) fromServer(p packet) (Event, bool) {
 		return event(Refused, s.mac, p.from, "%s refuses the connection", p.from).segment(p), true
 	}
 	status, size := response(p.tcp.Payload)
-	if s.request == "" || status == "" || strings.HasPrefix(status, "1") { // after 1xx comes another one
+	known := s.answered && p.tcp.Seq != s.response                                  // the rest of it, whatever that looks like
+	if s.request == "" || known || status == "" || strings.HasPrefix(status, "1") { // after 1xx comes another one
 		return Event{}, false
 	}
+	s.answered, s.response = true, p.tcp.Seq
 	e := event(HTTPResponse, s.mac, p.from, "HTTP %s from %s to %s", status, host(p.from), s.request).segment(p)
-	_, e.File, _ = strings.Cut(s.request, " ")
-	e.Status = status
+	method, file, _ := strings.Cut(s.request, " ")
+	e.File, e.Status, e.head = file, status, method == http.MethodHead
 	if size > 0 {
 		e.Bytes = size
 		e.Text += fmt.Sprintf(", %d bytes", size)
 	}
-	s.request = ""
 	return e, true
 }
 

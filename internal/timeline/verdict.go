@@ -55,11 +55,12 @@ type Interface struct {
 	Text    string  `json:"text"`
 }
 
-// How long nothing of a boot passes until it is over: after an answer, iPXE goes on
-// within seconds; after a question, UEFI's PXE waits up to 32 seconds for an offer
-// (EDK2's PxeBcDhcp4.c, mPxeDhcpTimeout). An operating system's request ends a boot.
+// How long nothing of a boot passes until it is over. After an answer, iPXE takes up to 13
+// seconds to look for a router of IPv6, and the firmware then goes on to the next
+// interface. After a question, UEFI's PXE waits up to 32 seconds for an offer (EDK2's
+// PxeBcDhcp4.c, mPxeDhcpTimeout). An operating system's request ends a boot.
 const (
-	quietAfterAnswer   = 15 * time.Second
+	quietAfterAnswer   = 20 * time.Second
 	quietAfterQuestion = 40 * time.Second
 	quietAfterOrdinary = 3 * time.Second
 )
@@ -80,7 +81,7 @@ func (t *Timeline) Over(now time.Time) bool {
 		switch a := t.attempts[len(t.attempts)-1]; {
 		case a.client == Ordinary:
 			quiet = quietAfterOrdinary
-		case a.waits || a.open != nil:
+		case a.pending():
 			quiet = quietAfterQuestion
 		}
 	}
