@@ -21,6 +21,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 	"github.com/virt-netboot/virt-netboot/e2e/network"
+	"github.com/virt-netboot/virt-netboot/internal/testing/frames"
 	"github.com/virt-netboot/virt-netboot/internal/timeline"
 )
 
@@ -224,6 +225,82 @@ func (n traceNetwork) boot(t *testing.T, twoNICs bool) traced {
 	slices.Sort(got.kept)
 	t.Logf("%s\n%s", got.verdict.Text, strings.Join(got.events, "\n"))
 	return got
+}
+
+// TestTraceWaits traces a domain from before its start, as a user with CAP_NET_RAW alone,
+// until Ctrl-C or until the guest is stopped; and says what it cannot trace.
+func TestTraceWaits(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		n := traceNetwork{l, 0}
+		n.open(t)
+		g := storyGuest(t, l, n.document(t, false))
+		virsh(t, l, "define", g.File)
+		dir := serverDir(t) // which others may write to, too
+		program := filepath.Join(os.Getenv("VIRT_NETBOOT_BIN"), "virt-netboot")
+		must(t, os.Chmod("/run/libvirt/libvirt-sock", 0o777))
+
+		for end, stop := range map[timeline.End]func(*exec.Cmd){
+			timeline.Interrupted: func(cmd *exec.Cmd) { must(t, cmd.Process.Signal(os.Interrupt)) },
+			timeline.Stopped:     func(*exec.Cmd) { virsh(t, l, "destroy", g.Name) },
+		} {
+			kept := filepath.Join(dir, string(end))
+			command := unprivileged(",+net_raw", []string{program, "trace", "--json", "--pcap", kept, g.Name})
+			trace := start(t, g.Name+" is shut off: waiting for its start", command...)
+			virsh(t, l, "start", g.Name)
+			awaitGuest(t, func() error {
+				if !strings.Contains(trace.stdout.String(), `"event":"dhcp-discover"`) {
+					return fmt.Errorf("no DHCPDISCOVER yet: %s%s", trace.stdout.String(), trace.stderr.String())
+				}
+				return nil
+			})
+			stop(trace.cmd)
+			trace.wait(t, 30*time.Second)
+			lines := strings.Split(strings.TrimSpace(trace.stdout.String()), "\n")
+			var v timeline.Verdict
+			must(t, json.Unmarshal([]byte(lines[len(lines)-1]), &v))
+			if status := trace.cmd.ProcessState.ExitCode(); v.End != end || v.Outcome != timeline.NoAnswer || status != 1 {
+				t.Errorf("exit status %d, %+v; want %s", status, v, end)
+			}
+			if info, err := os.Stat(kept); err != nil || info.Mode() != 0o600 {
+				t.Errorf("%s: %v, %v", kept, info, err)
+			}
+			if text := run(t, l, "tcpdump", "-n", "-r", kept); !strings.Contains(text, "BOOTP/DHCP, Request") {
+				t.Errorf("tcpdump of what was kept: %s", text)
+			}
+			_, _ = l.Virsh(t.Context(), "destroy", g.Name) // unless it is so
+			for why, command := range map[string][]string{
+				"is there already":             command,
+				"the trace lacks CAP_NET_RAW ": unprivileged("", []string{program, "trace", g.Name}),
+			} {
+				if status, _, stderr := runProbe(t, command); status != 2 || !strings.Contains(stderr, why) {
+					t.Errorf("exit status %d, %s; want %q", status, stderr, why)
+				}
+			}
+		}
+		n.cannotTrace(t, program)
+	})
+}
+
+// cannotTrace traces a guest with user networking, and does what it is told to do instead.
+func (n traceNetwork) cannotTrace(t *testing.T, program string) {
+	n.n++
+	document := n.document(t, false)
+	document = strings.Replace(edit(t, document, `<interface type="bridge">`, `<interface type="user">`), fmt.Sprintf(`<source bridge="brtrace%d"/>`, n.n), "", 1)
+	g := storyGuest(t, n.l, document)
+	virsh(t, n.l, "create", g.File)
+	status, _, stderr := runProbe(t, []string{program, "trace", g.Name})
+	advice := regexp.MustCompile(`virsh (qemu-monitor-command .* --hmp) '(.*file=(.*))'`).FindStringSubmatch(stderr)
+	if status != 2 || advice == nil {
+		t.Fatalf("exit status %d, %s", status, stderr)
+	}
+	virsh(t, n.l, append(strings.Fields(advice[1]), advice[2])...)
+	awaitGuest(t, func() error {
+		all, err := frames.Read(advice[3])
+		if err == nil && len(all) == 0 {
+			err = errors.New("no frames yet")
+		}
+		return err
+	})
 }
 
 // background is a program that runs beside the test.

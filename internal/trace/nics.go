@@ -52,15 +52,13 @@ func why(domain string, nic libvirtxml.DomainInterface) string {
 			host = "host" + nic.Alias.Name
 		}
 		return fmt.Sprintf("user networking stays inside QEMU, which can write the frames to a file by itself: "+
-			"virsh qemu-monitor-command %s --hmp 'object_add filter-dump,id=dump0,netdev=%s,file=/tmp/%s.pcap'", domain, host, domain)
+			"virsh qemu-monitor-command %s --hmp 'object_add filter-dump,id=dump0,netdev=%s,file=/var/lib/libvirt/qemu/%s.pcap'", domain, host, domain)
 	case source.Hostdev != nil:
 		return "a card that is passed through sends past this node: mirror its port at the switch, or start the guest once with a virtio interface"
 	case source.VDPA != nil:
 		return "vDPA sends past this node: mirror its port at the switch, or start the guest once with a virtio interface"
 	case source.VHostUser != nil:
 		return "a vhost-user interface sends straight to a switch with DPDK, which can mirror its port: ovs-tcpdump -i PORT for Open vSwitch"
-	case source.Direct != nil:
-		return fmt.Sprintf("a macvtap interface sends through %s: tcpdump -i %s ether host MAC", source.Direct.Dev, source.Direct.Dev)
 	}
 	return "it has no device on this node"
 }

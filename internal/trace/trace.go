@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,9 @@ func Run(ctx context.Context, conn Libvirt, o Options) (timeline.Verdict, error)
 	err := capability.Require("trace", capability.Need{Bit: unix.CAP_NET_RAW, For: "to hear what the guest sends"})
 	if err != nil {
 		return timeline.Verdict{}, err
+	}
+	if _, err := os.Lstat(o.File); o.File != "" && err == nil { // before the wait; Create is what decides
+		return timeline.Verdict{}, fmt.Errorf("keeping the frames: %s is there already", o.File)
 	}
 	with, without, err := awaitNICs(ctx, conn, o)
 	if err != nil {
