@@ -392,6 +392,7 @@ var tcpdumpKinds = []struct {
 	{timeline.TFTPRequest, regexp.MustCompile(`TFTP, length \d+, RRQ "(.*?)"`)},
 	{timeline.TFTPError, regexp.MustCompile(`TFTP, length \d+, ERROR .*? "(.*?)"`)},
 	{timeline.Connect, regexp.MustCompile(`Flags \[S\],`)},
+	{timeline.Accepted, regexp.MustCompile(`Flags \[S\.\],`)},
 	{timeline.HTTPRequest, regexp.MustCompile(`HTTP, length: \d+\n\s+GET (\S+) HTTP/1\.1`)},
 	{timeline.HTTPResponse, regexp.MustCompile(`HTTP, length: \d+\n\s+HTTP/1\.\d (.*)`)},
 }

@@ -32,16 +32,17 @@ type attempt struct {
 func (t *Timeline) follow(e Event) {
 	v6 := strings.HasPrefix(string(e.Kind), "dhcpv6-")
 	switch e.Kind {
-	case Discover, Solicit:
+	case Discover, Solicit, Request, RequestV6:
 		a := t.latest(e.MAC, func(a *attempt) bool { return a.v6 == v6 })
-		if a == nil || a.client != e.Client || a.ack != nil && e.Again == 0 {
+		begins := (e.Kind == Discover || e.Kind == Solicit) && e.Again == 0
+		// Who has had an address before may ask for it at once.
+		if a == nil || a.client != e.Client || a.ack != nil && begins {
 			a = t.begin(&attempt{mac: e.MAC, client: e.Client, v6: v6})
 		}
-		a.asked++
-		a.waits = true
-	case Offer, Advertise, Request, RequestV6, ACK, ReplyV6, NAK:
+		a.ask(e)
+	case Offer, Advertise, ACK, ReplyV6, NAK:
 		if a := t.latest(e.MAC, func(a *attempt) bool { return a.v6 == v6 }); a != nil {
-			a.dhcp(e)
+			a.answer(e)
 		}
 	default:
 		a := t.latest(e.MAC, func(*attempt) bool { return true })
@@ -71,7 +72,16 @@ func (t *Timeline) latest(mac string, fits func(*attempt) bool) *attempt {
 	return nil
 }
 
-func (a *attempt) dhcp(e Event) {
+func (a *attempt) ask(e Event) {
+	a.waits = true
+	if e.Kind == Request || e.Kind == RequestV6 {
+		a.request = &e
+	} else {
+		a.asked++
+	}
+}
+
+func (a *attempt) answer(e Event) {
 	switch e.Kind {
 	case Offer, Advertise:
 		same := func(o Event) bool { return o.Server == e.Server }
@@ -79,8 +89,6 @@ func (a *attempt) dhcp(e Event) {
 		if len(a.offers) < most && !slices.ContainsFunc(a.offers, same) {
 			a.offers = append(a.offers, e)
 		}
-	case Request, RequestV6:
-		a.request, a.waits = &e, true
 	case ACK, ReplyV6:
 		a.ack, a.waits = &e, false
 	case NAK:
@@ -104,7 +112,7 @@ func (a *attempt) fetch(e Event) {
 		if a.open != nil && a.open.Kind == ARPRequest {
 			a.open = nil
 		}
-	case DNSAnswer, TFTPSent, TFTPError, Refused, Unreachable, HTTPResponse, TLS:
+	case DNSAnswer, TFTPSent, TFTPError, Accepted, Refused, Unreachable, HTTPResponse, TLS:
 		a.open, a.result = nil, &e
 		if e.arrived() && !e.head && e.Again == 0 {
 			a.files++
@@ -142,8 +150,14 @@ func (a *attempt) outcome() Outcome {
 	return NoAnswer
 }
 
+// fetched reports whether the last question was answered as it should be. What passes over
+// TLS cannot be read, nor what a disk in the network sends.
 func (a *attempt) fetched() bool {
-	return a.open == nil && a.result != nil && (a.result.arrived() || a.result.Kind == TLS)
+	if a.open != nil || a.result == nil {
+		return false
+	}
+	disk := a.boot != nil && a.boot.BootFile == ""
+	return a.result.arrived() || a.result.Kind == TLS || disk && a.result.Kind == Accepted
 }
 
 // String tells it in words.
@@ -164,7 +178,7 @@ func (a *attempt) String() string {
 		}
 		say("it took none of that")
 	case NoACK:
-		say("it asked %s for %s and got no answer", a.request.Server, a.request.Address)
+		say("it asked %s for %s and got no answer", show(a.request.Server), show(a.request.Address))
 	case RefusedAddress:
 		reason := ""
 		if a.nak.Status != "" {
@@ -172,7 +186,7 @@ func (a *attempt) String() string {
 		}
 		say("%s refused it the address%s", a.nak.Server, reason)
 	case NoBootFile:
-		say("%s gave it %s and named no boot file", a.ack.Server, a.ack.Address)
+		say("%s gave it %s and named no boot file", a.ack.Server, show(a.ack.Address))
 		for _, o := range a.offers {
 			if o.Server != a.ack.Server {
 				say("%s, which it did not take", o.offered())
@@ -205,11 +219,11 @@ func (a *attempt) name() string {
 
 // given is the address and the boot file, which may be of two servers.
 func (a *attempt) given() string {
-	address := fmt.Sprintf("%s gave it %s", a.ack.Server, a.ack.Address)
+	address := fmt.Sprintf("%s gave it %s", a.ack.Server, show(a.ack.Address))
 	if a.boot.Server == a.ack.Server {
-		return fmt.Sprintf("%s and the boot file %s", address, a.boot.bootText())
+		return fmt.Sprintf("%s and %s", address, a.boot.bootText())
 	}
-	return fmt.Sprintf("%s, %s the boot file %s", address, a.boot.Server, a.boot.bootText())
+	return fmt.Sprintf("%s, %s %s", address, a.boot.Server, a.boot.bootText())
 }
 
 // offered is an offer that came to nothing.
@@ -222,9 +236,9 @@ func (e Event) offered() string {
 
 func (e Event) bootText() string {
 	if e.BootFile == "" {
-		return "of a menu or a disk in the network"
+		return "a disk or a menu in the network"
 	}
-	return bootfile.URL(e.BootFile, e.NextServer)
+	return "the boot file " + bootfile.URL(e.BootFile, e.NextServer)
 }
 
 // fetchText is how far the client got with the files.
@@ -239,8 +253,6 @@ func (a *attempt) fetchText() string {
 		trouble = "no answer to: " + a.open.Text
 	case a.result == nil:
 		trouble = "it did not ask for it"
-	case a.result.Kind == TLS:
-		trouble = a.result.Text
 	case a.result.arrived():
 		if a.files == 1 {
 			return fmt.Sprintf("it fetched %s from %s", a.result.File, a.result.Server)

@@ -101,11 +101,7 @@ func (w *wire) describeServer(e *Event, m *dhcpv4.DHCPv4, p packet) {
 	}
 	e.BootFile, e.NextServer = bootfile.Of(m)
 	e.boots = e.BootFile != "" || m.RootPath() != "" || bootfile.HasMenu(m)
-	if e.Address.IsValid() {
-		e.Text += e.Address.String()
-	} else {
-		e.Text += "no address"
-	}
+	e.Text += show(e.Address)
 	switch {
 	case e.BootFile != "":
 		e.Text += ", boot " + bootfile.URL(e.BootFile, e.NextServer)

@@ -35,6 +35,7 @@ const (
 	TFTPCancel  Kind = "tftp-cancel" // the client's: firmware that only asks for the size
 
 	Connect      Kind = "tcp-connect"
+	Accepted     Kind = "tcp-accepted"
 	Refused      Kind = "tcp-refused"
 	HTTPRequest  Kind = "http-request"
 	HTTPResponse Kind = "http-response"
@@ -90,6 +91,14 @@ type Event struct {
 
 // FromIPXE reports whether it is a DHCP request of iPXE's.
 func (e Event) FromIPXE() bool { return e.Client == IPXE }
+
+// show is an address in words.
+func show(a netip.Addr) string {
+	if !a.IsValid() {
+		return "no address"
+	}
+	return a.String()
+}
 
 // times is a number of times in words.
 func times(n int) string {

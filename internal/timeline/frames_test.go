@@ -239,6 +239,13 @@ func TestVerdict(t *testing.T) {
 			"no-ack: iPXE asked once, it asked 10.0.0.1 for 10.0.0.5 and got no answer; the guest was stopped"},
 		{"no file asked for, and the disk", [][]byte{asks, reply(t, dhcpv4.MessageTypeAck, gives, boots), dhcp(t, guest, dhcpv4.MessageTypeDiscover)}, Quiet,
 			"not-fetched: iPXE asked once, 10.0.0.1 gave it 10.0.0.5 and the boot file http://10.0.0.1/boot.ipxe, it did not ask for it; then an operating system asked for an address"},
+		{"an address that an operating system had before", [][]byte{asks, dhcp(t, guest, dhcpv4.MessageTypeRequest)}, Quiet,
+			"no-answer: iPXE asked once, no server answered; then an operating system asked for an address"},
+		{"a disk in the network", [][]byte{
+			asks, reply(t, dhcpv4.MessageTypeAck, gives, dhcpv4.WithOption(dhcpv4.OptRootPath("iscsi:10.0.0.1::::iqn"))),
+			tcp(t, guest, server, "10.0.0.5:999", "10.0.0.1:3260", layers.TCP{SYN: true}, nil),
+			tcp(t, server, guest, "10.0.0.1:3260", "10.0.0.5:999", layers.TCP{SYN: true, ACK: true}, nil),
+		}, Quiet, "fetched: iPXE asked once, 10.0.0.1 gave it 10.0.0.5 and a disk or a menu in the network, 10.0.0.1:3260 accepts the connection"},
 		{"no ARP", [][]byte{asks, reply(t, dhcpv4.MessageTypeAck, gives, boots), arp(t, guest, layers.ARPRequest, guestIP, serverIP)}, Interrupted,
 			"not-fetched: iPXE asked once, 10.0.0.1 gave it 10.0.0.5 and the boot file http://10.0.0.1/boot.ipxe, no answer to: ARP: who has 10.0.0.1; the trace was interrupted"},
 	} {

@@ -81,6 +81,7 @@ func (s *stream) fromServer(p packet) (Event, bool) {
 	switch {
 	case p.tcp.SYN:
 		s.connected = true
+		return event(Accepted, s.mac, p.from, "%s accepts the connection", p.from).segment(p), true
 	case p.tcp.RST && !s.connected:
 		return event(Refused, s.mac, p.from, "%s refuses the connection", p.from).segment(p), true
 	}
