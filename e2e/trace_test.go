@@ -93,26 +93,26 @@ subnet 10.77.0.0 netmask 255.255.255.0 { pool { allow members of "asks"; range 1
 				n := traceNetwork{l, i}
 				m := n.open(t)
 				tc.serve(t, m)
-				traced := n.boot(t, tc.twoNICs)
-				if diff := cmp.Diff(traced.tcpdump, traced.events); diff != "" {
-					t.Errorf("-tcpdump +trace:\n%s", diff)
-				}
-				if diff := cmp.Diff(traced.events, traced.kept); diff != "" {
-					t.Errorf("-trace +its file:\n%s", diff)
-				}
-				if len(traced.events) == 0 {
-					t.Error("nothing was seen")
-				}
-				if traced.verdict.Outcome != tc.outcome || traced.verdict.End != timeline.Quiet {
-					t.Errorf("the verdict is %+v, want %s", traced.verdict, tc.outcome)
-				}
-				for _, text := range tc.text {
-					if !strings.Contains(traced.verdict.Text, text) {
-						t.Errorf("the verdict lacks %q: %s", text, traced.verdict.Text)
-					}
-				}
+				traced := boot(t, n.l, n.document(t, tc.twoNICs), func(string) {})
+				traced.check(t, tc.outcome, tc.text...)
 			})
 		}
+	})
+}
+
+// TestTraceOVN is the same in an Open vSwitch whose OVN answers the instance itself.
+func TestTraceOVN(t *testing.T) {
+	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		startOVN(t, l, "dhcp", "sec")
+		run(t, l, "ovs-vsctl", "del-port", filteredPort) // the guest has its place
+		document := edit(t, traceNetwork{l, 0}.document(t, false), `<source bridge="brtrace0"/>`,
+			`<source bridge="br-int"/><virtualport type="openvswitch"/>`)
+		document = edit(t, document, "fa:16:3e:50:00:02", filteredMAC)
+		traced := boot(t, l, document, func(tap string) {
+			run(t, l, "ovs-vsctl", "set", "interface", tap, "external_ids:iface-id=guest")
+			run(t, l, "ovn-nbctl", "--wait=hv", "sync")
+		})
+		traced.check(t, timeline.NoBootFile, "10.1.0.1 gave it "+ownAddress+" and named no boot file")
 	})
 }
 
@@ -176,24 +176,47 @@ type traced struct {
 	verdict         timeline.Verdict
 }
 
-// boot boots a guest while trace and tcpdump listen on its taps.
-func (n traceNetwork) boot(t *testing.T, twoNICs bool) traced {
+func (got traced) check(t *testing.T, outcome timeline.Outcome, text ...string) {
 	t.Helper()
-	g := storyGuest(t, n.l, n.document(t, twoNICs))
-	virsh(t, n.l, "create", "--paused", g.File)
-	t.Cleanup(func() { _, _ = n.l.Virsh(context.Background(), "destroy", g.Name) }) // it may have gone
+	if diff := cmp.Diff(got.tcpdump, got.events); diff != "" {
+		t.Errorf("-tcpdump +trace:\n%s", diff)
+	}
+	if diff := cmp.Diff(got.events, got.kept); diff != "" {
+		t.Errorf("-trace +its file:\n%s", diff)
+	}
+	if len(got.events) == 0 {
+		t.Error("nothing was seen")
+	}
+	if got.verdict.Outcome != outcome || got.verdict.End != timeline.Quiet {
+		t.Errorf("the verdict is %+v, want %s", got.verdict, outcome)
+	}
+	for _, text := range text {
+		if !strings.Contains(got.verdict.Text, text) {
+			t.Errorf("the verdict lacks %q: %s", text, got.verdict.Text)
+		}
+	}
+}
+
+// boot boots a guest while trace and tcpdump listen on its taps, each of which is made
+// ready before.
+func boot(t *testing.T, l *lab.Lab, document string, ready func(tap string)) traced {
+	t.Helper()
+	g := storyGuest(t, l, document)
+	virsh(t, l, "create", "--paused", g.File)
+	t.Cleanup(func() { _, _ = l.Virsh(context.Background(), "destroy", g.Name) }) // it may have gone
 	dumps := map[string]*background{}
 	var macs []string
 	dir := t.TempDir()
-	for _, nic := range dumpxml(t, n.l, g.Name).Devices.Interfaces {
+	for _, nic := range dumpxml(t, l, g.Name).Devices.Interfaces {
 		tap := nic.Target.Dev
+		ready(tap)
 		macs = append(macs, nic.MAC.Address)
 		dumps[tap] = start(t, "listening on", "tcpdump", "-i", tap, "-U", "--immediate-mode", "-Z", "root", "-w", filepath.Join(dir, tap))
 	}
 	kept := filepath.Join(dir, "kept")
 	program := filepath.Join(os.Getenv("VIRT_NETBOOT_BIN"), "virt-netboot")
 	trace := start(t, "tracing ", program, "trace", "--json", "--pcap", kept, g.Name)
-	virsh(t, n.l, "resume", g.Name)
+	virsh(t, l, "resume", g.Name)
 	trace.wait(t, 3*time.Minute)
 	ended := time.Now()
 	var got traced
@@ -212,11 +235,11 @@ func (n traceNetwork) boot(t *testing.T, twoNICs bool) traced {
 		if !strings.Contains(dump.stderr.String(), "\n0 packets dropped by kernel") {
 			t.Errorf("tcpdump has lost some: %s", dump.stderr.String())
 		}
-		seen, _ := tcpdumpEvents(t, n.l, filepath.Join(dir, tap), ended, macs)
+		seen, _ := tcpdumpEvents(t, l, filepath.Join(dir, tap), ended, macs)
 		got.tcpdump = append(got.tcpdump, seen...)
 	}
 	var others int
-	got.kept, others = tcpdumpEvents(t, n.l, kept, ended, macs)
+	got.kept, others = tcpdumpEvents(t, l, kept, ended, macs)
 	if others > 0 {
 		t.Errorf("of the frames that trace kept, %d are of others", others)
 	}
