@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -11,11 +10,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 	"github.com/virt-netboot/virt-netboot/e2e/network"
+	"github.com/virt-netboot/virt-netboot/internal/capture"
 	"github.com/virt-netboot/virt-netboot/internal/probe"
+	"github.com/virt-netboot/virt-netboot/internal/testing/frames"
 )
 
 // TestProbeAsksLikeIPXE compares the probe's request with that of the iPXE that this
@@ -57,13 +60,13 @@ func withoutNewer(request *dhcpv4.DHCPv4) {
 // Where the option ROM has iPXE for BIOS alone, OVMF's own client loads it.
 func firstRequest(t *testing.T, firmware []string) *dhcpv4.DHCPv4 {
 	t.Helper()
-	capture := filepath.Join(t.TempDir(), "capture")
+	file := filepath.Join(t.TempDir(), "capture")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // emulated, beside others
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", append([]string{
 		"-accel", "tcg", "-m", "256", "-display", "none", "-nic", "none",
 		"-netdev", "user,id=net0,restrict=on,tftp=/usr/lib/ipxe,bootfile=snponly.efi",
-		"-object", "filter-dump,id=dump0,netdev=net0,file=" + capture,
+		"-object", "filter-dump,id=dump0,netdev=net0,file=" + file,
 		"-device", "virtio-net-pci,netdev=net0,bootindex=1",
 	}, firmware...)...)
 	cmd.Stderr = t.Output()
@@ -76,11 +79,11 @@ func firstRequest(t *testing.T, firmware []string) *dhcpv4.DHCPv4 {
 	}()
 	var request *dhcpv4.DHCPv4
 	err := lab.Await(ctx, func() (err error) {
-		file, err := os.ReadFile(capture)
+		all, err := frames.Read(file)
 		if err != nil {
 			return err
 		}
-		request, err = findRequest(file)
+		request, err = findRequest(all)
 		return err
 	})
 	if err != nil {
@@ -89,34 +92,18 @@ func firstRequest(t *testing.T, firmware []string) *dhcpv4.DHCPv4 {
 	return request
 }
 
-// findRequest finds a DHCPv4 message from iPXE in a capture file: UEFI begins
-// with IPv6, or with its own client.
-func findRequest(file []byte) (*dhcpv4.DHCPv4, error) {
-	const fileHeader, packetHeader = 24, 16
-	for len(file) > 0 {
-		at := fileHeader + packetHeader
-		if len(file) < at {
-			break
+// findRequest finds a DHCPv4 message from iPXE: UEFI begins with IPv6, or with its own
+// client.
+func findRequest(all []capture.Frame) (*dhcpv4.DHCPv4, error) {
+	for _, frame := range all {
+		udp, ok := gopacket.NewPacket(frame.Data, layers.LayerTypeEthernet, gopacket.Default).Layer(layers.LayerTypeUDP).(*layers.UDP)
+		if !ok || udp.DstPort != dhcpv4.ServerPort {
+			continue
 		}
-		size := int(file[fileHeader+8]) | int(file[fileHeader+9])<<8 // captured bytes of the packet
-		if len(file) < at+size {
-			break
-		}
-		packet := file[at : at+size]
-		request, err := requestIn(packet)
+		request, err := dhcpv4.FromBytes(udp.Payload)
 		if err == nil && slices.Contains(request.UserClass(), "iPXE") {
 			return request, nil
 		}
-		file = file[packetHeader+size:]
 	}
 	return nil, errors.New("no request of DHCP's in the capture yet")
-}
-
-// requestIn reads the DHCPv4 message of a client in an Ethernet frame.
-func requestIn(frame []byte) (*dhcpv4.DHCPv4, error) {
-	const ethernet, ipv4, udp = 14, 20, 8
-	if len(frame) < ethernet+ipv4+udp || frame[12] != 8 || frame[13] != 0 || frame[23] != 17 || frame[37] != dhcpv4.ServerPort {
-		return nil, errors.New("not to a DHCPv4 server")
-	}
-	return dhcpv4.FromBytes(frame[ethernet+ipv4+udp:])
 }

@@ -3,54 +3,45 @@ package e2e
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
-	"github.com/mdlayher/packet"
-	"golang.org/x/sys/unix"
+	"github.com/virt-netboot/virt-netboot/internal/capture"
+	"github.com/virt-netboot/virt-netboot/internal/timeline"
 )
 
 // listen gathers the frames that pass an interface, until the function that it
 // returns is called. That gives those that a probe's port sent, from either end.
-func listen(t *testing.T, device string) func() [][]byte {
+func listen(t *testing.T, device string) func() []capture.Frame {
 	t.Helper()
-	link, err := net.InterfaceByName(device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := packet.Listen(link, packet.Raw, unix.ETH_P_ALL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var frames [][]byte
+	listener, err := capture.Listen(device)
+	must(t, err)
+	var frames []capture.Frame
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
-			frame := make([]byte, 2048)
-			n, _, err := conn.ReadFrom(frame)
+			frame, err := listener.Read()
 			if err != nil {
 				return // closed
 			}
-			if bytes.Equal(frame[7:9], []byte("vn")) { // within the source address
-				frames = append(frames, frame[:n])
+			if bytes.Equal(frame.Data[7:9], []byte("vn")) { // within the source address
+				frames = append(frames, frame)
 			}
 		}
 	}()
-	return func() [][]byte {
+	return func() []capture.Frame {
 		time.Sleep(100 * time.Millisecond) // what is on its way
-		conn.Close()
+		must(t, listener.Close())
 		<-done
 		return frames
 	}
 }
 
-// kindOf is what a frame has in it: a DHCP message by its type, all else by its
-// EtherType.
-func kindOf(frame []byte) string {
-	if request, err := requestIn(frame); err == nil {
-		return request.MessageType().String()
+// kindOf is what a frame has in it: an event of a boot, all else by its EtherType.
+func kindOf(frame capture.Frame) string {
+	if e, _ := timeline.New(frame.At).Add(frame); e != nil {
+		return string(e.Kind)
 	}
-	return fmt.Sprintf("ethertype %#x", frame[12:14])
+	return fmt.Sprintf("ethertype %#x", frame.Data[12:14])
 }

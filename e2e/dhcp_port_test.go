@@ -123,7 +123,7 @@ func TestProbePort(t *testing.T) {
 				kinds[kindOf(frame)]++
 			}
 			// iPXE and an ordinary client, at once and after a second.
-			if diff := cmp.Diff(map[string]int{"DISCOVER": 4}, kinds); diff != "" {
+			if diff := cmp.Diff(map[string]int{"dhcp-discover": 4}, kinds); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

@@ -104,7 +104,7 @@ func checkVerdict(t *testing.T, tenant *network.Tenant, want string) {
 func checkNotAsked(t *testing.T, tenant *network.Tenant, since time.Time) {
 	t.Helper()
 	if n := tenant.Asked(since); n > 0 {
-		t.Errorf("the network was asked %d times:\n%s", n, timeline(since, tenant))
+		t.Errorf("the network was asked %d times:\n%s", n, told(since, tenant))
 	}
 }
 
@@ -115,6 +115,6 @@ func checkNotServed(t *testing.T, tenant *network.Tenant, since time.Time) {
 		t.Error("the network was not asked")
 	}
 	if paths := fetched(tenant, since); len(paths) > 0 {
-		t.Errorf("it fetched %q:\n%s", paths, timeline(since, tenant))
+		t.Errorf("it fetched %q:\n%s", paths, told(since, tenant))
 	}
 }

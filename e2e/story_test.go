@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 	"github.com/virt-netboot/virt-netboot/e2e/network"
+	"github.com/virt-netboot/virt-netboot/internal/timeline"
 )
 
 // storyConfig leaves OpenStack's files as a test writes them.
@@ -41,7 +41,7 @@ func TestStory(t *testing.T) {
 		awaitConsole(t, g, tenant, since)
 		checkOnlyTenantAnswered(t, tenant, since)
 		if n := neighbour.Asked(since); n > 0 {
-			t.Errorf("the other tenant's servers were asked %d times:\n%s", n, timeline(since, neighbour))
+			t.Errorf("the other tenant's servers were asked %d times:\n%s", n, told(since, neighbour))
 		}
 		wantPaths := []string{"/bios.ipxe", "/hello?from=fa:16:3e:50:43:cd&platform=pcbios", "/kernel"}
 		if diff := cmp.Diff(wantPaths, fetched(tenant, since)); diff != "" {
@@ -78,7 +78,7 @@ func TestStoryTwoNICs(t *testing.T) {
 		awaitConsole(t, g, tenant, since)
 		checkOnlyTenantAnswered(t, tenant, since)
 		if n := neighbour.Asked(since); n > 0 {
-			t.Errorf("the first interface's network was asked %d times:\n%s", n, timeline(since, neighbour))
+			t.Errorf("the first interface's network was asked %d times:\n%s", n, told(since, neighbour))
 		}
 	})
 }
@@ -88,7 +88,7 @@ func openTenant(t *testing.T, l *lab.Lab, tenant *network.Tenant) *network.Tenan
 	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("in the network of %s:\n%s", tenant.Bridge, timeline(time.Time{}, tenant))
+			t.Logf("in the network of %s:\n%s", tenant.Bridge, told(time.Time{}, tenant))
 		}
 		if err := tenant.Close(); err != nil {
 			t.Error(err)
@@ -131,7 +131,7 @@ func awaitConsole(t *testing.T, g *lab.Guest, tenant *network.Tenant, since time
 	awaitGuest(t, func() error {
 		console, err := os.ReadFile(g.Domain.Devices.Serials[0].Source.File.Path)
 		if err == nil && !strings.Contains(string(console), lab.KernelSays) {
-			err = fmt.Errorf("no kernel has written to the console of %s:\n%s", g.Name, timeline(since, tenant))
+			err = fmt.Errorf("no kernel has written to the console of %s:\n%s", g.Name, told(since, tenant))
 		}
 		return err
 	})
@@ -142,15 +142,16 @@ func awaitConsole(t *testing.T, g *lab.Guest, tenant *network.Tenant, since time
 func checkOnlyTenantAnswered(t *testing.T, tenant *network.Tenant, since time.Time) {
 	t.Helper()
 	asked, answered := 0, 0
-	for _, s := range tenant.Capture.Seen() {
+	for _, e := range tenant.Capture.Events() {
 		switch {
-		case s.At.Before(since) || s.DHCP == nil:
-		case s.FromIPXE():
+		case e.Time.Before(since):
+		case e.FromIPXE():
 			asked++
-		case s.DHCP.ServerIdentifier().String() == network.TenantServer:
+		case e.Kind != timeline.Offer && e.Kind != timeline.ACK && e.Kind != timeline.NAK:
+		case e.Server.String() == network.TenantServer:
 			answered++
-		case s.DHCP.OpCode == dhcpv4.OpcodeBootReply:
-			t.Errorf("on %s: %s", tenant.Bridge, s)
+		default:
+			t.Errorf("on %s: %s", tenant.Bridge, e.Text)
 		}
 	}
 	if asked == 0 || answered == 0 {
@@ -190,7 +191,7 @@ func logSince(s *network.Server, since time.Time) string {
 	return log.String()
 }
 
-func timeline(since time.Time, tenants ...*network.Tenant) string {
+func told(since time.Time, tenants ...*network.Tenant) string {
 	var text strings.Builder
 	entries := network.Timeline(since, tenants...)
 	if len(entries) > 0 && since.IsZero() {

@@ -28,7 +28,7 @@ func TestStoryUEFI(t *testing.T) {
 				want := []string{"/x64.ipxe", "/hello?from=fa:16:3e:50:43:cd&platform=efi"}
 				awaitGuest(t, func() error {
 					if diff := cmp.Diff(want, fetched(tenant, since)); diff != "" {
-						return fmt.Errorf("fetched over HTTP (-want +got):\n%s\n%s", diff, timeline(since, tenant))
+						return fmt.Errorf("fetched over HTTP (-want +got):\n%s\n%s", diff, told(since, tenant))
 					}
 					return nil
 				})

@@ -66,7 +66,11 @@ func (s *story) throughTheGateway(ctx context.Context, guest *lab.Guest) error {
 	if _, err := s.lab.VirshGateway(ctx, "define", guest.File); err != nil {
 		return err
 	}
-	heard := listen(ctx, guest.Domain.Devices.Interfaces[0].Source.Bridge.Bridge)
+	heard, err := network.Listen(guest.Domain.Devices.Interfaces[0].Source.Bridge.Bridge)
+	if err != nil {
+		return err
+	}
+	defer heard.Close()
 	if _, err := s.lab.VirshGateway(ctx, "start", guest.Name); err != nil {
 		return err
 	}
@@ -81,16 +85,9 @@ func (s *story) throughTheGateway(ctx context.Context, guest *lab.Guest) error {
 }
 
 // showGuest waits until iPXE has asked and takes a picture of its screen.
-func (s *story) showGuest(ctx context.Context, guest *lab.Guest, heard <-chan error, started time.Time) error {
-	select {
-	case err := <-heard:
-		if err != nil {
-			return fmt.Errorf("listening on the bridge: %w", err)
-		}
-	case <-time.After(bootTime):
-		return fmt.Errorf("no DHCP request of iPXE's on the bridge in %s", bootTime)
-	case <-ctx.Done():
-		return ctx.Err()
+func (s *story) showGuest(ctx context.Context, guest *lab.Guest, heard *network.Capture, started time.Time) error {
+	if err := awaitIPXE(ctx, heard); err != nil {
+		return err
 	}
 	say("guest", fmt.Sprintf("%.1f s after power on: a DHCPDISCOVER of iPXE's from %s",
 		time.Since(started).Seconds(), guest.Domain.Devices.Interfaces[0].MAC.Address))

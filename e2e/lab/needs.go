@@ -40,6 +40,7 @@ func missingPackages() []string {
 		{"kea-dhcp4", "kea-dhcp4-server"},
 		{"setpriv", "util-linux"},
 		{"script", "bsdutils"},
+		{"tcpdump", "tcpdump"},
 		{"xmllint", "libxml2-utils"},
 		{"/usr/lib/python3/dist-packages/libvirt.py", "python3-libvirt"},
 		{journaldPath, "systemd"},

@@ -74,7 +74,9 @@ func (t *Tenant) Open(ctx context.Context, l *lab.Lab) error {
 	if err := l.AddBridge(ctx, t.Bridge); err != nil {
 		return err
 	}
-	if err := ip(ctx, l, fmt.Sprintf("addr add %s/24 dev %s", t.Gateway, t.Bridge)); err != nil {
+	// A bridge that is not promiscuous hears nothing of what one of its ports sends to
+	// another.
+	if err := ip(ctx, l, fmt.Sprintf("addr add %s/24 dev %s", t.Gateway, t.Bridge), "link set "+t.Bridge+" promisc on"); err != nil {
 		return err
 	}
 	if err := t.machine.Add(ctx, l); err != nil {

@@ -19,8 +19,8 @@ type Entry struct {
 func Timeline(since time.Time, tenants ...*Tenant) []Entry {
 	var all []Entry
 	for _, t := range tenants {
-		for _, s := range t.Capture.Seen() {
-			all = append(all, Entry{s.At, "seen on " + t.Bridge, s.String()})
+		for _, e := range t.Capture.Events() {
+			all = append(all, Entry{e.Time, "seen on " + t.Bridge, e.Text})
 		}
 		for _, log := range []struct {
 			of     string
@@ -68,8 +68,8 @@ func Print(w io.Writer, since time.Time, entries []Entry) error {
 // since a time.
 func (t *Tenant) Asked(since time.Time) int {
 	count := 0
-	for _, s := range t.Capture.Seen() {
-		if !s.At.Before(since) {
+	for _, e := range t.Capture.Events() {
+		if !e.Time.Before(since) {
 			count++
 		}
 	}

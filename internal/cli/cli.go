@@ -58,7 +58,7 @@ Exit status:
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetVersionTemplate("virt-netboot {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDisable(), newDoctor(), newEnable(), newExplain(), newFinish(), newHook(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus())
+	root.AddCommand(newAgent(), newApply(), newCheck(), newCompletion(), newDisable(), newDoctor(), newEnable(), newExplain(), newFinish(), newHook(), newOnce(), newPlan(), newProbe(), newRevert(), newRewrite(), newStatus(), newTrace())
 	return root
 }
 

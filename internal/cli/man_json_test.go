@@ -16,6 +16,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
 	"github.com/virt-netboot/virt-netboot/internal/explain"
 	"github.com/virt-netboot/virt-netboot/internal/probe"
+	"github.com/virt-netboot/virt-netboot/internal/timeline"
 )
 
 // TestManJSON: virt-netboot-json(5) has every field that the commands write, and no other.
@@ -28,9 +29,12 @@ func TestManJSON(t *testing.T) {
 		"doctor --json":      []doctor.Result{},
 		"probe --json":       probe.Report{},
 		"explain --json":     explain.Explanation{},
+		"trace --json":       timeline.Event{},
 		"hook status --json": hooksStatus{},
 		"CHANGES":            domainxml.Change{},
-		"WARNINGS":           domainxml.Warning{},
+
+		"trace --json, the last line": timeline.Verdict{},
+		"WARNINGS":                    domainxml.Warning{},
 	} {
 		var described []string
 		for term := range terms(page[section]) {

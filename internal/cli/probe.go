@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/netip"
 	"os/signal"
-	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/virt-netboot/virt-netboot/internal/bootfile"
 	"github.com/virt-netboot/virt-netboot/internal/printable"
 	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
@@ -245,8 +245,6 @@ func bootFile(o probe.Offer) string {
 		return "PXE's menu"
 	case o.BootFile == "":
 		return "none"
-	case strings.Contains(o.BootFile, "://") || !o.NextServer.IsValid():
-		return o.BootFile
 	}
-	return "tftp://" + o.NextServer.String() + "/" + strings.TrimPrefix(o.BootFile, "/")
+	return bootfile.URL(o.BootFile, o.NextServer)
 }

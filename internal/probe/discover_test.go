@@ -2,11 +2,14 @@ package probe
 
 import (
 	"net"
-	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
 	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"github.com/virt-netboot/virt-netboot/internal/testing/frames"
 )
 
 // TestDiscoverIPXE holds the probe's requests against those of real iPXE: the
@@ -64,12 +67,12 @@ func contents(t *testing.T, d *dhcpv4.DHCPv4) map[uint8]string {
 // readCapture reads the DHCP message in the first packet of a capture.
 func readCapture(t *testing.T, path string) *dhcpv4.DHCPv4 {
 	t.Helper()
-	file, err := os.ReadFile(path)
+	all, err := frames.Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const fileHeader, packetHeader, ethernet, ipv4, udp = 24, 16, 14, 20, 8
-	d, err := dhcpv4.FromBytes(file[fileHeader+packetHeader+ethernet+ipv4+udp:])
+	udp := gopacket.NewPacket(all[0].Data, layers.LayerTypeEthernet, gopacket.Default).Layer(layers.LayerTypeUDP)
+	d, err := dhcpv4.FromBytes(udp.LayerPayload())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"github.com/virt-netboot/virt-netboot/internal/bootfile"
 )
 
 // Offer is what a server answered to a request.
@@ -48,13 +50,13 @@ func readOffer(m *dhcpv4.DHCPv4, from net.IP) (Offer, bool) {
 	}
 	o := Offer{
 		MAC:      m.ClientHWAddr.String(),
-		Server:   address(m.ServerIdentifier()),
-		BootFile: m.BootFileNameOption(), // option 67, which wins over the header's field
+		Server:   bootfile.Address(m.ServerIdentifier()),
 		RootPath: m.RootPath(),
-		BootMenu: hasBootMenu(m),
+		BootMenu: bootfile.HasMenu(m),
 	}
+	o.BootFile, o.NextServer = bootfile.Of(m)
 	if !o.Server.IsValid() {
-		o.Server = address(from)
+		o.Server = bootfile.Address(from)
 	}
 	if m.YourIPAddr.IsUnspecified() {
 		o.Proxy = strings.HasPrefix(m.ClassIdentifier(), "PXEClient")
@@ -62,31 +64,10 @@ func readOffer(m *dhcpv4.DHCPv4, from net.IP) (Offer, bool) {
 			return Offer{}, false
 		}
 	} else {
-		o.Address = address(m.YourIPAddr)
+		o.Address = bootfile.Address(m.YourIPAddr)
 	}
 	if ones, bits := m.SubnetMask().Size(); bits == 32 && o.Address.IsValid() {
 		o.Subnet = netip.PrefixFrom(o.Address, ones).Masked()
 	}
-	if o.BootFile == "" {
-		o.BootFile = m.BootFileName
-	}
-	if next := address(m.ServerIPAddr); o.BootFile != "" && next.IsValid() && !next.IsUnspecified() {
-		o.NextServer = next
-	}
 	return o, true
-}
-
-// hasBootMenu looks for PXE_BOOT_MENU among the vendor's options (Intel's PXE 2.1,
-// table 2-1).
-func hasBootMenu(m *dhcpv4.DHCPv4) bool {
-	const bootMenu = 9
-	vendors := dhcpv4.Options{}
-	err := vendors.FromBytes(m.Options.Get(dhcpv4.OptionVendorSpecificInformation))
-	return err == nil && vendors.Has(dhcpv4.GenericOptionCode(bootMenu))
-}
-
-// address is not valid where the message has none.
-func address(ip net.IP) netip.Addr {
-	a, _ := netip.AddrFromSlice(ip.To4())
-	return a
 }

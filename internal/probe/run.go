@@ -7,6 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/virt-netboot/virt-netboot/internal/capability"
 )
 
 // Options say where and how to ask.
@@ -55,7 +59,10 @@ type Report struct {
 
 // Run asks and judges the answers. An error means that it could not ask.
 func Run(ctx context.Context, o Options) (report Report, err error) {
-	if err := checkCapabilities(); err != nil {
+	err = capability.Require("probe",
+		capability.Need{Bit: unix.CAP_NET_ADMIN, For: "to put a port into the bridge"},
+		capability.Need{Bit: unix.CAP_NET_RAW, For: "to send and hear from it"})
+	if err != nil {
 		return Report{}, err
 	}
 	if o.HostsFile == "" {
