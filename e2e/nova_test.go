@@ -39,8 +39,9 @@ func novaTable() map[string]novaRow {
 			warning: "/var/lib/nova/instances/7e1b2a3c-0000-4000-8000-000000000003/kernel",
 		},
 		"iso-cdrom-hd": {
-			gateway: map[string]int{"net0": 1, "sata0-0-0": 2, "virtio-disk0": 3},
+			gateway: map[string]int{"sata0-0-0": 1, "virtio-disk0": 2},
 			direct:  map[string]int{"sata0-0-0": 1, "virtio-disk0": 2},
+			warning: "boots from sda, the CD-ROM",
 		},
 		"per-device-order": {gateway: networkDisk, direct: disk},
 		"two-nics-two-filters": {

@@ -87,6 +87,7 @@ func TestHandle(t *testing.T) {
 		{"prepare, denied", Prepare, "deny.yaml", "unprepared.xml", 1, false, "domain instance-0000006c may not start", 2, hookreport.Denied},
 		{"prepare, nothing to deny", Prepare, "deny.yaml", "prepared.xml", 0, false, "", 0, hookreport.Unchanged},
 		{"prepare, a kernel is not denied", Prepare, "deny.yaml", "kernel.xml", 0, false, "", 1, hookreport.Unchanged},
+		{"prepare, a rescue is not denied", Prepare, "deny.yaml", "rescue.xml", 0, false, "", 1, hookreport.Unchanged},
 		{"prepare, no rule", Prepare, "norules.yaml", "unprepared.xml", 0, false, "", 0, hookreport.Unchanged},
 		{"prepare, not of QEMU", Prepare, "deny.yaml", "lxc.xml", 0, false, "", 0, hookreport.Unchanged},
 		{"migrate", Migrate, "enforce.yaml", "unprepared.xml", 0, true, "", 2, hookreport.Rewritten},
