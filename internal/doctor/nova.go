@@ -36,8 +36,12 @@ func checkNova(_ context.Context, n *node) []Result {
 		r.Level, r.Remedy = Warning, Enable+", when you have seen enough; or with --socket-only, "+r.Remedy
 	}
 	all := one(r)
-	for _, w := range novarelease.Warnings(n.config.Rules, novarelease.Installed(nova.root)) {
+	release := novarelease.Installed(nova.root)
+	for _, w := range novarelease.Warnings(n.config.Rules, release) {
 		all = append(all, warning("in "+n.ConfigPath+", match by project, flavor or image", "%s", w))
+	}
+	for _, remark := range novarelease.Untold(n.config.Rules, release) {
+		all = append(all, ok("%s", remark))
 	}
 	return all
 }
