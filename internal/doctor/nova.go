@@ -32,8 +32,12 @@ func checkNova(_ context.Context, n *node) []Result {
 	}
 	usual := libvirt.Usual(n.DefaultUpstream())
 	r := nova.judge(n.gatewaySockets(n.Taking), usual)
-	if r.Level == Failure && n.config.Mode == config.ModeObserve && nova.judge(n.gatewaySockets(true), usual).Level != Failure {
-		r.Level, r.Remedy = Warning, Enable+", when you have seen enough; or with --socket-only, "+r.Remedy
+	if r.Level == Failure && nova.judge(n.gatewaySockets(true), usual).Level != Failure {
+		if n.config.Mode == config.ModeObserve {
+			r.Level, r.Remedy = Warning, Enable+", when you have seen enough; or with --socket-only, "+r.Remedy
+		} else {
+			r.Remedy = Enable + "; or " + r.Remedy
+		}
 	}
 	all := one(r)
 	release := novarelease.Installed(nova.root)
