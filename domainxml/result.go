@@ -274,6 +274,16 @@ type Warning struct {
 	BootOrder string `json:"boot_order,omitempty"`
 }
 
+// Stops reports whether the guest does not boot from the network for that reason, or not
+// as its rule wants it. The other warnings are of what may happen.
+func (w Warning) Stops() bool {
+	switch w.Kind {
+	case WarningNetworkBehind, WarningPassedOver, WarningDiskUnread, WarningFirmwareClient, WarningNoRNG, WarningFilterLeft, WarningNoRecord:
+		return false
+	}
+	return true
+}
+
 // MarshalJSON adds the text for a person.
 func (w Warning) MarshalJSON() ([]byte, error) {
 	type fields Warning

@@ -42,6 +42,7 @@ Nothing is changed.
   nwfilter             libvirt has the nwfilters that rules name
   files                Nova's files are patched
   reconcile            the agent inspects all domains every few minutes
+  boot                 what keeps running guests from the network, counted
 
 What only root can see is a warning for others.
 
