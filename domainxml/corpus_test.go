@@ -126,7 +126,7 @@ func checkRewrite(t *testing.T, name string, src []byte, res domainxml.Result, r
 }
 
 func bootRuleDoesNotApply(w domainxml.Warning) bool {
-	return w.Kind == domainxml.WarningBootIndex || w.Kind == domainxml.WarningNoFallback
+	return slices.Contains([]domainxml.WarningKind{domainxml.WarningBootIndex, domainxml.WarningNoFallback, domainxml.WarningOwnDevice}, w.Kind)
 }
 
 // outsideTheRules is a document without the elements that the rules may change, the

@@ -26,10 +26,13 @@ func (d Domain) QEMU() bool {
 // (LibvirtConfigGuestMetaNovaInstance in nova/virt/libvirt/config.py).
 type Nova struct {
 	DisplayName string
-	Project     NovaOwner
-	User        NovaOwner
-	Flavor      NovaFlavor
-	Image       NovaImage
+	// Created is when Nova has written the document, in its own form and UTC: 2025-10-09
+	// 08:53:20. It writes one for each start but for a reboot from inside.
+	Created string
+	Project NovaOwner
+	User    NovaOwner
+	Flavor  NovaFlavor
+	Image   NovaImage
 }
 
 // NovaOwner is a project or a user.

@@ -36,6 +36,7 @@ func newNova(doc *tree) Nova {
 	owner, flavor, image := n.child(instance, "owner"), n.child(instance, "flavor"), n.child(instance, "image")
 	nova := Nova{
 		DisplayName: doc.Text(n.child(instance, "name")),
+		Created:     doc.Text(n.child(instance, "creationTime")),
 		Project:     n.owner(n.child(owner, "project")),
 		User:        n.owner(n.child(owner, "user")),
 		Flavor: NovaFlavor{

@@ -34,10 +34,19 @@ func decideKernel(kernel, cmdline string, script bool, rule Rule, state State) k
 
 func (r *rewrite) editKernel() kernelVerdict {
 	os := r.os
-	verdict := decideKernel(os.Kernel, os.Cmdline, r.isIPXEScript(os.Initrd), *r.rule, r.state)
+	rule := *r.rule
+	rescued := r.rescueDisk() != nil && rule.Boot != BootNetworkAlways
+	if rescued {
+		rule.Kernel = KernelWarn // it is the rescue's, too
+	}
+	verdict := decideKernel(os.Kernel, os.Cmdline, r.isIPXEScript(os.Initrd), rule, r.state)
 	switch verdict {
 	case kernelBoots:
-		if r.rule.Boot != BootKeep && r.rule.Kernel == KernelWarn {
+		switch {
+		case rule.Boot == BootKeep:
+		case rescued:
+			r.warned(*r.bootsOwnDevice())
+		case rule.Kernel == KernelWarn:
 			r.warned(Warning{Kind: WarningKernel, Kernel: os.Kernel, Initrd: os.Initrd})
 		}
 	case kernelDropped:

@@ -38,7 +38,7 @@ func (o Once) rule(rule *Rule) *Rule {
 	if rule != nil {
 		marked = *rule
 	}
-	marked.Boot, marked.OnlyIf = BootNetworkFirst, OnlyIfAlways
+	marked.Boot, marked.OnlyIf = BootNetworkAlways, OnlyIfAlways
 	if o == OnceDone {
 		marked.Boot = BootKeep
 	}

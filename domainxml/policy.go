@@ -90,14 +90,15 @@ type Boot string
 
 // The boot orders a rule can ask for.
 const (
-	BootNetworkFirst     Boot = "network-first"      // the network, then what was there
+	BootNetworkFirst     Boot = "network-first"      // the network, then what was there; not before a rescue disk or a CD-ROM
+	BootNetworkAlways    Boot = "network-always"     // the network, then what was there, whatever that is
 	BootNetworkIfMissing Boot = "network-if-missing" // the same where the network is not in it
 	BootKeep             Boot = "keep"               // what was there
 )
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (b *Boot) UnmarshalText(text []byte) error {
-	return oneOf(b, text, BootNetworkFirst, BootNetworkIfMissing, BootKeep)
+	return oneOf(b, text, BootNetworkFirst, BootNetworkAlways, BootNetworkIfMissing, BootKeep)
 }
 
 // Kernel is the value of a rule's kernel key.

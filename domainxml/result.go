@@ -223,6 +223,9 @@ const (
 	// WarningNetworkBehind: the domain's own boot order has the network behind something
 	// else. With the network first, an installer may run again at each start.
 	WarningNetworkBehind WarningKind = "network-behind"
+	// WarningOwnDevice: it was made to boot from a rescue disk or a CD-ROM; its boot order
+	// stays. It is in sync with that.
+	WarningOwnDevice WarningKind = "own-device"
 	// WarningFilterLeft: a revert leaves a filterref off with which the guest could not
 	// start.
 	WarningFilterLeft WarningKind = "filter-left"
@@ -240,7 +243,7 @@ const (
 
 // WarningKinds are all kinds of warnings.
 func WarningKinds() []WarningKind {
-	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFirmwareClient, WarningNoRNG, WarningPassedOver, WarningNetworkBehind, WarningFilterLeft, WarningNoRecord, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
+	return []WarningKind{WarningKernel, WarningNoInterface, WarningNoBootNIC, WarningROMOff, WarningDiskUnread, WarningClientBoot, WarningBootIndex, WarningNoFallback, WarningFirmwareClient, WarningNoRNG, WarningPassedOver, WarningNetworkBehind, WarningOwnDevice, WarningFilterLeft, WarningNoRecord, WarningFilterMissing, WarningFilterUnknown, WarningFilterVariable}
 }
 
 // Warning is one reason why a guest will not boot from the network although
@@ -257,8 +260,9 @@ type Warning struct {
 	Kernel string `json:"kernel,omitempty"`
 	Initrd string `json:"initrd,omitempty"`
 	// Disk is the target device, such as vda, and Reason why it cannot be read, for
-	// WarningDiskUnread. Reason is also that of WarningBootIndex and WarningNoFallback and
-	// WarningPassedOver, and what the firmware sends for WarningFirmwareClient.
+	// WarningDiskUnread. For WarningOwnDevice they are what it boots from. Reason is also
+	// that of WarningBootIndex and WarningNoFallback and WarningPassedOver, and what the
+	// firmware sends for WarningFirmwareClient.
 	Disk   string `json:"disk,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	// Arch is the guest's, for WarningFirmwareClient.
@@ -268,6 +272,16 @@ type Warning struct {
 	// BootOrder is the boot order that stays, for WarningClientBoot, and the domain's own
 	// for WarningNetworkBehind and WarningNoRecord.
 	BootOrder string `json:"boot_order,omitempty"`
+}
+
+// Stops reports whether the guest does not boot from the network for that reason, or not
+// as its rule wants it. The other warnings are of what may happen.
+func (w Warning) Stops() bool {
+	switch w.Kind {
+	case WarningNetworkBehind, WarningPassedOver, WarningDiskUnread, WarningFirmwareClient, WarningNoRNG, WarningFilterLeft, WarningNoRecord:
+		return false
+	}
+	return true
 }
 
 // MarshalJSON adds the text for a person.
@@ -306,6 +320,8 @@ func (w Warning) String() string {
 		return fmt.Sprintf("interface %s %s, so another one tries the network", w.Interface, w.Reason)
 	case WarningNetworkBehind:
 		return fmt.Sprintf("has the boot order %s of its own: with the network first, an installed guest is installed again wherever the server offers that; only_if: blank-disk or boot: network-if-missing in its rule leaves it to its disk", w.BootOrder)
+	case WarningOwnDevice:
+		return fmt.Sprintf("boots from %s, %s; its boot order stays (boot: network-always in its rule puts the network first)", w.Disk, w.Reason)
 	case WarningFilterLeft:
 		return w.filterLeft()
 	case WarningNoRecord:

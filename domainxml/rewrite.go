@@ -183,7 +183,16 @@ func (r *rewrite) editDomain() {
 	}
 	switch verdict {
 	case kernelNone, kernelDropped:
-		if r.rule.Boot == BootNetworkIfMissing && r.namesNetwork() || !r.networkWanted() {
+		if r.rule.Boot == BootNetworkIfMissing && r.namesNetwork() {
+			r.restoreBoot()
+			return
+		}
+		if w := r.bootsOwnDevice(); w != nil {
+			r.warned(*w)
+			r.restoreBoot()
+			return
+		}
+		if !r.networkWanted() {
 			r.restoreBoot()
 			return
 		}

@@ -15,7 +15,7 @@ func (r *rewrite) warnNoInterface() {
 // warnNetworkBehind warns where a domain's own boot order has the network behind the
 // disk: its guest was to be installed once.
 func (r *rewrite) warnNetworkBehind() {
-	if r.undo.once != OnceNone || r.rule.Boot != BootNetworkFirst || r.rule.OnlyIf != OnlyIfAlways || r.first != BootsFromNetwork || !r.namesNetwork() {
+	if r.undo.once != OnceNone || r.rule.Boot == BootNetworkIfMissing || r.rule.OnlyIf != OnlyIfAlways || r.first != BootsFromNetwork || !r.namesNetwork() {
 		return
 	}
 	if order, first := r.bootOf(r.withoutRewrites()); first != BootsFromNetwork {

@@ -65,13 +65,26 @@ func TestIPXEKernel(t *testing.T) {
 }
 
 // TestOrdinaryKernelThroughGateway boots an AMI: it boots as without a gateway, and
-// the log tells the operator why the network is not tried.
+// the log tells the operator why the network is not tried: once at each start, as the
+// hook says it for all.
 func TestOrdinaryKernelThroughGateway(t *testing.T) {
 	lab.Run(t, lab.Options{Hook: true}, func(t *testing.T, l *lab.Lab) {
 		g := novaGuest(t, l, "ami-kernel-ramdisk")
 		startAgent(t, l)
-		virshGateway(t, l, "create", g.File)
-		checkWarned(t, l, g.Name, g.Domain.OS.Kernel)
+		virshGateway(t, l, "define", g.File)
+		await(t, statusSays(t, l, g.Domain.OS.Initrd))
+		if n := warned(t, l, g.Name, g.Domain.OS.Kernel); n != 0 {
+			t.Errorf("%d warnings before the first start", n)
+		}
+		for starts := range 2 {
+			if starts > 0 {
+				virshGateway(t, l, "destroy", g.Name)
+			}
+			virshGateway(t, l, "start", g.Name)
+			if n := warned(t, l, g.Name, g.Domain.OS.Kernel); n != starts+1 {
+				t.Errorf("%d warnings after start %d", n, starts+1)
+			}
+		}
 		checkWarned(t, l, g.Name, g.Domain.OS.Initrd)
 		if os := dumpxml(t, l, g.Name).OS; os.Cmdline != g.Domain.OS.Cmdline || len(os.BootDevices) != 1 {
 			t.Errorf("command line %q, boot devices %v", os.Cmdline, os.BootDevices)

@@ -89,7 +89,7 @@ func TestFilterMissing(t *testing.T) {
 		if out, err := l.VirtNetboot(t.Context(), "apply", g.Name); err != nil || !strings.Contains(out, "nothing to change") {
 			t.Errorf("virt-netboot apply: %v\n%s", err, out)
 		}
-		wantFindings(t, l, findings{"nwfilter": "failure"})
+		wantFindings(t, l, findings{"nwfilter": "failure", "boot": "warning"})
 
 		must(t, l.DefineFilter(t.Context(), missing))
 		await(t, func() error {

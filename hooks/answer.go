@@ -55,6 +55,9 @@ func decide(call Call, res domainxml.Result, d door) answer {
 	for _, c := range res.Changes {
 		a.log = append(a.log, changeLine(call, res, c, refused, d.observes))
 	}
+	if call.Operation != Prepare {
+		return a // libvirt calls prepare for this guest, too
+	}
 	for _, w := range res.Warnings {
 		a.log = append(a.log, warningLine(call, res, w))
 	}

@@ -81,7 +81,6 @@ func TestDecide(t *testing.T) {
 			stdout: []byte("<domain/>"),
 			log: []logLine{
 				{logrus.InfoLevel, "vm at migrate: boot order network, hd instead of hd", field(Migrate, "strict", "CHANGE", "boot-order")},
-				kernelLine(Migrate, "strict"),
 			},
 		}},
 	} {

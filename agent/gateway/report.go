@@ -48,12 +48,10 @@ func policyResult(res domainxml.Result) string {
 	return resultUnchanged
 }
 
-// logPolicy logs what the policy made of a call.
+// logPolicy logs what the policy made of a call. Its warnings are the hook's to log, once
+// at each start.
 func (c *conn) logPolicy(proc rpc.Procedure, res domainxml.Result) {
 	log := c.log.WithFields(callFields(proc, res))
-	for _, w := range res.Warnings {
-		log.WithField("WARNING", string(w.Kind)).Warnf("domain %s %s", res.Domain.Name, w)
-	}
 	switch policyResult(res) {
 	case resultRewritten:
 		log.Infof("domain %s rewritten on its way to libvirt: %s", res.Domain.Name, changes(res))

@@ -103,8 +103,9 @@ func (r *Reconciler) inspected(uuid string, d decide.Decision, err error) {
 	r.logNew(e)
 }
 
-// logNew logs what keeps a domain from being in sync or from booting from the
-// network, unless it logged the same last time.
+// logNew logs what keeps a domain from being in sync, unless it logged the same last
+// time. What keeps it from booting from the network is in its status, and the hook logs
+// it at each start.
 func (r *Reconciler) logNew(e *entry) {
 	type line struct {
 		level logrus.Level
@@ -117,9 +118,6 @@ func (r *Reconciler) logNew(e *entry) {
 	}
 	if !s.BackingOffUntil.IsZero() {
 		lines = append(lines, line{logrus.WarnLevel, "another program keeps changing domain " + s.Name + " back; backing off until " + s.BackingOffUntil.Format(time.RFC3339)})
-	}
-	for _, w := range s.Warnings {
-		lines = append(lines, line{logrus.WarnLevel, "domain " + s.Name + " " + w.String()})
 	}
 	if why := r.leaves(s); why != "" && len(s.Wanted) > 0 {
 		wanted := slices.Concat(e.decision.Changes, e.decision.LiveChanges)

@@ -255,6 +255,9 @@ func (s *stage) status() {
 		if !d.BackingOffUntil.IsZero() {
 			line += "; backing off until " + d.BackingOffUntil.Format(time.TimeOnly)
 		}
+		for _, w := range d.Warnings {
+			line += "; warning " + string(w.Kind)
+		}
 		s.add("shown: %s", line)
 	}
 	s.reconciler.mu.Lock()

@@ -49,8 +49,8 @@ func dnsmasqRules([]byte) []domainxml.Rule {
 // boot from the network.
 func ruleFor(kind config.FileKind, p domainxml.Policy) domainxml.Rule {
 	for _, r := range p.Rules {
-		if r.Boot == domainxml.BootNetworkIfMissing {
-			r.Boot = domainxml.BootNetworkFirst // no template has the network in it
+		if r.Boot != domainxml.BootKeep {
+			r.Boot = domainxml.BootNetworkFirst // a template has nothing by which the others differ
 		}
 		switch {
 		case kind == config.KindDnsmasq && r.Boot == domainxml.BootNetworkFirst:

@@ -128,6 +128,7 @@ func TestRuleFor(t *testing.T) {
 		{"one for all", []domainxml.Rule{rule("a", "", first)}, "a", "a"},
 		{"the first for all", []domainxml.Rule{rule("lab", "lab", first), rule("a", "", keep), rule("b", "", first)}, "a", "lab"},
 		{"for some only", []domainxml.Rule{rule("lab", "lab", first)}, "", "lab"},
+		{"the network always", []domainxml.Rule{rule("a", "", domainxml.BootNetworkAlways)}, "a", "a"},
 		{"none boots from the network", []domainxml.Rule{rule("a", "", keep)}, "a", ""},
 	}
 	for _, tt := range tests {

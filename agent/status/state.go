@@ -1,6 +1,11 @@
 package status
 
-import "github.com/virt-netboot/virt-netboot/agent/reconcile"
+import (
+	"slices"
+
+	"github.com/virt-netboot/virt-netboot/agent/reconcile"
+	"github.com/virt-netboot/virt-netboot/domainxml"
+)
 
 // State is one word for a domain's status, for counting.
 type State string
@@ -37,8 +42,12 @@ func StateOf(d reconcile.DomainStatus) State {
 		return Unmatched
 	case len(d.Pending) > 0:
 		return Pending
-	case len(d.Warnings) > 0:
+	case slices.ContainsFunc(d.Warnings, keepsFromNetwork):
 		return Warned
 	}
 	return InSync
 }
+
+// keepsFromNetwork reports whether a warning is of more than a device of the domain's own
+// that its rule leaves in front.
+func keepsFromNetwork(w domainxml.Warning) bool { return w.Kind != domainxml.WarningOwnDevice }

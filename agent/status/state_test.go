@@ -30,4 +30,8 @@ func TestStateOf(t *testing.T) {
 	if diff := cmp.Diff(States(), got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	rescued := reconcile.DomainStatus{Rule: "default", Warnings: []domainxml.Warning{{Kind: domainxml.WarningOwnDevice}}}
+	if got := StateOf(rescued); got != InSync {
+		t.Errorf("a domain that boots from its rescue disk is %s, want %s", got, InSync)
+	}
 }

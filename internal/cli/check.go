@@ -27,7 +27,8 @@ errors are shown, unless the file is not YAML.
 
 A rule that is never reached, because one before it matches every domain, is a
 warning. So is one that matches by what this machine's Nova does not write into
-its domains: extra_specs and image_properties before Nova 2025.1.
+its domains: extra_specs and image_properties before Nova 2025.1. Where its Nova
+is not known, that is a note.
 
 Exit status:
   0  the configuration is valid
@@ -44,8 +45,8 @@ Exit status:
 		if err != nil {
 			return err
 		}
-		for _, w := range idle(c.Rules, "/") {
-			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
+		for _, remark := range remarks(c.Rules, "/") {
+			fmt.Fprintln(cmd.ErrOrStderr(), remark)
 		}
 		verdict := "is valid"
 		if _, err := os.Stat(source.path); errors.Is(err, fs.ErrNotExist) {
@@ -126,9 +127,18 @@ func conditions(m domainxml.Match) []string {
 	return all
 }
 
-// idle warns of rules that decide about no domain on a machine with that root directory.
-func idle(rules []domainxml.Rule, root string) []string {
-	return slices.Concat(unreached(rules), novarelease.Warnings(rules, novarelease.Installed(root)))
+// remarks warn of rules that decide about no domain on a machine with that root directory,
+// and note those of which that is not known.
+func remarks(rules []domainxml.Rule, root string) []string {
+	release := novarelease.Installed(root)
+	var all []string
+	for _, w := range slices.Concat(unreached(rules), novarelease.Warnings(rules, release)) {
+		all = append(all, "warning: "+w)
+	}
+	for _, n := range novarelease.Untold(rules, release) {
+		all = append(all, "note: "+n)
+	}
+	return all
 }
 
 // unreached warns of rules that never decide because one before them matches every

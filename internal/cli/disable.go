@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -16,15 +17,16 @@ import (
 )
 
 func newDisable() *cobra.Command {
-	var revert, dryRun bool
+	var revert, noWait, dryRun bool
 	cmd := &cobra.Command{
-		Use:   "disable [--revert] [--dry-run]",
+		Use:   "disable [--revert] [--no-wait] [--dry-run]",
 		Short: "Only say on this node what the rules would do",
 		Long: `Take back what virt-netboot enable did. The configuration gets mode: observe, so
 that nothing is changed any more, and libvirt gets the socket back that its
 clients use. Its daemon is restarted for that: guests run on, but a migration or
-a backup that is under way is cancelled. The agent runs on and says what it
-would do.
+a backup that is under way is cancelled, and an instance that Nova builds
+meanwhile fails. So it waits as virt-netboot enable does. The agent runs on and
+says what it would do.
 
 With --revert, domains and Nova's files first get back what was taken from them,
 and no trace stays in them: filters come back on running guests at once, the
@@ -43,12 +45,13 @@ Exit status:
 		DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().BoolVar(&revert, "revert", false, "give domains and files back what was taken from them")
+	noWaitFlag(cmd, &noWait)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the steps, and do nothing")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return disable(cmd, revert, dryRun) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return disable(cmd, revert, noWait, dryRun) }
 	return cmd
 }
 
-func disable(cmd *cobra.Command, revert, dryRun bool) error {
+func disable(cmd *cobra.Command, revert, noWait, dryRun bool) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	state, err := settledNode(ctx, dryRun)
 	if err != nil {
@@ -69,11 +72,32 @@ func disable(cmd *cobra.Command, revert, dryRun bool) error {
 		}
 		return errors.Join(modeErr, err, printSteps(out, plan))
 	}
+	if plan.RestartsLibvirt() {
+		if err := quietBefore(ctx, out, noWait); err != nil {
+			return errors.Join(modeErr, err)
+		}
+	}
 	var revertErr error
 	if revert {
 		revertErr = revertNode(cmd, state, goal.Mode)
 	}
 	return errors.Join(modeErr, revertErr, change(ctx, out, plan, goal))
+}
+
+// quietBefore says that libvirt's daemon is restarted, and waits unless there is nothing
+// to wait for: a libvirt that does not answer does nothing.
+func quietBefore(ctx context.Context, out io.Writer, noWait bool) error {
+	if err := write(out, []byte(restartNotice)); err != nil || noWait {
+		return err
+	}
+	c, err := config.Load(config.DefaultPath)
+	if err != nil {
+		c = config.Default()
+	}
+	if err := awaitQuiet(ctx, out, c); !errors.Is(err, errNoLibvirt) {
+		return err
+	}
+	return nil
 }
 
 // revertNode gives domains and files back what was taken from them, once no agent would

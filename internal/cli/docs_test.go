@@ -54,7 +54,7 @@ func TestDocsMistakes(t *testing.T) {
 		`19: virt-netboot doctor node: unknown command "node" for "virt-netboot doctor"`,
 		`19: virt-netboot status --interval soon: invalid argument "soon" for "--interval" flag: time: invalid duration "soon"`,
 		"19: virt-netboot check \": 1:20: reached EOF without closing quote `\"`",
-		`32: the configuration:1:16: boot: "first" is not one of network-first, network-if-missing, keep`,
+		`32: the configuration:1:16: boot: "first" is not one of network-first, network-always, network-if-missing, keep`,
 		`36: rule "none" is never reached: "all" before it matches every domain`,
 	}
 	var got []string

@@ -37,10 +37,12 @@ Nothing is changed.
   nova                 Nova connects to the gateway
   option-rom           QEMU finds iPXE's option ROM
   option-rom-readable  a guest's QEMU may read it
-  dnsmasq              OpenStack's running DHCP servers ignore iPXE
+  dnsmasq              OpenStack's DHCP servers ignore iPXE, or name what
+                       it boots
   nwfilter             libvirt has the nwfilters that rules name
   files                Nova's files are patched
   reconcile            the agent inspects all domains every few minutes
+  boot                 what keeps running guests from the network, counted
 
 What only root can see is a warning for others.
 

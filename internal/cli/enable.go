@@ -22,7 +22,7 @@ import (
 func newEnable() *cobra.Command {
 	o := enableOptions{colors: colorAuto}
 	cmd := &cobra.Command{
-		Use:   "enable [--yes] [--diff] [--socket-only] [--dry-run]",
+		Use:   "enable [--yes] [--diff] [--socket-only] [--no-wait] [--dry-run]",
 		Short: "Apply the rules on this node, in front of libvirt",
 		Long: `Have virt-netboot do on this node what it has only said until now. Before that,
 it shows how many domains the rules would change, with --diff all of it as in
@@ -34,8 +34,12 @@ virsh and virt-manager go through it with no change to them: the socket of
 virtqemud, or of libvirtd where that is the one that runs, moves from PATH to
 PATH-direct, and virt-netboot.socket has the usual path beside its own. Drop-ins
 for systemd make it last. libvirt's daemon is restarted: guests run on, but a
-migration or a backup that is under way is cancelled. With --socket-only libvirt
-keeps its path, or gets it back, and clients name the gateway's own socket.
+migration or a backup that is under way is cancelled, and an instance that Nova
+builds meanwhile fails. So it first waits, two minutes at most, until no such
+thing is under way, and says for what. Only Nova can keep new ones away:
+openstack compute service set --disable HOST nova-compute. With --socket-only
+libvirt keeps its path, or gets it back, and clients name the gateway's own
+socket.
 
 Then the configuration gets mode: enforce. All else in its file stays as it is.
 
@@ -59,6 +63,7 @@ Exit status:
 	flags.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	flags.BoolVar(&o.diff, "diff", false, "show all that would be changed")
 	flags.BoolVar(&o.socketOnly, "socket-only", false, "leave libvirt's own path to libvirt")
+	noWaitFlag(cmd, &o.noWait)
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print the steps, and do nothing")
 	colorFlag(cmd, &o.colors, "diffs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd) }
@@ -66,8 +71,8 @@ Exit status:
 }
 
 type enableOptions struct {
-	yes, diff, socketOnly, dryRun bool
-	colors                        colorMode
+	yes, diff, socketOnly, noWait, dryRun bool
+	colors                                colorMode
 }
 
 func (o enableOptions) run(cmd *cobra.Command) error {
@@ -91,21 +96,20 @@ func (o enableOptions) run(cmd *cobra.Command) error {
 	case o.dryRun:
 		return printSteps(out, plan)
 	case len(plan.Steps) > 0:
-		if err := o.consent(cmd, c); err != nil {
+		if err := o.consent(cmd, c, plan.RestartsLibvirt()); err != nil {
+			return err
+		}
+	}
+	if plan.RestartsLibvirt() && !o.noWait {
+		if err := awaitQuiet(ctx, out, c); err != nil {
 			return err
 		}
 	}
 	return change(ctx, out, plan, goal)
 }
 
-// restartNotice is what an operator has to know before libvirt's daemon is restarted.
-const restartNotice = `libvirt's daemon is restarted: guests run on, a migration or a backup under way is cancelled.
-Nova gets no answer meanwhile, and an instance that it builds fails. To keep Nova away:
-openstack compute service set --disable HOST nova-compute
-`
-
 // consent shows what comes of it, and asks.
-func (o enableOptions) consent(cmd *cobra.Command, c config.Config) error {
+func (o enableOptions) consent(cmd *cobra.Command, c config.Config, restarts bool) error {
 	out := cmd.OutOrStdout()
 	if !o.yes && !isTerminal(cmd.InOrStdin()) {
 		return &usageError{cmd, errors.New("say --yes where there is no terminal to ask on")}
@@ -119,7 +123,7 @@ func (o enableOptions) consent(cmd *cobra.Command, c config.Config) error {
 			return err
 		}
 	}
-	if !o.socketOnly {
+	if restarts {
 		if err := write(out, []byte(restartNotice)); err != nil {
 			return err
 		}

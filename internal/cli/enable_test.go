@@ -27,7 +27,7 @@ func TestAsk(t *testing.T) {
 func TestEnableWithoutTerminal(t *testing.T) {
 	cmd := newEnable()
 	cmd.SetIn(strings.NewReader("y\n"))
-	err := enableOptions{}.consent(cmd, config.Default())
+	err := enableOptions{}.consent(cmd, config.Default(), true)
 	if usage := (*usageError)(nil); !errors.As(err, &usage) || !strings.Contains(err.Error(), "--yes") || exitStatus(err) != exitInput {
 		t.Errorf("error %v", err)
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type server struct {
 	process
 	options []string // of the command line, as lines of dnsmasq's configuration
 	files   []string // that it reads
+	ports   []string // those with options of ports, as Neutron writes them
 	manager manager
 }
 
@@ -74,6 +76,8 @@ func openStackServer(p process) (server, bool) {
 	for _, o := range commandLine(p.args[1:]) {
 		name, value, _ := strings.Cut(o, "=")
 		switch {
+		case name == "dhcp-optsfile":
+			s.ports = append(s.ports, value)
 		case name != "conf-file":
 			s.options = append(s.options, o)
 		case value != "" && value != "/dev/null": // Neutron's way to name none
@@ -87,7 +91,7 @@ func openStackServer(p process) (server, bool) {
 // have them. Of the short ones only those that matter here are known.
 func commandLine(args []string) []string {
 	short := map[string]string{"-C": "conf-file", "-j": "dhcp-userclass", "-J": "dhcp-ignore"}
-	apart := []string{"--conf-file", "--dhcp-userclass", "--dhcp-ignore"} // getopt_long takes the value from the next argument too
+	apart := []string{"--conf-file", "--dhcp-userclass", "--dhcp-ignore", "--dhcp-optsfile"} // getopt_long takes the value from the next argument too
 	var options []string
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -130,8 +134,14 @@ func (h Host) checkServer(s server) Result {
 		}
 		text += part + "\n"
 	}
+	ports, err := h.portsWithBootFile(s, text)
+	if err != nil {
+		return unknown(err)
+	}
 	res, err := dnsmasq.Edit([]byte(text))
 	switch {
+	case err == nil && len(res.Changes) > 0 && len(ports) > 0:
+		return ok("%s answers iPXE, with the boot file of %s; a DHCP server of a tenant's own in that network has it for a rival", who, portsOf(ports))
 	case err != nil && dnsmasq.ServesIPXE([]byte(text)) > 0:
 		return ok("%s names what iPXE is to boot, and is the server that iPXE asks", who)
 	case err != nil:
@@ -153,5 +163,34 @@ func (h Host) checkServer(s server) Result {
 			return failure(restart, "%s was started before %s was last changed, and does not read it again", who, file)
 		}
 	}
+	if len(ports) > 0 {
+		return warning(fmt.Sprintf("unless a tenant's DHCP server answers iPXE in that network, remove dhcp-ignore from %s; then %s", cmp.Or(strings.Join(s.files, ", "), "its command line"), restart),
+			"%s ignores iPXE, which so never hears of the boot file of %s", who, portsOf(ports))
+	}
 	return ok("%s ignores iPXE", who)
+}
+
+// portsWithBootFile are the ports whose owners name a boot file; conf is what else the
+// server reads.
+func (h Host) portsWithBootFile(s server, conf string) ([]string, error) {
+	var all []string
+	for _, file := range s.ports {
+		text, err := readConfigFile(h.proc(s.PID, "root", file))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, dnsmasq.PortsWithBootFile([]byte(conf), []byte(text))...)
+	}
+	return all, nil
+}
+
+// portsOf names ports, for a person.
+func portsOf(ports []string) string {
+	if len(ports) == 1 {
+		return "port " + ports[0]
+	}
+	return fmt.Sprintf("%d ports, such as %s", len(ports), ports[0])
 }

@@ -109,6 +109,7 @@ func checks() []check {
 		{"nwfilter", true, checkNWFilters},
 		{"files", true, checkFiles},
 		{"reconcile", false, checkReconcile},
+		{"boot", false, checkBoot},
 	}
 }
 

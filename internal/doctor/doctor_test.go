@@ -25,6 +25,7 @@ import (
 	"github.com/virt-netboot/virt-netboot/agent/status"
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/doctor"
+	"github.com/virt-netboot/virt-netboot/internal/port"
 )
 
 // TestChecks makes the checks of testdata/CHECK/*.txtar on the machine that the
@@ -35,6 +36,7 @@ import (
 //	libvirt          libvirt's answers, as in fakeLibvirt; without it a plain one
 //	gateway          the same through the gateway; without it nothing listens
 //	upstream         where libvirt listens; without it /run/libvirt/libvirt-sock
+//	ports            DEVICE SWITCH VERDICT RULE of a boot's first frame at a port
 //	agent            the agent's status; without it it answers that all is well
 //	run/NAME         what the program NAME prints
 //	proc/PID/cmdline a process's arguments, with spaces between them
@@ -193,11 +195,12 @@ func (m *machine) start(pid, clock string) {
 func (m *machine) doctor() doctor.Doctor {
 	return doctor.Doctor{
 		Host: doctor.Host{
-			Root:    m.root,
-			Proc:    m.path("proc"),
-			Now:     func() time.Time { return m.at(now) },
-			Run:     m.run,
-			Libvirt: m.libvirt,
+			Root:        m.root,
+			Proc:        m.path("proc"),
+			Now:         func() time.Time { return m.at(now) },
+			Run:         m.run,
+			Libvirt:     m.libvirt,
+			InspectPort: m.inspectPort,
 		},
 		LoadConfig: func() (config.Config, error) {
 			if text, ok := m.parts["config"]; ok {
@@ -276,6 +279,18 @@ func (m *machine) agent(context.Context) (status.Status, error) {
 	return s, nil
 }
 
+// inspectPort is what becomes of a boot's frames at a device: a line DEVICE SWITCH VERDICT
+// RULE of the part "ports".
+func (m *machine) inspectPort(_ context.Context, device string, _ port.Boot) (port.Report, error) {
+	for line := range m.pairs("ports") {
+		if line[0] == device {
+			words := strings.SplitN(line[1], " ", 3)
+			return port.Report{Switch: port.Switch(words[0]), Frames: []port.Passage{{Frame: "DHCPDISCOVER", Verdict: port.Verdict(words[1]), Rule: words[2]}}}, nil
+		}
+	}
+	return port.Report{}, fs.ErrPermission
+}
+
 // text are the results of a check as the part "want" has them.
 func (m *machine) text(check string, results []doctor.Result) string {
 	var b strings.Builder
@@ -325,7 +340,7 @@ func (f fakeLibvirt) Domains(context.Context) ([]libvirt.Domain, error) {
 }
 
 func (f fakeLibvirt) ReadListed(_ context.Context, d libvirt.Domain) (libvirt.State, error) {
-	return libvirt.State{Domain: d, Inactive: []byte(f.documents[d.Name])}, nil
+	return libvirt.State{Domain: d, Inactive: []byte(f.documents[d.Name]), Live: []byte(f.documents[d.Name])}, nil
 }
 
 func (f fakeLibvirt) FilterXML(_ context.Context, name string) (string, error) {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/virt-netboot/virt-netboot/internal/port"
 )
 
 // Host is the machine, as the checks see it.
@@ -25,11 +27,13 @@ type Host struct {
 	Run func(ctx context.Context, name string, args ...string) ([]byte, error)
 	// Libvirt connects to qemu:///system through a unix socket.
 	Libvirt func(ctx context.Context, socket string) (Libvirt, error)
+	// InspectPort looks at the port of a guest's interface; see port.Inspector.
+	InspectPort func(ctx context.Context, device string, boot port.Boot) (port.Report, error)
 }
 
 // LocalHost is the machine that this program runs on.
 func LocalHost() Host {
-	return Host{Root: "/", Proc: "/proc", Now: time.Now, Run: run, Libvirt: dialLibvirt}
+	return Host{Root: "/", Proc: "/proc", Now: time.Now, Run: run, Libvirt: dialLibvirt, InspectPort: new(port.Inspector).Inspect}
 }
 
 func run(ctx context.Context, name string, args ...string) ([]byte, error) {

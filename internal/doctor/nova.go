@@ -32,12 +32,20 @@ func checkNova(_ context.Context, n *node) []Result {
 	}
 	usual := libvirt.Usual(n.DefaultUpstream())
 	r := nova.judge(n.gatewaySockets(n.Taking), usual)
-	if r.Level == Failure && n.config.Mode == config.ModeObserve && nova.judge(n.gatewaySockets(true), usual).Level != Failure {
-		r.Level, r.Remedy = Warning, Enable+", when you have seen enough; or with --socket-only, "+r.Remedy
+	if r.Level == Failure && nova.judge(n.gatewaySockets(true), usual).Level != Failure {
+		if n.config.Mode == config.ModeObserve {
+			r.Level, r.Remedy = Warning, Enable+", when you have seen enough; or with --socket-only, "+r.Remedy
+		} else {
+			r.Remedy = Enable + "; or " + r.Remedy
+		}
 	}
 	all := one(r)
-	for _, w := range novarelease.Warnings(n.config.Rules, novarelease.Installed(nova.root)) {
+	release := novarelease.Installed(nova.root)
+	for _, w := range novarelease.Warnings(n.config.Rules, release) {
 		all = append(all, warning("in "+n.ConfigPath+", match by project, flavor or image", "%s", w))
+	}
+	for _, remark := range novarelease.Untold(n.config.Rules, release) {
+		all = append(all, ok("%s", remark))
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/virt-netboot/virt-netboot/domainxml"
@@ -64,8 +65,8 @@ func (e Explanation) ofDomain() (Cause, bool) {
 		return Cause{Observed, "The agent only observes (mode: observe). The rule would do this: " + texts(append(e.Changes, e.LiveChanges...)), "virt-netboot enable"}, true
 	case len(e.Changes)+len(e.LiveChanges) > 0:
 		return Cause{NotInSync, "It is not in sync with its rule: " + texts(append(e.Changes, e.LiveChanges...)), "virt-netboot apply " + e.Name}, true
-	case len(e.Warnings) > 0:
-		return Cause{Warned, e.Warnings[0].String(), ""}, true
+	case slices.ContainsFunc(e.Warnings, domainxml.Warning.Stops):
+		return Cause{Warned, e.Warnings[slices.IndexFunc(e.Warnings, domainxml.Warning.Stops)].String(), ""}, true
 	case !e.Active:
 		return Cause{NotRunning, "It is not running. Its definition boots from " + string(e.Boots) + ".", "virsh start " + e.Name}, true
 	case len(e.Pending) > 0:

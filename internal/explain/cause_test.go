@@ -50,7 +50,14 @@ func TestFind(t *testing.T) {
 		"not in sync": {e: running(func(e *Explanation) {
 			e.Changes, e.Warnings = []domainxml.Change{order}, []domainxml.Warning{kernel}
 		}), kind: NotInSync, do: "virt-netboot apply instance-1"},
-		"a kernel":    {e: running(func(e *Explanation) { e.Warnings, e.Active = []domainxml.Warning{kernel}, false }), kind: Warned},
+		"a kernel": {e: running(func(e *Explanation) { e.Warnings, e.Active = []domainxml.Warning{kernel}, false }), kind: Warned},
+		"a warning of what may happen": {e: running(func(e *Explanation) {
+			e.Warnings = []domainxml.Warning{{Kind: domainxml.WarningNetworkBehind}}
+			passages(e, port.LinuxBridge, drop)
+		}), kind: Security, do: "openstack port set --extra-dhcp-option name=bootfile-name,value=URL $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID), or openstack port set --no-security-group --disable-port-security $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID)"},
+		"one that stops it behind that": {e: running(func(e *Explanation) {
+			e.Warnings = []domainxml.Warning{{Kind: domainxml.WarningNetworkBehind}, kernel}
+		}), kind: Warned},
 		"not running": {e: running(func(e *Explanation) { e.Active = false }), kind: NotRunning, do: "virsh start instance-1"},
 		"started before the rule": {e: running(func(e *Explanation) {
 			e.Pending, e.Boots = []domainxml.Change{order}, domainxml.BootsFromDisk

@@ -4,6 +4,7 @@ package novarelease
 
 import (
 	"fmt"
+	"iter"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -56,14 +57,36 @@ func Warnings(rules []domainxml.Rule, version string) []string {
 		return nil
 	}
 	var all []string
-	for _, r := range rules {
-		key := "extra_specs"
-		if len(r.Match.ExtraSpecs) == 0 {
-			key = "image_properties"
-		}
-		if len(r.Match.ExtraSpecs)+len(r.Match.ImageProperties) > 0 {
-			all = append(all, fmt.Sprintf("rule %q matches no domain of this node's Nova %s, which writes no %s into them; Nova 2025.1 (31.0.0) and later do", r.Name, version, key))
-		}
+	for name, key := range needSpecs(rules) {
+		all = append(all, fmt.Sprintf("rule %q matches no domain of this node's Nova %s, which writes no %s into them; Nova 2025.1 (31.0.0) and later do", name, version, key))
 	}
 	return all
+}
+
+// Untold are remarks about the same rules where the version is not known.
+func Untold(rules []domainxml.Rule, version string) []string {
+	if version != "" {
+		return nil
+	}
+	var all []string
+	for name, key := range needSpecs(rules) {
+		all = append(all, fmt.Sprintf("rule %q matches by %s, which Nova writes into domains from 2025.1 (31.0.0) on; the version of this node's Nova is not known", name, key))
+	}
+	return all
+}
+
+// needSpecs are the names of the rules that match by a flavor's extra specs or an image's
+// properties, each with the key that does.
+func needSpecs(rules []domainxml.Rule) iter.Seq2[string, string] {
+	return func(yield func(name, key string) bool) {
+		for _, r := range rules {
+			key := "extra_specs"
+			if len(r.Match.ExtraSpecs) == 0 {
+				key = "image_properties"
+			}
+			if len(r.Match.ExtraSpecs)+len(r.Match.ImageProperties) > 0 && !yield(r.Name, key) {
+				return
+			}
+		}
+	}
 }

@@ -53,6 +53,14 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("Nova %s (-want +got):\n%s", version, diff)
 		}
 	}
+	for version, want := range map[string][]string{"26.2.2": nil, "31.0.0": nil, "": {
+		`rule "specs" matches by extra_specs, which Nova writes into domains from 2025.1 (31.0.0) on; the version of this node's Nova is not known`,
+		`rule "image" matches by image_properties, which Nova writes into domains from 2025.1 (31.0.0) on; the version of this node's Nova is not known`,
+	}} {
+		if diff := cmp.Diff(want, Untold(rules, version)); diff != "" {
+			t.Errorf("Nova %q (-want +got):\n%s", version, diff)
+		}
+	}
 	if got := Warnings(rules, "2012.1"); len(got) != 2 {
 		t.Errorf("Nova 2012.1: %q", got)
 	}

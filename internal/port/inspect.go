@@ -47,7 +47,20 @@ type passer func(ctx context.Context, f Frame) (Verdict, string, error)
 // Inspect looks at the port of a running guest's interface. It needs CAP_NET_ADMIN on a
 // Linux bridge, and Open vSwitch's sockets otherwise.
 func Inspect(ctx context.Context, device string, boot Boot) (Report, error) {
-	r, pass, err := find(ctx, device)
+	return new(Inspector).Inspect(ctx, device, boot)
+}
+
+// Inspector looks at many ports. It dumps the node's rules once, for the first port in a
+// Linux bridge. The zero value is ready; it is for one goroutine.
+type Inspector struct {
+	rules    Rules
+	rulesErr error
+	dumped   bool
+}
+
+// Inspect is as the function Inspect.
+func (i *Inspector) Inspect(ctx context.Context, device string, boot Boot) (Report, error) {
+	r, pass, err := i.find(ctx, device)
 	if err != nil {
 		return Report{}, fmt.Errorf("looking at port %s: %w", device, err)
 	}
@@ -75,11 +88,11 @@ func passage(ctx context.Context, f Frame, pass passer) (Passage, error) {
 	return Passage{f.Name, f.Direction, verdict, rule}, err
 }
 
-func find(ctx context.Context, device string) (Report, passer, error) {
+func (i *Inspector) find(ctx context.Context, device string) (Report, passer, error) {
 	master, err := os.Readlink(filepath.Join("/sys/class/net", device, "master"))
 	if err == nil && isBridge(filepath.Base(master)) {
 		bridge := filepath.Base(master)
-		pass, err := inBridge(ctx, device, bridge)
+		pass, err := i.inBridge(ctx, device, bridge)
 		return Report{Switch: LinuxBridge, Bridge: bridge}, pass, err
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -107,8 +120,12 @@ func isBridge(device string) bool {
 // elsewhere stands for another port of the bridge.
 const elsewhere = "another port"
 
-func inBridge(ctx context.Context, device, bridge string) (passer, error) {
-	rules, err := ReadRules(ctx)
+func (i *Inspector) inBridge(ctx context.Context, device, bridge string) (passer, error) {
+	if !i.dumped {
+		i.rules, i.rulesErr = ReadRules(ctx)
+		i.dumped = true
+	}
+	rules, err := i.rules, i.rulesErr
 	return func(_ context.Context, f Frame) (Verdict, string, error) {
 		if f.Direction == In {
 			return rules.Pass(f.Bytes, bridge, elsewhere, device)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,14 @@ type Plan struct {
 	Steps []Step
 	// Rollback is done when one of the steps fails.
 	Rollback []Step
+}
+
+// RestartsLibvirt reports whether libvirt's clients are without it for a while.
+func (p Plan) RestartsLibvirt() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		return len(s.Systemctl) > 0 && s.Systemctl[0] == "stop" &&
+			slices.ContainsFunc(Daemons(), func(d Daemon) bool { return slices.Contains(s.Systemctl, d.service()) })
+	})
 }
 
 // ending is the plan with a step that comes last, whether it goes well or not.

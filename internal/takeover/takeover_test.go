@@ -499,3 +499,29 @@ func TestRun(t *testing.T) {
 		})
 	}
 }
+
+// TestRestartsLibvirt: only a change of the path does, not one of the mode.
+func TestRestartsLibvirt(t *testing.T) {
+	own := State{Active: activeOf("libvirtd")}
+	for name, c := range map[string]struct {
+		state State
+		goal  Goal
+		want  bool
+	}{
+		"in front":               {own, Goal{InFront: true, Mode: config.ModeEnforce}, true},
+		"the mode alone":         {own, Goal{Mode: config.ModeEnforce}, false},
+		"in front already":       {enabled(nil), Goal{InFront: true, Mode: config.ModeObserve}, false},
+		"back":                   {enabled(nil), Goal{Mode: config.ModeObserve}, true},
+		"back, from virtqemud's": {State{Active: activeOf("virtqemud"), Files: []string{Daemons()[0].DropIn(), gatewayDropIn}}, Goal{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := c.state.Plan(c.goal)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.RestartsLibvirt(); got != c.want {
+				t.Errorf("%v, want %v: %v", got, c.want, p.Steps)
+			}
+		})
+	}
+}

@@ -23,6 +23,27 @@ func servesIPXE(options []option) int {
 	return options[at].line
 }
 
+// PortsWithBootFile returns the tags of those that an options file (dhcp-optsfile) names a
+// boot file for, which iPXE gets, too: Neutron's are the IDs of ports, with the
+// extra_dhcp_opts of their owners (neutron/agent/linux/dhcp.py, _output_opts_file). conf is
+// the rest of the configuration. A line that cannot be read names none.
+func PortsWithBootFile(conf, options []byte) []string {
+	known, err := parse(conf)
+	if err != nil {
+		return nil
+	}
+	iPXE := tagsOfIPXE(known)
+	var ports []string
+	for line := range strings.Lines(string(options)) {
+		o, _, err := parseLine("dhcp-option=" + strings.TrimSpace(line))
+		if tags, _ := o.condition(); err == nil && len(tags) > 0 && o.namesBootFile() && !excludes(o, iPXE) {
+			ports = append(ports, tags[0])
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
 // tagsOfIPXE are the tags that the file gives to iPXE, which it knows by its user class
 // or by its option 175. Other clients may have them, too.
 func tagsOfIPXE(options []option) []string {
