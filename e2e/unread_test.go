@@ -27,6 +27,7 @@ func TestUnread(t *testing.T) {
 			{"two <os>", strings.Replace(g.Document, "</os>", "</os><os><boot dev='hd'/></os>", 1), "a second <os>", ""},
 			{"two <devices>", strings.Replace(g.Document, "</devices>", "</devices><devices/>", 1), "a second <devices>", ""},
 			{"a prefix", "<x:" + strings.TrimSuffix(strings.Replace(g.Document, "<domain", "<domain xmlns:x='urn:x'", 1)[1:], "</domain>\n") + "</x:domain>", "the root element is <x:domain>", ""},
+			{"a prefix on an attribute", strings.Replace(g.Document, `<boot dev="hd"/>`, `<boot xmlns:x="urn:x" x:dev="hd" dev="network"/>`, 1), "attribute x:dev has a prefix", ""},
 			{"100,001 elements", metadata(strings.Repeat("<a:b/>", 100_001)), "more than 100000 elements", "more than 100000 elements"},
 			{"12 MiB as libvirt writes it", metadata(strings.Repeat(">", 3<<20)), "", "it is longer than 8 MiB"},
 		} {
