@@ -9,6 +9,7 @@ RERUN     := --rerun-fails=2 --rerun-fails-run-root-test --rerun-fails-report bi
 FORGET    := @mkdir -p bin && rm -f bin/reruns.txt
 TELL      := @if [ -s bin/reruns.txt ]; then echo "not at the first attempt:"; cat bin/reruns.txt; fi
 FUZZTIME  ?= 30s
+SOAKTIME  ?= 30m
 
 export CGO_ENABLED = 0
 
@@ -66,6 +67,10 @@ fuzz: ## each fuzz target in the tree for FUZZTIME (30s)
 		done; \
 		exit $$failed; \
 	}
+
+.PHONY: soak
+soak: deps ## 20 clients while agent, libvirtd, journal and disk fail, for SOAKTIME (30m)
+	SOAKTIME=$(SOAKTIME) $(GO) test ./e2e -run '^TestSoak$$' -count=1 -v -timeout 0
 
 .PHONY: bench
 bench: deps build ## speed against what people would use otherwise, as ratios
