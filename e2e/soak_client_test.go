@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// soakAnswer is how long an answer may take. libvirt itself waits 30 seconds for
-	// another operation on the same domain.
-	soakAnswer = 60 * time.Second
+	// soakAnswer is how long an answer may take on a busy machine. libvirt itself waits
+	// 30 seconds for another operation on the same domain.
+	soakAnswer = 5 * time.Minute
 	// soakInSync is how long a domain may take to be in sync after an answer.
 	soakInSync = 30 * time.Second
 )
