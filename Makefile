@@ -80,6 +80,10 @@ bench: deps build ## speed against what people would use otherwise, as ratios
 packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
 	@./packaging/build dist
 
+.PHONY: release
+release: ## dist/ with the packages of a clean tag, and SHA256SUMS
+	@./packaging/release dist
+
 .PHONY: lint-packages
 lint-packages: packages-deps packages ## what lints packages, scripts, units, pages, alerts, Puppet, Ansible
 	@./packaging/lint dist
