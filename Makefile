@@ -9,6 +9,7 @@ RERUN     := --rerun-fails=2 --rerun-fails-run-root-test --rerun-fails-report bi
 FORGET    := @mkdir -p bin && rm -f bin/reruns.txt
 TELL      := @if [ -s bin/reruns.txt ]; then echo "not at the first attempt:"; cat bin/reruns.txt; fi
 FUZZTIME  ?= 30s
+SOAKTIME  ?= 30m
 
 export CGO_ENABLED = 0
 
@@ -68,6 +69,10 @@ fuzz: ## each fuzz target in the tree for FUZZTIME (30s)
 		exit $$failed; \
 	}
 
+.PHONY: soak
+soak: deps ## 20 clients while agent, libvirtd, journal and disk fail, for SOAKTIME (30m)
+	SOAKTIME=$(SOAKTIME) $(GO) test ./e2e -run '^TestSoak$$' -count=1 -v -timeout 0
+
 .PHONY: bench
 bench: deps build ## speed against what people would use otherwise, as ratios
 	@$(GO) run ./e2e/bench
@@ -75,6 +80,10 @@ bench: deps build ## speed against what people would use otherwise, as ratios
 .PHONY: packages
 packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
 	@./packaging/build dist
+
+.PHONY: release
+release: ## dist/ with the packages of a clean tag, and SHA256SUMS
+	@./packaging/release dist
 
 .PHONY: lint-packages
 lint-packages: packages-deps packages ## what lints packages, scripts, units, pages, alerts, Puppet, Ansible

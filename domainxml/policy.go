@@ -74,6 +74,24 @@ func (p Policy) For(d Domain) *Rule {
 	return nil
 }
 
+// MayDeny returns a rule with unprepared: deny that may be the domain's, where no more
+// than the domain's type and name are known. It is nil where there is none, or where a
+// rule before it is the domain's for certain.
+func (p Policy) MayDeny(d Domain) *Rule {
+	if !d.QEMU() {
+		return nil
+	}
+	for i := range p.Rules {
+		switch r := &p.Rules[i]; {
+		case fits(r.Match.Name, d.Name) && r.Unprepared == UnpreparedDeny:
+			return r
+		case r.Match.Fits(d):
+			return nil
+		}
+	}
+	return nil
+}
+
 // Filters are the nwfilters that the rules name as replacements, each once.
 func (p Policy) Filters() []string {
 	var names []string

@@ -256,6 +256,9 @@ func TestUnreadable(t *testing.T) {
 		{"control character", "<domain>\x01</domain>", "line 1, column 9: a character that XML does not allow"},
 		{"comment", "<domain><!-- a -- b --></domain>", "line 1, column 16: -- inside a comment"},
 		{"two os", "<domain>\n<os/>\n<os/></domain>", "line 3, column 1: a second <os>"},
+		{"prefix on an attribute", "<domain xmlns:x='a'><metadata><a x:b=''/></metadata><os><boot x:dev='network'/></os></domain>", "line 1, column 70: attribute x:dev has a prefix"},
+		{"instruction without a space", "<?a!?><domain/>", "line 1, column 1: no space behind the name of a processing instruction"},
+		{"declaration without a version", "<?xml encoding='UTF-8'?><domain/>", "line 1, column 1: not an XML declaration"},
 		{"large", "<domain>" + strings.Repeat("<a b=''/>", 50_000) + "</domain>", "line 1, column 450006: more than 100000 elements and attributes"},
 		{"deep", strings.Repeat("<a>", 257), "line 1, column 769: elements nested more than 256 deep"},
 	}

@@ -1,6 +1,8 @@
 package domainxml
 
 import (
+	"strings"
+
 	"github.com/virt-netboot/virt-netboot/domainxml/internal/xmltree"
 )
 
@@ -23,7 +25,31 @@ func parse(src []byte) (*tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a := prefixed(doc.Root); a != nil {
+		return nil, xmltree.ErrorAt(src, a.Start, "attribute %s has a prefix", a.Name)
+	}
 	return &tree{Document: doc}, nil
+}
+
+// prefixed returns an attribute with a prefix where libvirt may read it as one without:
+// it does so with most, but not with all (virXMLPropString in src/util/virxml.c). It is
+// nil where there is none. What is in <metadata> or in an element of another namespace
+// libvirt does not read.
+func prefixed(e *element) *xmltree.Attribute {
+	for i, a := range e.Attrs {
+		if prefix, _, ok := strings.Cut(a.Name, ":"); ok && prefix != "xmlns" && prefix != "xml" {
+			return &e.Attrs[i]
+		}
+	}
+	for _, c := range e.Children {
+		if c.Foreign || c.Name == "metadata" || strings.Contains(c.Name, ":") {
+			continue
+		}
+		if a := prefixed(c); a != nil {
+			return a
+		}
+	}
+	return nil
 }
 
 // parseDomain reads a domain. A second <os> or <devices> is an error, since libvirt may

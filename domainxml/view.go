@@ -93,7 +93,10 @@ func newNIC(doc *tree, el *element, number int) nic {
 
 func filterParameters(doc *tree, ref *element) []libvirtxml.DomainInterfaceFilterParam {
 	var params []libvirtxml.DomainInterfaceFilterParam
-	for _, p := range ref.All("parameter") {
+	for _, p := range ref.Children {
+		if p.Local() != "parameter" { // libvirt looks at no namespace there
+			continue
+		}
 		params = append(params, libvirtxml.DomainInterfaceFilterParam{Name: doc.Attr(p, "name"), Value: doc.Attr(p, "value")})
 	}
 	return params

@@ -88,6 +88,22 @@ func passed(call Call, format string, args ...any) answer {
 	}
 }
 
+// unchecked is the answer to a call whose document cannot be read. It goes on unchanged,
+// unless the rule that may be the domain's has unprepared: deny: such a document would be
+// a way around it.
+func unchecked(call Call, p domainxml.Policy, rule *domainxml.Rule, why error, d door) answer {
+	if call.Operation != Prepare || p.Observe || rule == nil || rule.Unprepared != domainxml.UnpreparedDeny {
+		return passed(call, "%v", why)
+	}
+	message := fmt.Sprintf("%s may not start: rule %q has unprepared: deny, and the document cannot be checked: %v", call.Domain, rule.Name, why)
+	return answer{
+		status: 1,
+		stderr: printable.Line(fmt.Sprintf("virt-netboot: domain %s; define the domain again without that, or set unprepared: warn in that rule in %s", message, d.config)) + "\n",
+		log:    []logLine{{logrus.ErrorLevel, message, fields(call, domainxml.Result{Rule: rule})}},
+		result: hookreport.Denied,
+	}
+}
+
 func refusal(call Call, res domainxml.Result, d door) string {
 	changes := make([]string, len(res.Changes))
 	for i, c := range res.Changes {

@@ -10,5 +10,7 @@
 // domain that bypassed the gateway, the hook can only warn, or refuse its start. At
 // every other operation it does nothing, and a failure would kill a running guest.
 //
-// After any error the guest starts as if there were no hook, and the log says why.
+// After any error the guest starts as if there were no hook, and the log says why. The one
+// exception is a document at prepare that cannot be read, where a rule that may be the
+// domain's has unprepared: deny.
 package hooks

@@ -80,9 +80,9 @@ func (h Handler) work(call Call, state domainxml.State, doing *step) (a answer) 
 		}
 	}()
 	doing.set("reading the domain's document from standard input")
-	doc, err := readDocument(h.Stdin)
-	if err != nil {
-		return passed(call, "%s: %v", doing.get(), err)
+	doc, unread := readDocument(h.Stdin)
+	if unread != nil {
+		unread = fmt.Errorf("%s: %w", doing.get(), unread)
 	}
 	doing.set("reading the configuration " + h.Config)
 	cfg, err := config.Load(h.Config)
@@ -92,30 +92,52 @@ func (h Handler) work(call Call, state domainxml.State, doing *step) (a answer) 
 	if level, err := logrus.ParseLevel(string(cfg.Log.Level)); err == nil {
 		h.Log.SetLevel(level)
 	}
+	at := door{gateway: cfg.Gateway.Listen, config: h.Config, observes: "mode: observe"}
+	r := h.rewriter(cfg, doing)
 	doing.set("applying the rules to the domain's document")
-	d, err := domainxml.Parse(doc)
-	if err != nil {
-		return passed(call, "%s: %v", doing.get(), err)
+	var d *domainxml.Document
+	if unread == nil {
+		if d, err = domainxml.Parse(doc); err != nil {
+			unread = fmt.Errorf("%s: %w", doing.get(), err)
+		}
 	}
-	r, why := h.rewriter(cfg, doing), "mode: observe"
-	if !r.Policy.Observe && cfg.Existing == config.ExistingKeep && h.keeps(d) {
-		r.Policy.Observe, why = true, "existing: keep"
+	if unread != nil {
+		domain := head(doc, call.Domain)
+		r.Policy.Observe = r.Policy.Observe || h.keeps(cfg, domain)
+		return unchecked(call, r.Policy, r.Policy.MayDeny(domain), unread, at)
+	}
+	if !r.Policy.Observe && !d.HasRecord() && h.keeps(cfg, d.Domain()) {
+		r.Policy.Observe, at.observes = true, "existing: keep"
 	}
 	res, err := r.Rewrite(d, state)
 	if err != nil {
-		return passed(call, "%s: %v", doing.get(), err)
+		return unchecked(call, r.Policy, r.Policy.For(d.Domain()), fmt.Errorf("%s: %w", doing.get(), err), at)
 	}
-	return decide(call, res, door{gateway: cfg.Gateway.Listen, config: h.Config, observes: why})
+	return decide(call, res, at)
 }
 
-// keeps reports whether a domain was there when the mode became enforce, and nothing was
-// done to it since. Without a list that can be read none was.
-func (h Handler) keeps(d *domainxml.Document) bool {
-	if d.HasRecord() {
+// keeps reports whether the configuration leaves a domain, to which nothing was done, as
+// one that was there when the mode became enforce. Without a list that can be read none
+// was.
+func (h Handler) keeps(cfg config.Config, d domainxml.Domain) bool {
+	if cfg.Existing != config.ExistingKeep {
 		return false
 	}
 	there, err := existing.Read(h.Existing)
-	return err == nil && there[d.Domain().UUID]
+	return err == nil && there[d.UUID]
+}
+
+// head is what a document that cannot be read says of its domain up to its UUID. libvirt
+// writes type, name and UUID first, and of those only the name is the client's
+// (virDomainDefFormatInternalSetRootName in src/conf/domain_conf.c).
+func head(doc []byte, name string) domainxml.Domain {
+	const end = "</uuid>"
+	if i := bytes.Index(doc, []byte(end)); i >= 0 {
+		if d, err := domainxml.Parse([]byte(string(doc[:i]) + end + "</domain>")); err == nil {
+			return d.Domain()
+		}
+	}
+	return domainxml.Domain{Name: name, Type: "qemu"}
 }
 
 func (h Handler) rewriter(cfg config.Config, doing *step) domainxml.Rewriter {
@@ -137,19 +159,19 @@ func (h Handler) rewriter(cfg config.Config, doing *step) domainxml.Rewriter {
 	}
 }
 
+// readDocument reads the document. With an error there is what could be read of it.
 func readDocument(r io.Reader) ([]byte, error) {
 	var doc bytes.Buffer
 	doc.Grow(usualDocument)
 	_, err := doc.ReadFrom(io.LimitReader(r, maxDocument+1))
 	switch {
 	case err != nil:
-		return nil, err
 	case doc.Len() == 0:
-		return nil, errors.New("it is empty")
+		err = errors.New("it is empty")
 	case doc.Len() > maxDocument:
-		return nil, fmt.Errorf("it is longer than %d MiB", maxDocument>>20)
+		err = fmt.Errorf("it is longer than %d MiB", maxDocument>>20)
 	}
-	return doc.Bytes(), nil
+	return doc.Bytes(), err
 }
 
 // give writes the answer: the document and the refusal first, since they must not

@@ -98,7 +98,9 @@ func TestHandle(t *testing.T) {
 		{"restore, a kernel, which prepare warns of", Restore, "enforce.yaml", "kernel.xml", 0, false, "", 0, hookreport.Unchanged},
 		{"broken configuration", Prepare, "broken.yaml", "unprepared.xml", 0, false, "", 1, hookreport.Passed},
 		{"unreadable configuration", Prepare, ".", "unprepared.xml", 0, false, "", 1, hookreport.Passed},
-		{"not XML", Prepare, "deny.yaml", "deny.yaml", 0, false, "", 1, hookreport.Passed},
+		{"not XML", Prepare, "enforce.yaml", "deny.yaml", 0, false, "", 1, hookreport.Passed},
+		{"not XML, denied", Prepare, "deny.yaml", "deny.yaml", 1, false, "unprepared: deny, and the document cannot be checked", 1, hookreport.Denied},
+		{"not XML, restore", Restore, "deny.yaml", "deny.yaml", 0, false, "", 1, hookreport.Passed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h, out := handler(t, "testdata/"+c.config, strings.NewReader(read(t, c.document)))
@@ -152,7 +154,8 @@ func (panics) Read([]byte) (int, error) { panic("in Read") }
 func (panics) Levels() []logrus.Level   { return logrus.AllLevels }
 func (panics) Fire(*logrus.Entry) error { panic("in the log") }
 
-// With any bad input the document goes on unchanged, and the log says why.
+// With any bad input the document goes on unchanged, and the log says why. At prepare
+// unprepared: deny refuses the start, unless the program itself is at fault.
 func TestHandleBadInput(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -176,10 +179,11 @@ func TestHandleBadInput(t *testing.T) {
 				if l, ok := c.stdin.(*io.LimitedReader); ok {
 					h.Stdin = &io.LimitedReader{R: l.R, N: l.N}
 				}
-				if status := h.Handle(call(o)); status != 0 {
+				denied := o == Prepare && c.name != "a fault"
+				if status := h.Handle(call(o)); (status == 1) != denied {
 					t.Errorf("status %d", status)
 				}
-				if out.stdout.Len()+out.stderr.Len() > 0 {
+				if out.stdout.Len() > 0 || (out.stderr.Len() > 0) != denied {
 					t.Errorf("said %.100q, %q", &out.stdout, &out.stderr)
 				}
 				e := out.log.LastEntry()
@@ -233,6 +237,49 @@ func TestHandleExisting(t *testing.T) {
 				if c.want == hookreport.Observed && strings.Contains(line.Message, "boot order") && !strings.Contains(line.Message, "(existing: keep)") {
 					t.Errorf("logged %q", line.Message)
 				}
+			}
+		})
+	}
+}
+
+// TestHandleUnread: which rule may be that of a domain whose document cannot be read. Its
+// type, name and UUID are known where they come before what cannot be read.
+func TestHandleUnread(t *testing.T) {
+	const uuid = "7e1b2a3c-0000-4000-8000-000000000001"
+	document := func(kind string) string {
+		return "<domain type='" + kind + "'><name>instance-0000006c</name><uuid>" + uuid + "</uuid><metadata>&x;</metadata></domain>"
+	}
+	for _, c := range []struct {
+		name, config, list, document string
+		wantDenied                   bool
+	}{
+		{"a rule for all", "rules: [{name: a, unprepared: deny}]", "", document("kvm"), true},
+		{"a rule for some project", "rules: [{name: a, match: {project: [lab]}, unprepared: deny}]", "", document("kvm"), true},
+		{"a rule for another name", "rules: [{name: a, match: {name: [vm]}, unprepared: deny}]", "", document("kvm"), false},
+		{"behind a rule for the name", "rules: [{name: a, match: {name: ['instance-*']}}, {name: b, unprepared: deny}]", "", document("kvm"), false},
+		{"behind a rule for some project", "rules: [{name: a, match: {project: [lab]}}, {name: b, unprepared: deny}]", "", document("kvm"), true},
+		{"mode: observe", "mode: observe\nrules: [{name: a, unprepared: deny}]", "", document("kvm"), false},
+		{"no rule", "rules: []", "", document("kvm"), false},
+		{"there before", "rules: [{name: a, unprepared: deny}]", uuid, document("kvm"), false},
+		{"there before, existing: sync", "existing: sync\nrules: [{name: a, unprepared: deny}]", uuid, document("kvm"), true},
+		{"not of QEMU", "rules: [{name: a, unprepared: deny}]", "", document("lxc"), false},
+		{"nothing readable", "rules: [{name: a, match: {name: ['instance-*']}, unprepared: deny}]", uuid, "&x;" + document("kvm"), true},
+		{"a rule has grown it too large", "rules: [{name: a, unprepared: deny}]", "", strings.Replace(read(t, "unprepared.xml"), "<metadata>", "<metadata>"+strings.Repeat("<a/>", 99_900), 1), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "config.yaml")
+			if err := os.WriteFile(path, []byte(c.config+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			h, out := handler(t, path, strings.NewReader(c.document))
+			h.Existing = filepath.Join(dir, "existing")
+			if err := os.WriteFile(h.Existing, []byte(c.list+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			status := h.Handle(call(Prepare))
+			if denied := status == 1; denied != c.wantDenied || denied != (out.reports[0].Result == hookreport.Denied) {
+				t.Errorf("status %d, result %s, want denied %v: %v", status, out.reports[0].Result, c.wantDenied, out.log.LastEntry())
 			}
 		})
 	}

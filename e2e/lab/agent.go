@@ -119,6 +119,15 @@ func (l *Lab) StopAgent() error {
 	return err
 }
 
+// KillAgent ends the agent with SIGKILL.
+func (l *Lab) KillAgent() {
+	l.agent.kill()
+	l.agent = nil
+}
+
+// AgentPID is the agent's process.
+func (l *Lab) AgentPID() int { return l.agent.cmd.Process.Pid }
+
 // VirshGateway runs virsh through the gateway and returns what it wrote to its
 // standard output.
 func (l *Lab) VirshGateway(ctx context.Context, args ...string) (string, error) {

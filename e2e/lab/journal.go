@@ -21,7 +21,7 @@ const (
 
 // startJournald starts a journal of the lab's own, in memory. journald looks for
 // its cgroup once, at its start, and ends without one.
-func startJournald(ctx context.Context) error {
+func (l *Lab) startJournald(ctx context.Context) error {
 	const conf = "[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitBurst=0\n"
 	if err := makeDirs(0o755, "/etc/systemd/journald.conf.d"); err != nil {
 		return err
@@ -33,7 +33,8 @@ func startJournald(ctx context.Context) error {
 	if err := mount("cgroup2", cgroups, ""); err != nil {
 		return err
 	}
-	_, err := startDaemon(ctx, journaldName, exec.Command(journaldPath), func() error {
+	var err error
+	l.journald, err = startDaemon(ctx, journaldName, exec.Command(journaldPath), func() error {
 		// An answer means that all of its sockets are there.
 		_, err := run(exec.CommandContext(ctx, "journalctl", "--sync"))
 		return err
@@ -47,6 +48,12 @@ func startJournald(ctx context.Context) error {
 	}
 	return nil
 }
+
+// StopJournal has the journal read nothing until ContinueJournal.
+func (l *Lab) StopJournal() error { return l.journald.cmd.Process.Signal(unix.SIGSTOP) }
+
+// ContinueJournal ends StopJournal.
+func (l *Lab) ContinueJournal() error { return l.journald.cmd.Process.Signal(unix.SIGCONT) }
 
 // journalStream is what systemd gives a service as its standard error, and the
 // value of JOURNAL_STREAM that goes with it (systemd.exec(5)). The lines before

@@ -32,6 +32,7 @@ type Lab struct {
 	options  Options
 	libvirtd *daemon
 	agent    *daemon
+	journald *daemon
 }
 
 // Open starts the lab's daemons. The calling program must be Inside one.
@@ -54,7 +55,7 @@ func Open(ctx context.Context, options Options) (*Lab, error) {
 	if _, err := l.Command(ctx, "ip", "link", "set", "lo", "up"); err != nil {
 		return nil, err
 	}
-	if err := startJournald(ctx); err != nil {
+	if err := l.startJournald(ctx); err != nil {
 		return nil, err
 	}
 	if err := l.startVirtlogd(ctx); err != nil {

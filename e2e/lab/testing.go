@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strings"
 	"testing"
@@ -64,7 +65,10 @@ func enterTest(t *testing.T) {
 		args = append(args, "-test.timeout="+max(time.Second, time.Until(deadline)-15*time.Second).String())
 	}
 	output := &prefixWriter{prefix: "lab | ", to: t.Output()}
-	err := Enter(t.Context(), func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = output, output }, args...)
+	// go test waits for this process at a Ctrl-C.
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
+	defer stop()
+	err := Enter(ctx, func(cmd *exec.Cmd) { cmd.Stdout, cmd.Stderr = output, output }, args...)
 	if err != nil {
 		t.Error(err)
 	}

@@ -88,7 +88,7 @@ func (d *Document) Attr(e *Element, name string) string {
 	if a == nil {
 		return ""
 	}
-	return strings.Clone(Unescape(d.str[a.Start:a.End]))
+	return strings.Clone(Unescape(spaces(d.str[a.Start:a.End])))
 }
 
 // Text returns the element's own character data, like XPath's string() for an
@@ -99,7 +99,7 @@ func (d *Document) Text(e *Element) string {
 	}
 	all := d.str[e.Body:e.BodyEnd]
 	if strings.IndexByte(all, '<') < 0 {
-		return strings.Clone(Unescape(all))
+		return strings.Clone(Unescape(lineEnds(all)))
 	}
 	var b strings.Builder
 	children := e.Children
@@ -110,7 +110,7 @@ func (d *Document) Text(e *Element) string {
 			at, children = children[0].End, children[1:]
 		case strings.HasPrefix(rest, cdataOpen):
 			end := strings.Index(rest, cdataClose)
-			b.WriteString(rest[len(cdataOpen):end])
+			b.WriteString(lineEnds(rest[len(cdataOpen):end]))
 			at += end + len(cdataClose)
 		case rest[0] == '<':
 			at += markupLength(rest)
@@ -119,7 +119,7 @@ func (d *Document) Text(e *Element) string {
 			if n < 0 {
 				n = len(rest)
 			}
-			b.WriteString(Unescape(rest[:n]))
+			b.WriteString(Unescape(lineEnds(rest[:n])))
 			at += n
 		}
 	}

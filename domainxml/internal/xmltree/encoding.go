@@ -2,6 +2,7 @@ package xmltree
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,11 +17,22 @@ func (p *parser) declaration() error {
 	if end < 0 {
 		return p.fail(p.at, "the XML declaration has no ?>")
 	}
+	if !wellFormed(string(rest[:end+len(piClose)])) {
+		return p.fail(p.at, "not an XML declaration")
+	}
 	if enc := pseudoAttribute(string(rest[len(xmlDecl):end]), "encoding"); !readable(enc, p.src) {
 		return p.encodingError(enc)
 	}
 	p.at += end + len(piClose)
 	return nil
+}
+
+// wellFormed reports whether an XML declaration is one (XML 1.0, section 2.8).
+func wellFormed(decl string) bool {
+	const pattern = `^<\?xml\s+version\s*=\s*('1\.[0-9]'|"1\.[0-9]")` +
+		`(\s+encoding\s*=\s*('[A-Za-z][-A-Za-z0-9._]*'|"[A-Za-z][-A-Za-z0-9._]*"))?` +
+		`(\s+standalone\s*=\s*('(yes|no)'|"(yes|no)"))?\s*\?>$`
+	return regexp.MustCompile(pattern).MatchString(decl)
 }
 
 func (p *parser) encodingError(encoding string) error {

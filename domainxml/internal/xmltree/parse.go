@@ -131,8 +131,12 @@ func (p *parser) next() error {
 		}
 		return p.upTo(cdataOpen, cdataClose, "CDATA section")
 	case hasPrefix(rest, piOpen):
-		if name := nameAt(p.str, p.at+len(piOpen)); name == "" || strings.EqualFold(name, "xml") {
+		name := nameAt(p.str, p.at+len(piOpen))
+		if name == "" || strings.EqualFold(name, "xml") {
 			return p.fail(p.at, "an XML declaration that is not at the beginning, or a processing instruction without a name")
+		}
+		if after := rest[len(piOpen)+len(name):]; !hasPrefix(after, piClose) && (len(after) == 0 || !isSpace(after[0])) {
+			return p.fail(p.at, "no space behind the name of a processing instruction")
 		}
 		return p.upTo(piOpen, piClose, "processing instruction")
 	case hasPrefix(rest, "<!"):

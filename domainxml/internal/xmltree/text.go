@@ -63,6 +63,23 @@ func Unescape(s string) string {
 	return b.String()
 }
 
+// lineEnds ends each line of text with a line feed (XML 1.0, section 2.11).
+func lineEnds(s string) string {
+	if strings.IndexByte(s, '\r') < 0 {
+		return s
+	}
+	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+}
+
+// spaces has a space for each line end and tab of an attribute's value (XML 1.0, section
+// 3.3.3).
+func spaces(s string) string {
+	if !strings.ContainsAny(s, "\r\n\t") {
+		return s
+	}
+	return strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ", "\t", " ").Replace(s)
+}
+
 // Escape escapes a value for an attribute in either kind of quotes.
 func Escape(s string) string {
 	if !strings.ContainsAny(s, "&<>'\"") {
