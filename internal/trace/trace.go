@@ -111,10 +111,10 @@ func awaitEvent(ctx context.Context, events <-chan libvirt.Event, uuid string) e
 	for {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ctx.Err()
 		case e, ok := <-events:
 			if !ok {
-				return errors.Join(context.Cause(ctx), libvirt.ErrClosed)
+				return errors.Join(ctx.Err(), libvirt.ErrClosed)
 			}
 			if e.UUID == uuid {
 				return nil
