@@ -61,7 +61,8 @@ func Run(ctx context.Context, conn Libvirt, o Options) (timeline.Verdict, error)
 		return timeline.Verdict{}, err
 	}
 	o.Started(with, without)
-	reading, stop := context.WithCancel(ctx)
+	// Frames end with their devices alone, so that their end means that the guest was stopped.
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	r := run{Options: o, timeline: timeline.New(start, with...), file: file}
 	end, err := r.follow(ctx, frames(reading, listeners))
