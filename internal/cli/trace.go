@@ -108,13 +108,18 @@ type tracePrinter struct {
 	stdout, stderr io.Writer
 	json           bool
 	width          int // of the longest device's name
+	waited         bool
 }
 
 func (p *tracePrinter) waiting() {
+	p.waited = true
 	io.WriteString(p.stderr, line("%s is shut off: waiting for its start, Ctrl-C ends it", p.domain))
 }
 
 func (p *tracePrinter) started(nics []timeline.NIC, without []trace.Skipped) {
+	if !p.waited {
+		io.WriteString(p.stderr, line("%s runs already: what it did before is not seen", p.domain))
+	}
 	for _, nic := range nics {
 		p.width = max(p.width, len(nic.Device))
 		io.WriteString(p.stderr, line("tracing %s on %s", nic.MAC, nic.Device))

@@ -61,7 +61,8 @@ func Run(ctx context.Context, conn Libvirt, o Options) (timeline.Verdict, error)
 		return timeline.Verdict{}, err
 	}
 	o.Started(with, without)
-	reading, stop := context.WithCancel(ctx)
+	// Frames end with their devices alone, so that their end means that the guest was stopped.
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	r := run{Options: o, timeline: timeline.New(start, with...), file: file}
 	end, err := r.follow(ctx, frames(reading, listeners))
@@ -111,10 +112,10 @@ func awaitEvent(ctx context.Context, events <-chan libvirt.Event, uuid string) e
 	for {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ctx.Err()
 		case e, ok := <-events:
 			if !ok {
-				return errors.Join(context.Cause(ctx), libvirt.ErrClosed)
+				return errors.Join(ctx.Err(), libvirt.ErrClosed)
 			}
 			if e.UUID == uuid {
 				return nil
