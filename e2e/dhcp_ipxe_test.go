@@ -14,6 +14,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/e2e/network"
 	"github.com/virt-netboot/virt-netboot/internal/probe"
 )
 
@@ -33,8 +34,8 @@ func TestProbeAsksLikeIPXE(t *testing.T) {
 					t.Fatal(err)
 				}
 				// Its own option tells what it was built with, which may change.
-				real.DeleteOption(optionIPXE)
-				ours.DeleteOption(optionIPXE)
+				real.DeleteOption(network.OptionIPXE)
+				ours.DeleteOption(network.OptionIPXE)
 				withoutNewer(real)
 				if diff := cmp.Diff(real.Options, ours.Options); diff != "" {
 					t.Errorf("-real iPXE +probe:\n%s", diff)

@@ -15,7 +15,7 @@ const (
 	novaBridge   = "br2006"
 	novaServer   = "10.1.0.1"
 	novaSubnet   = "10.1.0.0"
-	tenantServer = "10.77.0.1"
+	tenantServer = network.TenantServer
 )
 
 // run runs a command in the lab.

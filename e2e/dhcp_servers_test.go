@@ -1,13 +1,13 @@
 package e2e
 
 import (
-	"regexp"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
+	"github.com/virt-netboot/virt-netboot/e2e/network"
 )
 
 // answerTime is enough for every server: dhcpd pings an address for a second.
@@ -38,8 +38,8 @@ func TestDHCPServers(t *testing.T) {
 				if tc.firmware {
 					conf = withFirmware(t, conf)
 				}
-				tc.start(t, l, conf, hostsOf(all))
-				if diff := cmp.Diff(openStackAnswers(all, tc.firmware), askAll(t, all, answerTime)); diff != "" {
+				tc.start(t, l, conf, network.HostsFile(all))
+				if diff := cmp.Diff(network.OpenStackAnswers(all, tc.firmware), askAll(t, all, answerTime)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 			})
@@ -68,7 +68,7 @@ func TestDHCPServers(t *testing.T) {
 				}
 				addMachine(t, l, "tenant", novaBridge, "eth0", tenantServer)
 				tc.start(t, "tenant", conf)
-				want := tenantAnswers(all, tc.firmware)
+				want := network.TenantAnswers(all, tc.firmware)
 				want["ordinary, had the tenant's address"] = tc.own
 				if diff := cmp.Diff(want, askAll(t, all, answerTime)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
@@ -81,65 +81,7 @@ func TestDHCPServers(t *testing.T) {
 // withFirmware takes away the marks before the lines that are for firmware.
 func withFirmware(t *testing.T, conf string) string {
 	t.Helper()
-	with := regexp.MustCompile(`(?m)^( *)(?://|#)([^ \n])`).ReplaceAllString(conf, "$1$2")
-	if with == conf {
-		t.Fatal("no line is for firmware")
-	}
+	with, err := network.WithFirmware(conf)
+	must(t, err)
 	return with
-}
-
-// firmwareFiles is what each firmware is to boot.
-func firmwareFiles() map[string]string {
-	return map[string]string{
-		"firmware, BIOS PXE":                              "OFFER tftp://10.77.0.1/undionly.kpxe",
-		"firmware, UEFI x64 PXE":                          "OFFER tftp://10.77.0.1/snponly.efi",
-		"firmware, UEFI arm64 PXE":                        "OFFER tftp://10.77.0.1/snponly-arm64.efi",
-		"firmware, UEFI x64 PXE as RFC 4578 first had it": "OFFER tftp://10.77.0.1/snponly.efi",
-		"firmware, UEFI x64 HTTP":                         "OFFER http://10.77.0.1/snponly.efi HTTPClient",
-		"firmware, UEFI arm64 HTTP":                       "OFFER http://10.77.0.1/snponly-arm64.efi HTTPClient",
-	}
-}
-
-// openStackAnswers are the right answers of OpenStack's server: to all clients except
-// iPXE, and except firmware where that is the tenant's. (It may answer a DHCPINFORM from
-// the tenant's subnet, and has no route for the answer.)
-func openStackAnswers(all []dhcpClient, firmwareIsTenants bool) map[string]string {
-	answers := silence(all)
-	answers["ordinary"] = "OFFER"
-	answers["ordinary, user class accounts"] = "OFFER"
-	answers["ordinary, takes OpenStack's offer"] = "ACK"
-	for name := range firmwareFiles() {
-		if !firmwareIsTenants {
-			answers[name] = "OFFER"
-		}
-	}
-	return answers
-}
-
-// tenantAnswers are the right answers of the tenant's server: only to iPXE and, where it
-// loads that into firmware, to firmware.
-func tenantAnswers(all []dhcpClient, firmware bool) map[string]string {
-	answers := silence(all)
-	answers["iPXE, BIOS"] = "OFFER http://10.77.0.1/bios.ipxe"
-	answers["iPXE, UEFI x64"] = "OFFER http://10.77.0.1/x64.ipxe"
-	answers["iPXE, UEFI x64 as RFC 4578 first had it"] = "OFFER http://10.77.0.1/x64.ipxe"
-	answers["iPXE, UEFI arm64"] = "OFFER http://10.77.0.1/arm64.ipxe"
-	answers["iPXE, UEFI ia32"] = "OFFER tftp://10.77.0.1/boot.ipxe"
-	answers["iPXE, user class as RFC 3004 has it"] = "OFFER http://10.77.0.1/bios.ipxe"
-	answers["iPXE, takes the tenant's offer"] = "ACK http://10.77.0.1/bios.ipxe"
-	if firmware {
-		for name, answer := range firmwareFiles() {
-			answers[name] = answer
-		}
-	}
-	return answers
-}
-
-// silence is no answer to any client.
-func silence(all []dhcpClient) map[string]string {
-	answers := make(map[string]string)
-	for _, c := range all {
-		answers[c.name] = ""
-	}
-	return answers
 }

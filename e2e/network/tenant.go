@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
@@ -177,4 +178,14 @@ func Shipped(name string) (string, error) {
 	}
 	text, err := os.ReadFile(filepath.Join(root, "packaging", "dhcp", name))
 	return string(text), err
+}
+
+// WithFirmware takes away the marks before the lines of a shipped file that are for
+// firmware.
+func WithFirmware(conf string) (string, error) {
+	with := regexp.MustCompile(`(?m)^( *)(?://|#)([^ \n])`).ReplaceAllString(conf, "$1$2")
+	if with == conf {
+		return "", errors.New("no line is for firmware")
+	}
+	return with, nil
 }

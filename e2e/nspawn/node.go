@@ -19,6 +19,10 @@ import (
 // Node is a Debian machine in a container, with a network of its own that leads
 // nowhere. What is written to it is gone when it is closed.
 type Node struct {
+	// Plug, where it is set, gives the node its network devices at each start. PID 1 has
+	// the namespace that they go to.
+	Plug func(pid1 int) error
+
 	dir     string // has the layer that the node writes to
 	root    string // the directory that it runs in
 	unmount func() error
@@ -118,6 +122,11 @@ func (n *Node) Start(states ...string) error {
 		return err
 	}); err != nil {
 		return err
+	}
+	if n.Plug != nil {
+		if err := n.Plug(n.pid1); err != nil {
+			return err
+		}
 	}
 	return Await("the node's start", startTime, func() error {
 		out, err := n.Command("systemctl", "is-system-running").Output()

@@ -24,15 +24,30 @@ const treePackages = "libvirt-daemon-system libvirt-clients qemu-system-x86 ipxe
 
 // makeTree is a shell script that makes a tree of the Debian release $5 in $1 from the
 // mirror $2, with the sources.list in $3 and the packages in $4.
-const makeTree = `
-set -eu
-debootstrap --variant=minbase --include=systemd-sysv,dbus,ca-certificates "$5" "$1" "$2"
-` + installPackages + `# libvirt cannot use those of a host without the unified hierarchy alone.
+const makeTree = debootstrap + installPackages + `# libvirt cannot use those of a host without the unified hierarchy alone.
 printf 'cgroup_controllers = [ ]\n' >>"$1/etc/libvirt/qemu.conf"
 `
 
+// makeImage is makeTree for an instance, with a repository for its apt in
+// /srv/repository: the packages in $6 and what they need.
+const makeImage = debootstrap + addPackages + `
+# shellcheck disable=SC2086
+chroot "$1" apt-get install -y -qq --download-only $6
+mkdir "$1/srv/repository"
+mv "$1"/var/cache/apt/archives/*.deb "$1/srv/repository"
+` + leaveApt
+
+// debootstrap is the part of makeTree that makes Debian's base.
+const debootstrap = `
+set -eu
+debootstrap --variant=minbase --include=systemd-sysv,dbus,ca-certificates "$5" "$1" "$2"
+`
+
 // installPackages is the part of makeTree that needs no more than a tree.
-const installPackages = `printf '%s' "$3" >"$1/etc/apt/sources.list"
+const installPackages = addPackages + leaveApt
+
+// addPackages leaves apt with the mirror's lists, leaveApt takes them away.
+const addPackages = `printf '%s' "$3" >"$1/etc/apt/sources.list"
 cp /etc/resolv.conf "$1/etc/resolv.conf"
 printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
 chmod 755 "$1/usr/sbin/policy-rc.d"
@@ -43,7 +58,9 @@ chroot "$1" apt-get update -qq
 # shellcheck disable=SC2086
 chroot "$1" apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-unsafe-io $4
 chroot "$1" apt-get clean
-rm "$1/usr/sbin/policy-rc.d" "$1/etc/resolv.conf" "$1/etc/apt/sources.list"
+`
+
+const leaveApt = `rm "$1/usr/sbin/policy-rc.d" "$1/etc/resolv.conf" "$1/etc/apt/sources.list"
 rm -rf "$1"/var/lib/apt/lists/*
 `
 
@@ -58,12 +75,22 @@ chroot "$1" python3 -m compileall -q -j 0 /usr/lib/python3/dist-packages || true
 
 // Tree returns a compute node's Debian tree, from the cache where one is there. say is
 // told what takes long.
-func Tree(say func(string)) (string, error) {
+func Tree(say func(string)) (string, error) { return cachedTree(say, makeTree, treePackages) }
+
+// Image returns the Debian tree of an instance with packages installed, and with others
+// in /srv/repository, from the cache where one is there.
+func Image(say func(string), packages, others string) (string, error) {
+	return cachedTree(say, makeImage, packages, others)
+}
+
+// cachedTree returns the tree that a script makes. It gets makeTree's arguments, and then
+// more.
+func cachedTree(say func(string), script, packages string, more ...string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = "/var/tmp"
 	}
-	key := sha256.Sum256([]byte(makeTree + treePackages))
+	key := sha256.Sum256([]byte(script + packages + strings.Join(more, " ")))
 	dir := filepath.Join(cache, "virt-netboot-e2e", fmt.Sprintf("%s-%x", release(), key[:6]))
 	return dir, cached(dir, func(work string) (string, error) {
 		say("making a Debian tree in " + dir)
@@ -72,7 +99,8 @@ func Tree(say func(string)) (string, error) {
 			return "", err
 		}
 		made := filepath.Join(work, "tree")
-		return made, run("sh", "-c", makeTree, "make-tree", made, mirror, sources, treePackages, release())
+		args := []string{"sh", "-c", script, "make-tree", made, mirror, sources, packages, release()}
+		return made, run(append(args, more...)...)
 	})
 }
 
