@@ -97,7 +97,7 @@ deps:
 .PHONY: packages-deps
 packages-deps:
 	@./e2e/install-packages shellcheck lintian rpmlint rpm debootstrap systemd-container \
-		puppet-agent puppet-lint ansible ansible-lint
+		puppet-agent puppet-lint ansible ansible-lint curl
 
 .PHONY: clean
 clean: ## remove what was built

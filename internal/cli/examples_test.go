@@ -12,6 +12,10 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclparse"
+	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/virt-netboot/virt-netboot/internal/config"
 	"github.com/virt-netboot/virt-netboot/internal/doctor/osloconf"
@@ -61,6 +65,149 @@ func TestExamples(t *testing.T) {
 			t.Errorf("dnsmasq reads %s, which is not the packaged one", file)
 		}
 	})
+}
+
+// TestExampleOfTenant: the tenant's server by user data has the packaged dnsmasq's rules.
+func TestExampleOfTenant(t *testing.T) {
+	text := packaged(t, "examples/tenant/cloud-config.yaml")
+	if !strings.HasPrefix(text, "#cloud-config\n") {
+		t.Error("cloud-init would not take it for its own")
+	}
+	var config struct {
+		WriteFiles []struct{ Path, Content string } `yaml:"write_files"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range config.WriteFiles {
+		files[f.Path] = f.Content
+	}
+	const settings, script = "/etc/netboot/settings", "/usr/local/sbin/netboot-configure"
+	for _, path := range []string{settings, script} {
+		if _, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(files[path]), path); err != nil {
+			t.Error(err)
+		}
+	}
+	if !slices.Contains(active(files[settings]), "ADDRESS=10.77.0.1/24") {
+		t.Errorf("the settings are\n%s", files[settings])
+	}
+	lines := active(strings.ReplaceAll(files[script], "$address", "10.77.0.1"))
+	marks := regexp.MustCompile(`(?m)^#(dhcp-)`) // before what is for firmware
+	for _, rule := range active(marks.ReplaceAllString(packaged(t, "dhcp/tenant/dnsmasq.conf"), "$1")) {
+		kind, _, _ := strings.Cut(rule, "=")
+		if kind != "dhcp-range" && kind != "dhcp-ignore" && strings.HasPrefix(kind, "dhcp-") && !slices.Contains(lines, rule) {
+			t.Errorf("it lacks %s", rule)
+		}
+	}
+}
+
+// TestExamplesOfPorts: Heat and Terraform make the ports that the commands of
+// docs/which-way.md make. Whether they know the properties is not asked here.
+func TestExamplesOfPorts(t *testing.T) {
+	type port struct {
+		Options map[string]string // by name; the value is a parameter's name
+		Open    bool              // without port security and security groups
+	}
+	want := map[string]map[string]port{
+		"boot-file": {"boot": {Options: map[string]string{"bootfile-name": "script", "server-ip-address": "server"}}},
+		"tenant":    {"server": {Open: true}, "boot": {Open: true}},
+	}
+	heat := func(dir string) map[string]port {
+		var stack struct {
+			Resources map[string]struct {
+				Type       string
+				Properties struct {
+					PortSecurity   *bool     `yaml:"port_security_enabled"`
+					SecurityGroups *[]string `yaml:"security_groups"`
+					ValueSpecs     struct {
+						Options []struct {
+							Name  string `yaml:"opt_name"`
+							Value struct {
+								Param string `yaml:"get_param"`
+							} `yaml:"opt_value"`
+						} `yaml:"extra_dhcp_opts"`
+					} `yaml:"value_specs"`
+				}
+			}
+		}
+		if err := yaml.Unmarshal([]byte(packaged(t, "examples/"+dir+"/heat.yaml")), &stack); err != nil {
+			t.Fatal(err)
+		}
+		ports := map[string]port{}
+		for name, r := range stack.Resources {
+			if r.Type != "OS::Neutron::Port" {
+				continue
+			}
+			var p port
+			for _, o := range r.Properties.ValueSpecs.Options {
+				if p.Options == nil {
+					p.Options = map[string]string{}
+				}
+				p.Options[o.Name] = o.Value.Param
+			}
+			p.Open = r.Properties.PortSecurity != nil && !*r.Properties.PortSecurity &&
+				r.Properties.SecurityGroups != nil && len(*r.Properties.SecurityGroups) == 0
+			ports[strings.TrimSuffix(name, "_port")] = p
+		}
+		return ports
+	}
+	terraform := func(dir string) map[string]port {
+		var config struct {
+			Variables []struct {
+				Name string   `hcl:",label"`
+				Body hcl.Body `hcl:",remain"`
+			} `hcl:"variable,block"`
+			Resources []struct {
+				Type string   `hcl:",label"`
+				Name string   `hcl:",label"`
+				Body hcl.Body `hcl:",remain"`
+			} `hcl:"resource,block"`
+		}
+		file, failed := hclparse.NewParser().ParseHCL([]byte(packaged(t, "examples/"+dir+"/main.tf")), dir)
+		if failed.HasErrors() {
+			t.Fatal(failed)
+		}
+		if err := gohcl.DecodeBody(file.Body, nil, &config); err.HasErrors() {
+			t.Fatal(err)
+		}
+		ports := map[string]port{}
+		for _, r := range config.Resources {
+			if r.Type != "openstack_networking_port_v2" {
+				continue
+			}
+			var body struct {
+				PortSecurity *bool `hcl:"port_security_enabled"`
+				NoGroups     bool  `hcl:"no_security_groups,optional"`
+				Options      []struct {
+					Name  string         `hcl:"name"`
+					Value hcl.Expression `hcl:"value"`
+				} `hcl:"extra_dhcp_option,block"`
+				Rest hcl.Body `hcl:",remain"`
+			}
+			if err := gohcl.DecodeBody(r.Body, nil, &body); err.HasErrors() {
+				t.Fatal(err)
+			}
+			var p port
+			for _, o := range body.Options {
+				if p.Options == nil {
+					p.Options = map[string]string{}
+				}
+				variable := o.Value.Variables()[0]
+				p.Options[o.Name] = variable[1].(hcl.TraverseAttr).Name
+			}
+			p.Open = body.NoGroups && body.PortSecurity != nil && !*body.PortSecurity
+			ports[r.Name] = p
+		}
+		return ports
+	}
+	for dir, want := range want {
+		for tool, read := range map[string]func(string) map[string]port{"Heat": heat, "Terraform": terraform} {
+			if diff := cmp.Diff(want, read(dir)); diff != "" {
+				t.Errorf("%s, %s: -want +got:\n%s", dir, tool, diff)
+			}
+		}
+	}
 }
 
 func packaged(t *testing.T, name string) string {
