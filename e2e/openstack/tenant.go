@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
-
-	"github.com/virt-netboot/virt-netboot/e2e/nspawn"
 )
 
 // Machine is a tenant's machine: a network namespace with one interface at a port of
@@ -56,7 +54,7 @@ ip link set %[2]s up
 	if _, err := c.Shell(script); err != nil {
 		return nil, err
 	}
-	return m, nspawn.Await("Neutron to connect "+name, serviceTime, func() error { return m.isConnected(ctx) })
+	return m, await(ctx, "Neutron to connect "+name, func() error { return m.isConnected(ctx) })
 }
 
 func (m *Machine) isConnected(ctx context.Context) error {
