@@ -143,10 +143,16 @@ func (a *API) AddNet(ctx context.Context, name, cidr string, dhcp bool) (Net, er
 // Port is what a port has besides its network, as Neutron's API names it.
 type Port map[string]any
 
-// ToPortCreateMap and ToPortUpdateMap make it a request's body.
-func (p Port) ToPortCreateMap() (map[string]any, error) { return p.body(), nil }
-func (p Port) ToPortUpdateMap() (map[string]any, error) { return p.body(), nil }
-func (p Port) body() map[string]any                     { return map[string]any{"port": map[string]any(p)} }
+// ToPortCreateMap makes it a request's body.
+func (p Port) ToPortCreateMap() (map[string]any, error) {
+	return map[string]any{"port": map[string]any(p)}, nil
+}
+
+// portUpdate is what changes of a port.
+type portUpdate struct{ Port }
+
+// ToPortUpdateMap makes it a request's body.
+func (u portUpdate) ToPortUpdateMap() (map[string]any, error) { return u.ToPortCreateMap() }
 
 // Open is a port without port security.
 func (p Port) Open() Port {

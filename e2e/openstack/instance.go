@@ -18,7 +18,7 @@ import (
 type Instance struct {
 	cloud  *Cloud
 	ID     string
-	Domain string // libvirt's name for it
+	Domain string // libvirt's name for it, once it was awaited
 	Port   *ports.Port
 }
 
@@ -39,27 +39,22 @@ func (c *Cloud) StartInstance(ctx context.Context, name string, port *ports.Port
 	if err != nil {
 		return nil, fmt.Errorf("making the instance %s: %w", name, err)
 	}
-	i := &Instance{cloud: c, ID: s.ID, Port: port}
-	all, err := servers.Get(ctx, c.Operator.Compute, i.ID).Extract()
-	if err != nil {
-		return nil, err
-	}
-	i.Domain = all.InstanceName
-	return i, nil
+	return &Instance{cloud: c, ID: s.ID, Port: port}, nil
 }
 
-// instanceTime is how long Nova gets for one thing on a busy machine.
-const instanceTime = 4 * time.Minute
+// instanceTime is how long Nova gets for one thing, several instances at once, on a busy machine.
+const instanceTime = 12 * time.Minute
 
 // Await waits until an instance is in a state of Nova's, and no task is under way. An
 // instance in ERROR fails at once.
 func (i *Instance) Await(ctx context.Context, status string) error {
 	deadline := time.Now().Add(instanceTime)
 	for {
-		s, err := servers.Get(ctx, i.cloud.Tenant.Compute, i.ID).Extract()
+		s, err := servers.Get(ctx, i.cloud.Operator.Compute, i.ID).Extract()
 		if err != nil {
 			return err
 		}
+		i.Domain = s.InstanceName
 		if s.Status == status && s.TaskState == "" {
 			return nil
 		}

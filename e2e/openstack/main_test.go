@@ -52,6 +52,7 @@ func start(t *testing.T, driver Driver) *Cloud {
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}
+	deb := build(t)
 	c, err := Open(t.Context(), driver, func(text string) { t.Log(text) })
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ func start(t *testing.T, driver Driver) *Cloud {
 		}
 		clouds.close()
 	})
-	must(t, c.Install(build(t)))
+	must(t, c.Install(deb))
 	must(t, c.Enable())
 	return c
 }

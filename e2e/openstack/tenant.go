@@ -33,7 +33,7 @@ func (c *Cloud) AddMachine(ctx context.Context, n Net, p Port, name, address str
 	m := &Machine{c, name, made}
 	// Neutron's agents filter a port that is bound to their node. The Linux bridge
 	// agent plugs it, too, unless it is Nova's.
-	bound := Port{"binding:host_id": "node1", "device_owner": "lab:machine", "device_id": name}
+	bound := portUpdate{Port{"binding:host_id": "node1", "device_owner": "lab:machine", "device_id": name}}
 	if err := ports.Update(ctx, c.Operator.Network, made.ID, bound).Err; err != nil {
 		return nil, fmt.Errorf("binding the port of %s: %w", name, err)
 	}
