@@ -26,7 +26,7 @@ import (
 
 // API is what one account of one project asks for.
 type API struct {
-	Compute, Network, Image *gophercloud.ServiceClient
+	Compute, Network *gophercloud.ServiceClient
 }
 
 // authenticate logs an account in. All have the same password.
@@ -36,6 +36,7 @@ func authenticate(ctx context.Context, node *nspawn.Node, project, user string) 
 		return nil, err
 	}
 	provider.HTTPClient = http.Client{Timeout: 3 * time.Minute, Transport: &http.Transport{
+		DisableKeepAlives: true, // uWSGI closes each connection, which a request that is sent on it would not survive
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialIn(ctx, node.PID1(), network, address)
 		},
@@ -43,7 +44,7 @@ func authenticate(ctx context.Context, node *nspawn.Node, project, user string) 
 	options := gophercloud.AuthOptions{
 		IdentityEndpoint: provider.IdentityBase, Username: user, Password: "lab", DomainName: "Default", TenantName: project, AllowReauth: true,
 	}
-	return provider, nspawn.Await("keystone", serviceTime, func() error { return openstack.Authenticate(ctx, provider, options) })
+	return provider, await(ctx, "keystone", func() error { return openstack.Authenticate(ctx, provider, options) })
 }
 
 // login opens the APIs to an account.
@@ -57,7 +58,7 @@ func login(ctx context.Context, node *nspawn.Node, project, user string) (*API, 
 		client **gophercloud.ServiceClient
 		open   func(*gophercloud.ProviderClient, gophercloud.EndpointOpts) (*gophercloud.ServiceClient, error)
 	}{
-		{&a.Compute, openstack.NewComputeV2}, {&a.Network, openstack.NewNetworkV2}, {&a.Image, openstack.NewImageV2},
+		{&a.Compute, openstack.NewComputeV2}, {&a.Network, openstack.NewNetworkV2},
 	} {
 		if *c.client, err = c.open(provider, gophercloud.EndpointOpts{Region: region}); err != nil {
 			return nil, err
@@ -142,10 +143,16 @@ func (a *API) AddNet(ctx context.Context, name, cidr string, dhcp bool) (Net, er
 // Port is what a port has besides its network, as Neutron's API names it.
 type Port map[string]any
 
-// ToPortCreateMap and ToPortUpdateMap make it a request's body.
-func (p Port) ToPortCreateMap() (map[string]any, error) { return p.body(), nil }
-func (p Port) ToPortUpdateMap() (map[string]any, error) { return p.body(), nil }
-func (p Port) body() map[string]any                     { return map[string]any{"port": map[string]any(p)} }
+// ToPortCreateMap makes it a request's body.
+func (p Port) ToPortCreateMap() (map[string]any, error) {
+	return map[string]any{"port": map[string]any(p)}, nil
+}
+
+// portUpdate is what changes of a port.
+type portUpdate struct{ Port }
+
+// ToPortUpdateMap makes it a request's body.
+func (u portUpdate) ToPortUpdateMap() (map[string]any, error) { return u.ToPortCreateMap() }
 
 // Open is a port without port security.
 func (p Port) Open() Port {

@@ -3,6 +3,7 @@
 package openstack
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,8 +14,6 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/rules"
-
-	"github.com/virt-netboot/virt-netboot/e2e/nspawn"
 )
 
 func TestLinuxBridge(t *testing.T) { testDriver(t, LinuxBridge) }
@@ -59,7 +58,9 @@ func thirdWay(t *testing.T, c *Cloud) {
 	checkBoots(t, i, server, BootedScript)
 	e, err := i.Explain("")
 	must(t, err)
-	t.Log(e.Page)
+	if c.Driver != OVN && (e.Kind != "nothing" || !strings.Contains(e.Text, web)) {
+		t.Errorf("explain says:\n%s", e.Page)
+	}
 	if c.Driver == LinuxBridge {
 		verdicts, err := i.Probe("brq" + n.ID[:11])
 		must(t, err)
@@ -209,14 +210,14 @@ func restarts(t *testing.T, c *Cloud) {
 		t.Error("too few to hit anything")
 	}
 	for _, i := range all {
-		must(t, i.triesNetworkFirst())
+		must(t, i.triesNetworkFirst(ctx))
 		must(t, i.Delete(ctx))
 	}
 }
 
 // triesNetworkFirst says whether QEMU has the network before the disk.
-func (i *Instance) triesNetworkFirst() error {
-	return nspawn.Await("the network first in "+i.Domain, time.Minute, func() error {
+func (i *Instance) triesNetworkFirst(ctx context.Context) error {
+	return await(ctx, "the network first in "+i.Domain, func() error {
 		out, err := i.cloud.Try("virsh", "dumpxml", i.Domain)
 		if err != nil {
 			return err

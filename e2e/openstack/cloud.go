@@ -178,18 +178,37 @@ func (c *Cloud) timed(what string, f func() error) error {
 // Nova take the node.
 func (c *Cloud) awaitServices(ctx context.Context) error {
 	agents := map[Driver]int{LinuxBridge: 2, OpenVSwitch: 2, OVN: 1}[c.Driver]
-	if err := nspawn.Await("Neutron's agents", serviceTime, func() error { return c.Operator.agentsAlive(ctx, agents) }); err != nil {
+	if err := await(ctx, "Neutron's agents", func() error { return c.Operator.agentsAlive(ctx, agents) }); err != nil {
 		return err
 	}
-	if err := nspawn.Await("nova-compute", serviceTime, func() error { return c.Operator.computeUp(ctx) }); err != nil {
+	if err := await(ctx, "nova-compute", func() error { return c.Operator.computeUp(ctx) }); err != nil {
 		return err
 	}
 	_, err := c.Try("runuser", "-u", "nova", "--", "nova-manage", "cell_v2", "discover_hosts")
 	return err
 }
 
-// serviceTime is how long a service gets to report to the others.
-const serviceTime = 5 * time.Minute
+// serviceTime is how long a service of OpenStack's gets, on a busy machine.
+const serviceTime = 6 * time.Minute
+
+// await asks a service until check returns no error.
+func await(ctx context.Context, what string, check func() error) error {
+	deadline := time.Now().Add(serviceTime)
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waiting %s for %s: %w", serviceTime, what, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
 
 // Shell runs a script in the node.
 func (c *Cloud) Shell(script string) (string, error) { return c.Try("sh", "-euc", script) }

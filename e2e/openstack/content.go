@@ -5,7 +5,9 @@ package openstack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack"
@@ -24,41 +26,75 @@ import (
 // contentVersion names what addContent makes: another one makes the layer again.
 const contentVersion = "1"
 
-// Names of what every cloud has.
+// What every cloud has, by IDs that are its own.
 const (
-	Flavor, LargerFlavor = "small", "larger"
-	Image, RescueImage   = "disk", "rescue"
+	Flavor      = "small"
+	LargeFlavor = "large"
+	Image       = "0c0ffee0-0000-4000-8000-000000000001"
+	RescueImage = "0c0ffee0-0000-4000-8000-000000000002"
 )
 
 // addContent makes accounts, endpoints, flavors and images.
 func addContent(ctx context.Context, node *nspawn.Node) error {
-	if err := addEndpoints(ctx, node); err != nil {
-		return fmt.Errorf("adding accounts and endpoints: %w", err)
-	}
-	// Once more, with the endpoints.
-	a, err := login(ctx, node, "admin", "admin")
+	provider, err := authenticate(ctx, node, "admin", "admin")
 	if err != nil {
 		return err
 	}
-	for name, ram := range map[string]int{Flavor: 64, LargerFlavor: 80} {
-		disk := 1
-		if err := flavors.Create(ctx, a.Compute, flavors.CreateOpts{Name: name, RAM: ram, VCPUs: 1, Disk: &disk}).Err; err != nil {
-			return fmt.Errorf("adding the flavor %s: %w", name, err)
-		}
+	if err := addEndpoints(ctx, provider); err != nil {
+		return fmt.Errorf("adding accounts and endpoints: %w", err)
 	}
-	for name, text := range map[string]string{Image: diskText, RescueImage: rescueText} {
-		if err := a.addImage(ctx, name, bootSector(text)); err != nil {
-			return fmt.Errorf("adding the image %s: %w", name, err)
+	// These start only where they can log in.
+	if _, err := node.Try("systemctl", "start", "glance-api", "nova-api"); err != nil {
+		return err
+	}
+	// Once more, with the endpoints.
+	if provider, err = authenticate(ctx, node, "admin", "admin"); err != nil {
+		return err
+	}
+	return await(ctx, "nova-api and glance-api", func() error {
+		return errors.Join(addFlavors(ctx, provider), addImages(ctx, provider))
+	})
+}
+
+func addFlavors(ctx context.Context, provider *gophercloud.ProviderClient) error {
+	compute, err := openstack.NewComputeV2(provider, gophercloud.EndpointOpts{Region: region})
+	if err != nil {
+		return err
+	}
+	for name, ram := range map[string]int{Flavor: 64, LargeFlavor: 80} {
+		disk := 1
+		err := flavors.Create(ctx, compute, flavors.CreateOpts{ID: name, Name: name, RAM: ram, VCPUs: 1, Disk: &disk}).Err
+		if err != nil && !gophercloud.ResponseCodeIs(err, http.StatusConflict) {
+			return fmt.Errorf("adding the flavor %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func addEndpoints(ctx context.Context, node *nspawn.Node) error {
-	provider, err := authenticate(ctx, node, "admin", "admin")
+func addImages(ctx context.Context, provider *gophercloud.ProviderClient) error {
+	glance, err := openstack.NewImageV2(provider, gophercloud.EndpointOpts{Region: region})
 	if err != nil {
 		return err
 	}
+	for _, image := range []struct{ id, name, text string }{{Image, "disk", diskText}, {RescueImage, "rescue", rescueText}} {
+		public := images.ImageVisibilityPublic
+		err := images.Create(ctx, glance, images.CreateOpts{
+			ID: image.id, Name: image.name, DiskFormat: "raw", ContainerFormat: "bare", Visibility: &public,
+		}).Err
+		if gophercloud.ResponseCodeIs(err, http.StatusConflict) {
+			continue
+		}
+		if err == nil {
+			err = imagedata.Upload(ctx, glance, image.id, bytes.NewReader(bootSector(image.text))).ExtractErr()
+		}
+		if err != nil {
+			return fmt.Errorf("adding the image %s: %w", image.name, err)
+		}
+	}
+	return nil
+}
+
+func addEndpoints(ctx context.Context, provider *gophercloud.ProviderClient) error {
 	a, err := openstack.NewIdentityV3(provider, gophercloud.EndpointOpts{Region: region})
 	if err != nil {
 		return err
@@ -110,15 +146,6 @@ func addEndpoints(ctx context.Context, node *nspawn.Node) error {
 		}
 	}
 	return nil
-}
-
-func (a *API) addImage(ctx context.Context, name string, content []byte) error {
-	public := images.ImageVisibilityPublic
-	image, err := images.Create(ctx, a.Image, images.CreateOpts{Name: name, DiskFormat: "raw", ContainerFormat: "bare", Visibility: &public}).Extract()
-	if err != nil {
-		return err
-	}
-	return imagedata.Upload(ctx, a.Image, image.ID, bytes.NewReader(content)).ExtractErr()
 }
 
 const (

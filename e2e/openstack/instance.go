@@ -10,9 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/flavors"
 	"github.com/gophercloud/gophercloud/v2/openstack/compute/v2/servers"
-	"github.com/gophercloud/gophercloud/v2/openstack/image/v2/images"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
 )
 
@@ -20,7 +18,7 @@ import (
 type Instance struct {
 	cloud  *Cloud
 	ID     string
-	Domain string // libvirt's name for it
+	Domain string // libvirt's name for it, once it was awaited
 	Port   *ports.Port
 }
 
@@ -35,41 +33,28 @@ func (c *Cloud) AddInstance(ctx context.Context, name string, port *ports.Port) 
 
 // StartInstance has Nova make an instance, and does not wait.
 func (c *Cloud) StartInstance(ctx context.Context, name string, port *ports.Port) (*Instance, error) {
-	flavor, err := c.FlavorID(ctx, Flavor)
-	if err != nil {
-		return nil, err
-	}
-	image, err := c.ImageID(ctx, Image)
-	if err != nil {
-		return nil, err
-	}
 	s, err := servers.Create(ctx, c.Tenant.Compute, servers.CreateOpts{
-		Name: name, FlavorRef: flavor, ImageRef: image, Networks: []servers.Network{{Port: port.ID}},
+		Name: name, FlavorRef: Flavor, ImageRef: Image, Networks: []servers.Network{{Port: port.ID}},
 	}, nil).Extract()
 	if err != nil {
 		return nil, fmt.Errorf("making the instance %s: %w", name, err)
 	}
-	i := &Instance{cloud: c, ID: s.ID, Port: port}
-	all, err := servers.Get(ctx, c.Operator.Compute, i.ID).Extract()
-	if err != nil {
-		return nil, err
-	}
-	i.Domain = all.InstanceName
-	return i, nil
+	return &Instance{cloud: c, ID: s.ID, Port: port}, nil
 }
 
-// instanceTime is how long Nova gets for one thing on a busy machine.
-const instanceTime = 4 * time.Minute
+// instanceTime is how long Nova gets for one thing, several instances at once, on a busy machine.
+const instanceTime = 12 * time.Minute
 
 // Await waits until an instance is in a state of Nova's, and no task is under way. An
 // instance in ERROR fails at once.
 func (i *Instance) Await(ctx context.Context, status string) error {
 	deadline := time.Now().Add(instanceTime)
 	for {
-		s, err := servers.Get(ctx, i.cloud.Tenant.Compute, i.ID).Extract()
+		s, err := servers.Get(ctx, i.cloud.Operator.Compute, i.ID).Extract()
 		if err != nil {
 			return err
 		}
+		i.Domain = s.InstanceName
 		if s.Status == status && s.TaskState == "" {
 			return nil
 		}
@@ -92,16 +77,12 @@ func (i *Instance) Delete(ctx context.Context) error {
 	if err := servers.Delete(ctx, i.cloud.Tenant.Compute, i.ID).ExtractErr(); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(instanceTime)
-	for {
-		if _, err := i.cloud.Try("virsh", "domstate", i.Domain); err != nil {
-			return nil
+	return await(ctx, "libvirt to forget "+i.Domain, func() error {
+		if _, err := i.cloud.Try("virsh", "domstate", i.Domain); err == nil {
+			return errors.New("it is there")
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("libvirt still has %s", i.Domain)
-		}
-		time.Sleep(time.Second)
-	}
+		return nil
+	})
 }
 
 // Booted is what an instance boots.
@@ -152,34 +133,4 @@ func (i *Instance) Console() (string, error) {
 		err = nil
 	}
 	return string(b), err
-}
-
-// FlavorID and ImageID are the IDs of what has a name.
-func (c *Cloud) FlavorID(ctx context.Context, name string) (string, error) {
-	pages, err := flavors.ListDetail(c.Tenant.Compute, nil).AllPages(ctx)
-	if err != nil {
-		return "", err
-	}
-	all, err := flavors.ExtractFlavors(pages)
-	for _, f := range all {
-		if f.Name == name {
-			return f.ID, nil
-		}
-	}
-	return "", errors.Join(fmt.Errorf("no flavor %s", name), err)
-}
-
-func (c *Cloud) ImageID(ctx context.Context, name string) (string, error) {
-	pages, err := images.List(c.Tenant.Image, images.ListOpts{Name: name}).AllPages(ctx)
-	if err != nil {
-		return "", err
-	}
-	all, err := images.ExtractImages(pages)
-	if err == nil && len(all) != 1 {
-		err = fmt.Errorf("%d images are named %s", len(all), name)
-	}
-	if err != nil {
-		return "", err
-	}
-	return all[0].ID, nil
 }

@@ -21,12 +21,6 @@ func lifecycle(t *testing.T, c *Cloud) {
 	must(t, err)
 	i, err := c.AddInstance(ctx, "lifecycle", p)
 	must(t, err)
-	larger, err := c.FlavorID(ctx, LargerFlavor)
-	must(t, err)
-	image, err := c.ImageID(ctx, Image)
-	must(t, err)
-	rescue, err := c.ImageID(ctx, RescueImage)
-	must(t, err)
 	type call func(ctx context.Context, client *gophercloud.ServiceClient, id string) error
 	reboot := func(how servers.RebootMethod) call {
 		return func(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
@@ -58,16 +52,16 @@ func lifecycle(t *testing.T, c *Cloud) {
 			return servers.Resume(ctx, client, id).ExtractErr()
 		}},
 		{"rescue", "RESCUE", func(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
-			return servers.Rescue(ctx, client, id, servers.RescueOpts{RescueImageRef: rescue}).Err
+			return servers.Rescue(ctx, client, id, servers.RescueOpts{RescueImageRef: RescueImage}).Err
 		}},
 		{"unrescue", "ACTIVE", func(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
 			return servers.Unrescue(ctx, client, id).ExtractErr()
 		}},
 		{"rebuild", "ACTIVE", func(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
-			return servers.Rebuild(ctx, client, id, servers.RebuildOpts{ImageRef: image}).Err
+			return servers.Rebuild(ctx, client, id, servers.RebuildOpts{ImageRef: Image}).Err
 		}},
 		{"resize", "VERIFY_RESIZE", func(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
-			return servers.Resize(ctx, client, id, servers.ResizeOpts{FlavorRef: larger}).ExtractErr()
+			return servers.Resize(ctx, client, id, servers.ResizeOpts{FlavorRef: LargeFlavor}).ExtractErr()
 		}},
 		{"revert of the resize", "ACTIVE", func(ctx context.Context, client *gophercloud.ServiceClient, id string) error {
 			return servers.RevertResize(ctx, client, id).ExtractErr()
@@ -92,7 +86,7 @@ func lifecycle(t *testing.T, c *Cloud) {
 		case "RESCUE":
 			checkBoots(t, i, nil, BootedRescue)
 		default:
-			if err := i.triesNetworkFirst(); err != nil {
+			if err := i.triesNetworkFirst(ctx); err != nil {
 				t.Errorf("%s: %v", step.name, err)
 			}
 		}

@@ -3,7 +3,6 @@
 package openstack
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,7 +16,7 @@ import (
 
 const checkout = "../.."
 
-// open are the clouds to close when the tests are interrupted.
+// openClouds are those to close, even where the tests are interrupted.
 type openClouds struct {
 	sync.Mutex
 	all []*Cloud
@@ -37,16 +36,14 @@ func (o *openClouds) close() {
 }
 
 func TestMain(m *testing.M) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-ctx.Done()
+		<-interrupted
 		clouds.close()
 		os.Exit(1)
 	}()
-	code := m.Run()
-	clouds.close()
-	_ = stop
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 // start starts a cloud with virt-netboot's package, enabled.
@@ -55,6 +52,7 @@ func start(t *testing.T, driver Driver) *Cloud {
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}
+	deb := build(t)
 	c, err := Open(t.Context(), driver, func(text string) { t.Log(text) })
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +66,7 @@ func start(t *testing.T, driver Driver) *Cloud {
 		}
 		clouds.close()
 	})
-	must(t, c.Install(build(t)))
+	must(t, c.Install(deb))
 	must(t, c.Enable())
 	return c
 }

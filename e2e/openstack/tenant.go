@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/ports"
-
-	"github.com/virt-netboot/virt-netboot/e2e/nspawn"
 )
 
 // Machine is a tenant's machine: a network namespace with one interface at a port of
@@ -35,7 +33,7 @@ func (c *Cloud) AddMachine(ctx context.Context, n Net, p Port, name, address str
 	m := &Machine{c, name, made}
 	// Neutron's agents filter a port that is bound to their node. The Linux bridge
 	// agent plugs it, too, unless it is Nova's.
-	bound := Port{"binding:host_id": "node1", "device_owner": "lab:machine", "device_id": name}
+	bound := portUpdate{Port{"binding:host_id": "node1", "device_owner": "lab:machine", "device_id": name}}
 	if err := ports.Update(ctx, c.Operator.Network, made.ID, bound).Err; err != nil {
 		return nil, fmt.Errorf("binding the port of %s: %w", name, err)
 	}
@@ -56,7 +54,7 @@ ip link set %[2]s up
 	if _, err := c.Shell(script); err != nil {
 		return nil, err
 	}
-	return m, nspawn.Await("Neutron to connect "+name, serviceTime, func() error { return m.isConnected(ctx) })
+	return m, await(ctx, "Neutron to connect "+name, func() error { return m.isConnected(ctx) })
 }
 
 func (m *Machine) isConnected(ctx context.Context) error {

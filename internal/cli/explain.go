@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -121,6 +123,7 @@ func explainDomain(ctx context.Context, c config.Config, name string, boot port.
 		if i.Device == "" || i.Hardware() == nil {
 			continue
 		}
+		i.BootFile = neutronBootFile(i.Neutron)
 		boot.MAC = i.Hardware()
 		report, err := port.Inspect(ctx, i.Device, boot)
 		if err != nil {
@@ -130,6 +133,26 @@ func explainDomain(ctx context.Context, c config.Config, name string, boot port.
 		i.Port = &report
 	}
 	return e, nil
+}
+
+// neutronOpts are the options that Neutron's DHCP agent on this node gives its dnsmasqs,
+// a file for each network.
+const neutronOpts = "/var/lib/neutron/dhcp/*/opts"
+
+// neutronBootFile is the boot file that Neutron's DHCP agent on this node names to a
+// port. A file that cannot be read names none.
+func neutronBootFile(id string) string {
+	files, _ := filepath.Glob(neutronOpts)
+	for _, name := range files {
+		opts, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		if file := explain.BootFile(string(opts), id); file != "" {
+			return file
+		}
+	}
+	return ""
 }
 
 // describeExplanation is the page for an operator.
@@ -176,6 +199,9 @@ func describePort(b *bytes.Buffer, i explain.Interface) {
 		return
 	}
 	fmt.Fprintf(b, "\n%s", line("interface %s: %s in %s %s", i.MAC, i.Device, i.Port.Switch, i.Port.Bridge))
+	if i.BootFile != "" {
+		fmt.Fprintf(b, "%s", line("  OpenStack's DHCP names the boot file %s", i.BootFile))
+	}
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, p := range append(i.Port.Frames, i.Port.AsServer) {
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s", p.Direction, p.Frame, p.Verdict, line("%s", p.Rule))

@@ -50,6 +50,11 @@ func (e Explanation) Find(server bool) Cause {
 			return c
 		}
 	}
+	for _, i := range e.Interfaces {
+		if i.BootFile != "" && !server {
+			return Cause{Nothing, "Nothing on this node stops it: OpenStack's own DHCP names its boot file, " + i.BootFile + ".", e.ask()}
+		}
+	}
 	return Cause{Nothing, "Nothing on this node stops it. Whether a DHCP server names a boot file is the next question.", e.ask()}
 }
 
@@ -95,7 +100,9 @@ func (i Interface) cause(server bool) (Cause, bool) {
 		case port.Answered:
 			return i.answered(server), true
 		case port.Dropped:
-			return i.dropped(p), true
+			c := i.dropped(p)
+			// Port security lets OpenStack's own server pass.
+			return c, c.Kind != Security || server || i.BootFile == ""
 		}
 	}
 	return Cause{}, false

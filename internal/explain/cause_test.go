@@ -70,6 +70,15 @@ func TestFind(t *testing.T) {
 			e.Interfaces[0].Filter = "nova-base"
 			passages(e, port.LinuxBridge, port.Passage{Frame: "ARP from 10.77.0.2", Verdict: port.Dropped, Rule: "I-tap3e5043cd-10-arp-ip -j DROP"})
 		}), kind: NWFilter, do: "filterref: remove, or replace:virt-netboot-relaxed, in the rule"},
+		"port security, and OpenStack names the boot file": {e: running(func(e *Explanation) {
+			passages(e, port.LinuxBridge, drop)
+			e.Interfaces[0].BootFile = "http://10.20.0.77/boot.ipxe"
+		}), kind: Nothing, do: "virt-netboot probe --bridge brq1"},
+		"port security, a boot file and a server of the tenant's": {server: true, e: running(func(e *Explanation) {
+			passages(e, port.LinuxBridge, drop)
+			e.Interfaces[0].BootFile, e.Interfaces[0].Neutron = "http://10.20.0.77/boot.ipxe", "5f3cd2a1"
+		}), kind: Security,
+			do: "openstack port set --extra-dhcp-option name=bootfile-name,value=URL 5f3cd2a1, or openstack port set --no-security-group --disable-port-security 5f3cd2a1"},
 		"port security": {e: running(func(e *Explanation) {
 			e.Interfaces[0].Neutron = "3e5043cd-10aa"
 			passages(e, port.LinuxBridge, port.Passage{Verdict: port.Passes}, drop)
@@ -92,6 +101,22 @@ func TestFind(t *testing.T) {
 				t.Error("it does not say why")
 			}
 		})
+	}
+}
+
+// TestBootFile reads what Neutron's DHCP agent wrote for a network.
+func TestBootFile(t *testing.T) {
+	const opts = "tag:subnet-a26cc134-48d6-4575-a501-d180be819e0a,option:router\n" +
+		"tag:port-9c006bcf-9b59-4c47-bbec-1631bf2cce9b,option:server-ip-address,10.20.0.77\n" +
+		"tag:port-9c006bcf-9b59-4c47-bbec-1631bf2cce9b,option:bootfile-name,http://10.20.0.77/boot.ipxe"
+	for id, want := range map[string]string{
+		"9c006bcf-9b59-4c47-bbec-1631bf2cce9b": "http://10.20.0.77/boot.ipxe",
+		"eb7b0d59-16d8-4357-9279-45c03fc5f22e": "",
+		"":                                     "",
+	} {
+		if got := BootFile(opts, id); got != want {
+			t.Errorf("port %q: %q; want %q", id, got, want)
+		}
 	}
 }
 

@@ -46,8 +46,10 @@ type Interface struct {
 	Device string `json:"device"`           // on the node: tap5f3cd2a1-0b
 	Filter string `json:"filter,omitempty"` // libvirt's nwfilter
 	// Neutron is the ID of its port, where Nova wrote it.
-	Neutron string       `json:"neutron_port,omitempty"`
-	Port    *port.Report `json:"port,omitempty"`
+	Neutron string `json:"neutron_port,omitempty"`
+	// BootFile is the one that Neutron's DHCP agent on this node names to the port.
+	BootFile string       `json:"boot_file,omitempty"`
+	Port     *port.Report `json:"port,omitempty"`
 	// Error is why the port could not be looked at.
 	Error string `json:"error,omitempty"`
 }
@@ -130,6 +132,18 @@ func neutronPorts(metadata *libvirtxml.DomainMetadata) []string {
 		ids = append(ids, p.UUID)
 	}
 	return ids
+}
+
+// BootFile returns the boot file that the options of Neutron's dnsmasq have for a port
+// (neutron/agent/linux/dhcp.py, Dnsmasq._output_opts_file), or "".
+func BootFile(opts, neutronPort string) string {
+	for line := range strings.Lines(opts) {
+		file, ok := strings.CutPrefix(strings.TrimSpace(line), "tag:port-"+neutronPort+",option:bootfile-name,")
+		if ok && neutronPort != "" {
+			return file
+		}
+	}
+	return ""
 }
 
 // Hardware is the interface's MAC address, nil where it has none.

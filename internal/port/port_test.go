@@ -23,15 +23,20 @@ func boot() Boot {
 // verdicts are those of a boot's frames, and of a server's in the instance.
 func verdicts(t *testing.T, ebtables, iptables, sets string) []Verdict {
 	t.Helper()
+	return verdictsAt(t, boot(), bridge, tap, ebtables, iptables, sets)
+}
+
+func verdictsAt(t *testing.T, b Boot, bridge, tap, ebtables, iptables, sets string) []Verdict {
+	t.Helper()
 	rules, err := ParseRules(ebtables, iptables, sets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames, err := boot().Frames()
+	frames, err := b.Frames()
 	if err != nil {
 		t.Fatal(err)
 	}
-	offer, err := boot().Offer()
+	offer, err := b.Offer()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +68,34 @@ func TestNWFilterDumps(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, verdicts(t, string(dump), "", "")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestNeutronDumps judges the dumps of a node of Neutron's Linux bridge agent, with port
+// security on. What OpenStack's own DHCP server needs passes. The instance booted from it.
+func TestNeutronDumps(t *testing.T) {
+	var dumps []string
+	for _, tool := range []string{"ebtables", "iptables", "ipset"} {
+		dump, err := os.ReadFile(filepath.Join("testdata", "neutron-linuxbridge."+tool))
+		if err != nil {
+			t.Fatal(err)
+		}
+		dumps = append(dumps, string(dump))
+	}
+	for name, c := range map[string]struct {
+		server, lease string
+		want          []Verdict
+	}{
+		"OpenStack's": {"10.20.0.1", "10.20.0.4", []Verdict{Passes, Passes, Passes, Passes, Dropped}},
+		"a tenant's":  {"10.77.0.1", "10.77.0.100", []Verdict{Passes, Dropped, Dropped, Dropped, Dropped}},
+	} {
+		b := boot()
+		b.MAC = net.HardwareAddr{0xfa, 0x16, 0x3e, 0xa6, 0xac, 0x23}
+		b.Server, b.Lease = netip.MustParseAddr(c.server), netip.MustParseAddr(c.lease)
+		got := verdictsAt(t, b, "brqbe40d375-5e", "tap9c006bcf-9b", dumps[0], dumps[1], dumps[2])
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s DHCP server (-want +got):\n%s", name, diff)
 		}
 	}
 }

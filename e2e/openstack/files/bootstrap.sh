@@ -1,7 +1,8 @@
 #!/bin/bash
-# Makes the databases and starts the services, once, in the node that configure.sh has
+# Makes the databases and starts keystone, once, in the node that configure.sh has
 # configured. Accounts, images and flavors come by the APIs.
-set -eux
+set -eu
+export SYSTEMCTL_SKIP_SYSV=1 # update-rc.d takes seconds for each unit
 as() { user=$1; shift; runuser -u "$user" -- "$@"; }
 
 systemctl enable -q --now mariadb memcached rabbitmq-server
@@ -39,4 +40,5 @@ nova & a=$!
 neutron & b=$!
 wait $a
 wait $b
-systemctl enable -q --now keystone glance-api placement-api nova-conductor nova-scheduler nova-api
+systemctl enable -q --now keystone
+systemctl enable -q glance-api placement-api nova-conductor nova-scheduler nova-api

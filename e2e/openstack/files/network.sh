@@ -2,6 +2,7 @@
 # network.sh linuxbridge|openvswitch|ovn: configures Neutron's driver, before the node
 # starts.
 set -eu
+export SYSTEMCTL_SKIP_SYSV=1 # update-rc.d takes seconds for each unit
 driver=$1
 
 if [ "$driver" = ovn ]; then
