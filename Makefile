@@ -15,7 +15,7 @@ export CGO_ENABLED = 0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/virt-netboot and bin/qemu-hook
@@ -101,8 +101,8 @@ test-virtqemud: packages-deps ## the package on a node with virtqemud (VIRTQEMUD
 		$(GO) test -tags packages,virtqemud ./e2e/packages -run TestVirtqemud -count 1 -v -timeout 30m
 
 .PHONY: test-openstack
-test-openstack: openstack-deps ## a real OpenStack, with each of Neutron's drivers (RUN=TestOVN: one of them)
-	$(GO) test -tags openstack ./e2e/openstack -run '$(RUN)' -count 1 -v -timeout 120m
+test-openstack: openstack-deps ## a real OpenStack with Neutron's Linux bridge agent (RUN=TestOpenVSwitch, RUN=TestOVN)
+	$(GO) test -tags openstack ./e2e/openstack -run '$(or $(RUN),TestLinuxBridge)' -count 1 -v -timeout 120m
 
 .PHONY: demo-openstack
 demo-openstack: openstack-deps ## an instance of a real OpenStack boots its tenant's script, step by step
