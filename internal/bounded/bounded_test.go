@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -59,7 +60,9 @@ func TestDeadline(t *testing.T) {
 
 // TestLeft: a read goes on for those who wait still, and is cancelled when the last of
 // them has left. Another then gets an answer of its own.
-func TestLeft(t *testing.T) {
+func TestLeft(t *testing.T) { synctest.Test(t, testLeft) }
+
+func testLeft(t *testing.T) {
 	r := New(time.Minute)
 	first, leaveFirst := context.WithCancel(t.Context())
 	second, leaveSecond := context.WithCancel(t.Context())
@@ -78,6 +81,7 @@ func TestLeft(t *testing.T) {
 		}()
 	}
 	<-started
+	synctest.Wait() // both wait for it
 	leaveFirst()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the first gets %v", err)

@@ -29,26 +29,26 @@ func newTrace() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace [--pcap FILE] [--timeout DURATION] [--json] DOMAIN",
 		Short: "Tell what happens while a domain boots from the network",
-		Long: `Tell what happens while DOMAIN, a name or a UUID, boots from the network: who asks
-for an address, firmware or iPXE, what each DHCP server offers, and which files are
-fetched with what result. At the end is a verdict.
+		Long: `Tell what happens while DOMAIN, a name or a UUID, boots from the network: who
+asks for an address, firmware or iPXE, what each DHCP server offers, and which
+files are fetched with what result. At the end is a verdict.
 
-The frames are taken where the domain's interfaces meet the node, and nothing is
-sent. Of what others broadcast there nothing is shown. Where the domain is shut off,
-it waits for its start.
+The frames are taken where the domain's interfaces meet the node, and nothing
+is sent. Of what others broadcast there nothing is shown. Where the domain is
+shut off, it waits for its start.
 
-It ends when the boot is over: nothing of it has passed for 20 s, for 40 s where the
-guest waits for an answer, or an operating system asks for an address. Ctrl-C ends
-it, too, with a verdict about what has passed.
+It ends when the boot is over: nothing of it has passed for 20 s, for 40 s where
+the guest waits for an answer, or an operating system asks for an address.
+Ctrl-C ends it, too, with a verdict about what has passed.
 
 It needs CAP_NET_RAW, and libvirt.
 
 Exit status:
   0  the guest was given a boot file and has got all files that it asked for
   1  it was not, or has not; or the output cannot be written
-  2  there is nothing to trace: libvirt cannot be reached, it has no such domain,
-     the domain's interfaces have no device on this node, the wait for its start
-     was interrupted; or the configuration cannot be read`,
+  2  there is nothing to trace: libvirt cannot be reached, it has no such
+     domain, the domain's interfaces have no device on this node, the wait for
+     its start was interrupted; or the configuration cannot be read`,
 		Example: `  virt-netboot trace instance-0000006c
   virt-netboot trace --pcap boot.pcapng --json instance-0000006c | jq -r .text`,
 		Args:                  usage(cobra.ExactArgs(1)),
