@@ -17,10 +17,30 @@ const checkout = "../.."
 // build builds a version of the packages for this machine, and returns the deb.
 func build(t *testing.T, version string) string {
 	t.Helper()
+	return buildFrom(t, checkout, version)
+}
+
+// released builds the package of the latest release, from the commit of its tag. In a
+// clone without tags it is this commit's.
+func released(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("git", "-C", checkout, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*").Output()
+	if err != nil {
+		t.Log("this clone has no tag of a release: the upgrade is from this commit's package")
+		return build(t, "0.9.0")
+	}
+	tag, dir := strings.TrimSpace(string(out)), t.TempDir()
+	run(t, exec.Command("sh", "-euc", `git -C "$1" archive "$2" | tar -x -C "$3"`, "archive", checkout, tag, dir))
+	return buildFrom(t, dir, strings.TrimPrefix(tag, "v"))
+}
+
+func buildFrom(t *testing.T, dir, version string) string {
+	t.Helper()
 	dist := t.TempDir()
 	arch := strings.TrimSpace(run(t, exec.Command("dpkg", "--print-architecture")))
-	cmd := exec.Command(checkout+"/packaging/build", dist)
-	cmd.Env = append(os.Environ(), "VERSION=v"+version, "ARCHS="+arch)
+	epoch := strings.TrimSpace(run(t, exec.Command("git", "-C", checkout, "log", "-1", "--format=%ct")))
+	cmd := exec.Command(dir+"/packaging/build", dist)
+	cmd.Env = append(os.Environ(), "VERSION=v"+version, "ARCHS="+arch, "SOURCE_DATE_EPOCH="+epoch)
 	run(t, cmd)
 	return filepath.Join(dist, fmt.Sprintf("virt-netboot_%s-1_%s.deb", version, arch))
 }

@@ -16,15 +16,14 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
-// TestRestart restarts and upgrades the agent under clients of libvirt with calls, a
+// TestRestart restarts the latest release's agent, and upgrades it to this commit's, under clients of libvirt with calls, a
 // volume's upload and download, events, a console and a migration: none of them notices.
 func TestRestart(t *testing.T) {
 	const restarts, clients = 20, 20
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}
-	older := build(t, "1.0.0")
-	newer := variant(t, older, "1.1.0", func(config string) string { return config + "# newer\n" })
+	older, newer := released(t), build(t, "99.0.0")
 	n, other := boot(t, tree(t)), boot(t, tree(t))
 	link(t, n, other)
 	n.write(t, "/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repository ./\n")
