@@ -82,7 +82,7 @@ packages: ## dist/*.deb and dist/*.rpm, for amd64 and arm64
 	@./packaging/build dist
 
 .PHONY: release
-release: ## dist/ with the packages of a clean tag, and SHA256SUMS
+release: ## dist/ with the packages of a clean tag, what is in them (CycloneDX), and SHA256SUMS
 	@./packaging/release dist
 
 .PHONY: lint-packages
