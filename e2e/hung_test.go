@@ -41,8 +41,8 @@ func TestLibvirtdHangs(t *testing.T) {
 			func(ctx context.Context) error { _, err := conn.Read(ctx, g.Name); return err },
 			func(ctx context.Context) error { _, err := libvirt.Dial(ctx, lab.LibvirtSocket); return err },
 		} {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			if err := hangs(ctx); !errors.Is(err, libvirt.ErrClosed) || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("the error is %v", err)
 			}

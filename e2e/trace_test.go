@@ -334,19 +334,19 @@ type background struct {
 
 type safeBuffer struct {
 	mutex sync.Mutex
-	bytes.Buffer
+	bytes bytes.Buffer
 }
 
 func (b *safeBuffer) Write(p []byte) (int, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	return b.Buffer.Write(p)
+	return b.bytes.Write(p)
 }
 
 func (b *safeBuffer) String() string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	return b.Buffer.String()
+	return b.bytes.String()
 }
 
 // start starts a program, and returns once its standard error has a text.

@@ -38,20 +38,20 @@ func (e *Edits) Remove(el *Element) {
 // InsertBefore puts new elements before el, each on a line of its own where el is on
 // one.
 func (e *Edits) InsertBefore(el *Element, elements ...string) {
-	text := ""
-	for _, s := range elements {
-		text += s + e.Indent(el)
+	if len(elements) == 0 {
+		return
 	}
-	e.Replace(el.Start, el.Start, text)
+	indent := e.Indent(el)
+	e.Replace(el.Start, el.Start, strings.Join(elements, indent)+indent)
 }
 
 // InsertAfter puts new elements after el, each on a line of its own where el is on one.
 func (e *Edits) InsertAfter(el *Element, elements ...string) {
-	text := ""
-	for _, s := range elements {
-		text += e.Indent(el) + s
+	if len(elements) == 0 {
+		return
 	}
-	e.Replace(el.End, el.End, text)
+	indent := e.Indent(el)
+	e.Replace(el.End, el.End, indent+strings.Join(elements, indent))
 }
 
 // AppendChild puts a new element after el's last child.
