@@ -20,7 +20,7 @@ import (
 func TestFlood(t *testing.T) {
 	const (
 		connections = 1000
-		memory      = 64 << 20 // of all of them
+		memory      = 256 << 20 // of all of them, in a program with the race detector
 	)
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		startAgent(t, l)
