@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 	"github.com/virt-netboot/virt-netboot/e2e/network"
@@ -34,6 +35,8 @@ subnet 10.77.0.0 netmask 255.255.255.0 { %s range 10.77.0.100 10.77.0.199; }
 // trace tells every message of a boot, at the same microsecond, and nothing else.
 func TestTrace(t *testing.T) {
 	lab.Run(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		var cases errgroup.Group
+		cases.SetLimit(4) // they wait more than they work
 		for i, tc := range []struct {
 			name    string
 			serve   func(t *testing.T, m network.Machine)
@@ -88,15 +91,18 @@ subnet 10.77.0.0 netmask 255.255.255.0 { pool { allow members of "asks"; range 1
 				text:    []string{"HTTP 404 File not found from 10.77.0.1 to GET /missing.ipxe"},
 			},
 		} {
-			t.Run(tc.name, func(t *testing.T) {
-				t.Parallel()
-				n := traceNetwork{l, i}
-				m := n.open(t)
-				tc.serve(t, m)
-				traced := boot(t, n.l, n.document(t, tc.twoNICs), func(string) {})
-				traced.check(t, tc.outcome, tc.text...)
+			cases.Go(func() error {
+				t.Run(tc.name, func(t *testing.T) {
+					n := traceNetwork{l, i}
+					m := n.open(t)
+					tc.serve(t, m)
+					traced := boot(t, n.l, n.document(t, tc.twoNICs), func(string) {})
+					traced.check(t, tc.outcome, tc.text...)
+				})
+				return nil
 			})
 		}
+		_ = cases.Wait()
 	})
 }
 
