@@ -25,16 +25,32 @@ type Match struct {
 }
 
 // Fits reports whether the domain meets the condition.
-func (m Match) Fits(d Domain) bool {
-	return fits(m.Name, d.Name) &&
-		fits(m.Bridge, d.Bridges...) &&
-		fits(m.Network, d.Networks...) &&
-		fits(m.Project, d.Nova.Project.Name, d.Nova.Project.UUID) &&
-		fits(m.User, d.Nova.User.Name, d.Nova.User.UUID) &&
-		fits(m.Flavor, d.Nova.Flavor.Name, d.Nova.Flavor.ID) &&
-		fits(m.Image, d.Nova.Image.UUID) &&
-		fitsAll(m.ExtraSpecs, d.Nova.Flavor.ExtraSpecs) &&
-		fitsAll(m.ImageProperties, d.Nova.Image.Properties)
+func (m Match) Fits(d Domain) bool { return m.Misfit(d) == "" }
+
+// Misfit returns the first key of the condition, as the configuration names it, that the
+// domain does not meet, "" where it meets all.
+func (m Match) Misfit(d Domain) string {
+	switch {
+	case !fits(m.Name, d.Name):
+		return "name"
+	case !fits(m.Bridge, d.Bridges...):
+		return "bridge"
+	case !fits(m.Network, d.Networks...):
+		return "network"
+	case !fits(m.Project, d.Nova.Project.Name, d.Nova.Project.UUID):
+		return "project"
+	case !fits(m.User, d.Nova.User.Name, d.Nova.User.UUID):
+		return "user"
+	case !fits(m.Flavor, d.Nova.Flavor.Name, d.Nova.Flavor.ID):
+		return "flavor"
+	case !fits(m.Image, d.Nova.Image.UUID):
+		return "image"
+	case !fitsAll(m.ExtraSpecs, d.Nova.Flavor.ExtraSpecs):
+		return "extra_specs"
+	case !fitsAll(m.ImageProperties, d.Nova.Image.Properties):
+		return "image_properties"
+	}
+	return ""
 }
 
 // CheckGlob returns an error for a glob that Match cannot use.

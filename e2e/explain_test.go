@@ -44,6 +44,30 @@ func TestExplain(t *testing.T) {
 	})
 }
 
+// TestExplainHistory: the page has how the domain came in, and the boot orders of its
+// definition and of its guest.
+func TestExplainHistory(t *testing.T) {
+	lab.Run(t, lab.Options{Config: "rules: [{name: other, match: {bridge: [none]}}, {}]\n"}, func(t *testing.T, l *lab.Lab) {
+		startAgent(t, l)
+		g := novaGuest(t, l, "image-raw-filterref")
+		virshGateway(t, l, "define", g.File)
+		virsh(t, l, "start", "--paused", g.Name)
+		out := virtNetboot(t, l, "explain", g.Name)
+		words := strings.Join(strings.Fields(out), " ")
+		for _, want := range []string{
+			"not rule other: its match by bridge does not fit",
+			"definition boot order network, hd; firmware BIOS; ",
+			"running guest boot order network, hd; firmware BIOS; ",
+			"domain " + g.Name + " rewritten on its way to libvirt: ",
+			"option ROM QEMU's own",
+		} {
+			if !strings.Contains(words, want) {
+				t.Errorf("virt-netboot explain lacks %q:\n%s", want, out)
+			}
+		}
+	})
+}
+
 func checkCause(t *testing.T, l *lab.Lab, domain, want string) {
 	t.Helper()
 	out, err := l.VirtNetboot(t.Context(), "explain", "--json", domain)

@@ -3,12 +3,18 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,8 +30,9 @@ func newExplain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [--server ADDRESS/BITS] [--json] DOMAIN",
 		Short: "Say why a domain does not boot from the network",
-		Long: `Say why DOMAIN, a name or a UUID, does not boot from the network: its rule, what
-is not in sync, what its running guest still lacks, and for each interface which
+		Long: `Say why DOMAIN, a name or a UUID, does not boot from the network: its rule and
+those before it, the boot order of its definition and of its running guest, what
+is not in sync, what the journal has about it, and for each interface which
 frames of a network boot pass its port. At the end is the first thing that stops
 it, with the command that takes it away.
 
@@ -113,11 +120,18 @@ func explainDomain(ctx context.Context, c config.Config, name string, boot port.
 	if err != nil {
 		return explain.Explanation{}, err
 	}
-	e, err := explain.New(decide.Enforce(r, s, false))
+	d := decide.Enforce(r, s, false)
+	e, err := explain.New(d)
 	if err != nil {
 		return explain.Explanation{}, err
 	}
 	e.Observe = observe
+	if e.Unreadable == "" {
+		e.RulesBefore = explain.RulesBefore(r.Policy, d.Facts.Domain)
+	}
+	if e.History, err = history(ctx, e.UUID); err != nil {
+		e.History = []explain.Entry{{Time: time.Now(), Text: "the journal cannot be read: " + err.Error()}}
+	}
 	for n := range e.Interfaces {
 		i := &e.Interfaces[n]
 		if i.Device == "" || i.Hardware() == nil {
@@ -155,6 +169,32 @@ func neutronBootFile(id string) string {
 	return ""
 }
 
+// history is what virt-netboot's agent and hook, which run as root, have written to the
+// journal about a domain, the last ten entries.
+func history(ctx context.Context, uuid string) ([]explain.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "journalctl", "--quiet", "--output=json", "--lines=10",
+		"SYSLOG_IDENTIFIER=virt-netboot", "_UID=0", "UUID="+uuid).Output()
+	if err != nil {
+		return nil, fmt.Errorf("journalctl: %w", err)
+	}
+	entries := []explain.Entry{}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var entry struct {
+			Time int64 `json:"__REALTIME_TIMESTAMP,string"` // in µs
+			Text any   `json:"MESSAGE"`                     // numbers where it is no UTF-8
+		}
+		switch err := d.Decode(&entry); {
+		case errors.Is(err, io.EOF):
+			return entries, nil
+		case err != nil:
+			return nil, fmt.Errorf("reading journalctl's answer: %w", err)
+		}
+		entries = append(entries, explain.Entry{Time: time.UnixMicro(entry.Time), Text: fmt.Sprint(entry.Text)})
+	}
+}
+
 // describeExplanation is the page for an operator.
 func describeExplanation(e explain.Explanation) []byte {
 	var b bytes.Buffer
@@ -168,8 +208,13 @@ func describeExplanation(e explain.Explanation) []byte {
 	if rule == "" {
 		rule = "none matches"
 	}
+	for _, r := range e.RulesBefore {
+		fmt.Fprintf(w, "not rule\t%s", line("%s: its match by %s does not fit", r.Name, r.Match))
+	}
 	fmt.Fprintf(w, "rule\t%s", line("%s", rule))
 	fmt.Fprintf(w, "boots from\t%s", line("%s", e.Boots))
+	describeGuest(w, "definition", e.Definition)
+	describeGuest(w, "running guest", e.Running)
 	for _, c := range e.Changes {
 		fmt.Fprintf(w, "definition lacks\t%s", line("%s", c))
 	}
@@ -182,6 +227,9 @@ func describeExplanation(e explain.Explanation) []byte {
 	for _, warning := range e.Warnings {
 		fmt.Fprintf(w, "warning\t%s", line("%s", warning))
 	}
+	for _, entry := range e.History {
+		fmt.Fprintf(w, "%s\t%s", entry.Time.Format(time.DateTime), line("%s", entry.Text))
+	}
 	w.Flush() // to memory
 	for _, i := range e.Interfaces {
 		describePort(&b, i)
@@ -193,12 +241,26 @@ func describeExplanation(e explain.Explanation) []byte {
 	return b.Bytes()
 }
 
+func describeGuest(w io.Writer, what string, g *explain.Guest) {
+	if g == nil {
+		return
+	}
+	order, rng := "none, so libvirt's: hd", "no rng"
+	if len(g.BootOrder) > 0 {
+		order = strings.Join(g.BootOrder, ", ")
+	}
+	if g.RNG {
+		rng = "rng"
+	}
+	fmt.Fprintf(w, "%s\t%s", what, line("boot order %s; firmware %s; %s", order, g.Firmware, rng))
+}
+
 func describePort(b *bytes.Buffer, i explain.Interface) {
 	if i.Port == nil {
 		fmt.Fprintf(b, "\n%s", line("interface %s: %s", i.MAC, i.Error))
 		return
 	}
-	fmt.Fprintf(b, "\n%s", line("interface %s: %s in %s %s", i.MAC, i.Device, i.Port.Switch, i.Port.Bridge))
+	fmt.Fprintf(b, "\n%s", line("interface %s: %s in %s %s; option ROM %s", i.MAC, i.Device, i.Port.Switch, i.Port.Bridge, i.ROM))
 	if i.BootFile != "" {
 		fmt.Fprintf(b, "%s", line("  OpenStack's DHCP names the boot file %s", i.BootFile))
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"libvirt.org/go/libvirtxml"
 
@@ -21,8 +22,10 @@ type Explanation struct {
 	Name   string `json:"name"`
 	UUID   string `json:"uuid"`
 	Active bool   `json:"active"`
-	// Rule is the rule's name, empty where none matches.
-	Rule string `json:"rule"`
+	// Rule is the rule's name, empty where none matches, and RulesBefore are those that
+	// were asked before it.
+	Rule        string       `json:"rule"`
+	RulesBefore []RuleBefore `json:"rules_before"`
 	// Observe: nothing is changed on this node, for mode: observe.
 	Observe  bool                `json:"observe"`
 	Reverted bool                `json:"reverted"`
@@ -34,16 +37,49 @@ type Explanation struct {
 	LiveChanges []domainxml.Change  `json:"live_changes"`
 	Pending     []domainxml.Change  `json:"pending"`
 	Warnings    []domainxml.Warning `json:"warnings"`
-	Unreadable  string              `json:"error,omitempty"`
-	Interfaces  []Interface         `json:"interfaces"`
+	// Definition and Running are the domain's two documents, nil where there is none.
+	Definition *Guest `json:"definition,omitempty"`
+	Running    *Guest `json:"running,omitempty"`
+	// History is what the journal has about the domain, the oldest first: how it came in,
+	// and what was changed.
+	History    []Entry     `json:"history"`
+	Unreadable string      `json:"error,omitempty"`
+	Interfaces []Interface `json:"interfaces"`
 	// Cause is the first thing that stops the instance.
 	Cause Cause `json:"cause"`
+}
+
+// RuleBefore is a rule that is not the domain's.
+type RuleBefore struct {
+	Name string `json:"name"`
+	// Match is the first key of its match that does not fit.
+	Match string `json:"match"`
+}
+
+// Entry is one of the journal's.
+type Entry struct {
+	Time time.Time `json:"time"`
+	Text string    `json:"text"`
+}
+
+// RulesBefore returns the rules that come before a domain's own: all where it has none.
+func RulesBefore(p domainxml.Policy, d domainxml.Domain) []RuleBefore {
+	before := []RuleBefore{}
+	for _, r := range p.Rules {
+		misfit := r.Match.Misfit(d)
+		if misfit == "" {
+			break
+		}
+		before = append(before, RuleBefore{r.Name, misfit})
+	}
+	return before
 }
 
 // Interface is one of the running guest's interfaces.
 type Interface struct {
 	MAC    string `json:"mac"`
 	Device string `json:"device"`           // on the node: tap5f3cd2a1-0b
+	ROM    string `json:"option_rom"`       // "QEMU's own", a file, or "off"
 	Filter string `json:"filter,omitempty"` // libvirt's nwfilter
 	// Neutron is the ID of its port, where Nova wrote it.
 	Neutron string `json:"neutron_port,omitempty"`
@@ -66,11 +102,14 @@ func New(d decide.Decision) (Explanation, error) {
 		Pending:     append([]domainxml.Change{}, d.Facts.Pending...),
 		Warnings:    append([]domainxml.Warning{}, d.Facts.Warnings...),
 		Interfaces:  []Interface{},
+		RulesBefore: []RuleBefore{},
+		History:     []Entry{},
 	}
 	if d.Facts.Unreadable != nil {
 		e.Unreadable = d.Facts.Unreadable.Error()
 		return e, nil
 	}
+	e.Definition, e.Running = guestOf(d.Inactive), guestOf(d.Live)
 	if !d.Active {
 		return e, nil
 	}
@@ -90,7 +129,7 @@ func interfaces(live []byte) ([]Interface, error) {
 	}
 	ports := neutronPorts(d.Metadata)
 	for _, nic := range d.Devices.Interfaces {
-		var i Interface
+		i := Interface{ROM: optionROM(nic.ROM)}
 		if nic.MAC != nil {
 			i.MAC = nic.MAC.Address
 		}

@@ -1,0 +1,105 @@
+package explain
+
+import (
+	"cmp"
+	"slices"
+
+	"libvirt.org/go/libvirtxml"
+)
+
+// Guest is what a domain's document says of its boot.
+type Guest struct {
+	// BootOrder has a boot device of <os> or a device each, as in "network", "hd" and
+	// "interface fa:16:3e:50:43:cd", "disk vda". It is empty where the document names
+	// none.
+	BootOrder []string `json:"boot_order"`
+	// Firmware is "UEFI" or "BIOS". Another architecture than x86 may have one of its own,
+	// which libvirt does not name: "the machine's own".
+	Firmware string `json:"firmware"`
+	// RNG: it has a random number generator, which a UEFI firmware may need to ask for an
+	// address.
+	RNG bool `json:"rng"`
+}
+
+// guestOf is what a document says, nil where there is none or libvirtxml cannot read it.
+func guestOf(doc []byte) *Guest {
+	var d libvirtxml.Domain
+	if doc == nil || d.Unmarshal(string(doc)) != nil {
+		return nil
+	}
+	return &Guest{
+		BootOrder: bootOrder(d),
+		Firmware:  firmware(d.OS),
+		RNG:       d.Devices != nil && len(d.Devices.RNGs) > 0,
+	}
+}
+
+func bootOrder(d libvirtxml.Domain) []string {
+	order := []string{}
+	if d.OS != nil {
+		for _, b := range d.OS.BootDevices {
+			order = append(order, b.Dev)
+		}
+	}
+	if d.Devices == nil {
+		return order
+	}
+	type device struct {
+		order uint
+		name  string
+	}
+	var devices []device
+	add := func(b *libvirtxml.DomainDeviceBoot, name string) {
+		if b != nil {
+			devices = append(devices, device{b.Order, name})
+		}
+	}
+	for _, disk := range d.Devices.Disks {
+		name := cmp.Or(disk.Device, "disk")
+		if disk.Target != nil {
+			name += " " + disk.Target.Dev
+		}
+		add(disk.Boot, name)
+	}
+	for _, nic := range d.Devices.Interfaces {
+		name := "interface"
+		if nic.MAC != nil {
+			name += " " + nic.MAC.Address
+		}
+		add(nic.Boot, name)
+	}
+	for _, dev := range d.Devices.Hostdevs {
+		add(dev.Boot, "hostdev")
+	}
+	slices.SortStableFunc(devices, func(a, b device) int { return cmp.Compare(a.order, b.order) })
+	for _, dev := range devices {
+		order = append(order, dev.name)
+	}
+	return order
+}
+
+func firmware(os *libvirtxml.DomainOS) string {
+	switch {
+	case os == nil:
+		return ""
+	case os.Firmware == "efi", os.Loader != nil && os.Loader.Type == "pflash":
+		return "UEFI"
+	case os.Type != nil && !slices.Contains([]string{"", "x86_64", "i686"}, os.Type.Arch):
+		return "the machine's own"
+	}
+	return "BIOS"
+}
+
+// optionROM is where an interface's option ROM comes from: "QEMU's own", a file, or
+// "off".
+func optionROM(rom *libvirtxml.DomainROM) string {
+	switch {
+	case rom == nil:
+		return "QEMU's own"
+	case rom.Enabled == "no", rom.Bar == "off":
+		return "off"
+	case rom.File != nil && *rom.File != "":
+		return *rom.File
+	}
+	return "QEMU's own"
+}
