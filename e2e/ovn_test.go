@@ -62,7 +62,7 @@ func checkOVN(t *testing.T, want map[string]port.Verdict) {
 		MAC: mac(t, filteredMAC), ServerMAC: mac(t, otherMAC),
 		Server: netip.MustParseAddr(tenantServer), Lease: netip.MustParseAddr(leasedAddress),
 	}
-	report, err := port.Inspect(t.Context(), filteredPort, boot)
+	report, err := new(port.Inspector).Inspect(t.Context(), filteredPort, boot)
 	must(t, err)
 	if report.Switch != port.OVN || report.Bridge != "br-int" {
 		t.Errorf("the port is in %s %s, want ovn br-int", report.Switch, report.Bridge)

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,7 +19,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
+	"github.com/virt-netboot/virt-netboot/agent/resync/dnsmasq"
 	"github.com/virt-netboot/virt-netboot/internal/config"
+	"github.com/virt-netboot/virt-netboot/internal/configfile"
 	"github.com/virt-netboot/virt-netboot/internal/explain"
 	"github.com/virt-netboot/virt-netboot/internal/port"
 )
@@ -132,14 +134,16 @@ func explainDomain(ctx context.Context, c config.Config, name string, boot port.
 	if e.History, err = history(ctx, e.UUID); err != nil {
 		e.History = []explain.Entry{{Time: time.Now(), Text: "the journal cannot be read: " + err.Error()}}
 	}
+	bootFiles := neutronBootFiles()
+	var ports port.Inspector
 	for n := range e.Interfaces {
 		i := &e.Interfaces[n]
 		if i.Device == "" || i.Hardware() == nil {
 			continue
 		}
-		i.BootFile = neutronBootFile(i.Neutron)
+		i.BootFile = bootFiles[i.Neutron]
 		boot.MAC = i.Hardware()
-		report, err := port.Inspect(ctx, i.Device, boot)
+		report, err := ports.Inspect(ctx, i.Device, boot)
 		if err != nil {
 			i.Error = err.Error()
 			continue
@@ -153,20 +157,17 @@ func explainDomain(ctx context.Context, c config.Config, name string, boot port.
 // a file for each network.
 const neutronOpts = "/var/lib/neutron/dhcp/*/opts"
 
-// neutronBootFile is the boot file that Neutron's DHCP agent on this node names to a
+// neutronBootFiles are the boot files that Neutron's DHCP agent on this node names, by
 // port. A file that cannot be read names none.
-func neutronBootFile(id string) string {
+func neutronBootFiles() map[string]string {
+	all := map[string]string{}
 	files, _ := filepath.Glob(neutronOpts)
 	for _, name := range files {
-		opts, err := os.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		if file := explain.BootFile(string(opts), id); file != "" {
-			return file
+		if opts, err := configfile.Read(name); err == nil {
+			maps.Copy(all, dnsmasq.BootFiles(nil, []byte(opts)))
 		}
 	}
-	return ""
+	return all
 }
 
 // history is what virt-netboot's agent and hook, which run as root, have written to the

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func (w waiter) wait(ctx context.Context) error {
 		busy, err := w.underWay(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return &failure{error: fmt.Errorf("nothing is changed: %s; say --no-wait to go on whatever is under way", said)}
+			return &failure{error: fmt.Errorf("nothing is changed: %s; say --no-wait to go on whatever is under way", cmp.Or(said, "libvirt did not say in time what is under way"))}
 		case err != nil:
 			return fmt.Errorf("%w: %w", errNoLibvirt, err)
 		case busy == "":

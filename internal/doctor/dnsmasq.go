@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/virt-netboot/virt-netboot/agent/resync/dnsmasq"
+	"github.com/virt-netboot/virt-netboot/internal/configfile"
 )
 
 // checkDnsmasq tells whether OpenStack's DHCP servers leave iPXE to the tenant's.
@@ -125,7 +127,7 @@ func (h Host) checkServer(s server) Result {
 	who := fmt.Sprintf("%s's dnsmasq (pid %d)", s.manager.name, s.PID)
 	for _, file := range s.files {
 		path := h.proc(s.PID, "root", file) // it may run in a container
-		part, err := readConfigFile(path)
+		part, err := configfile.Read(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return failure(restart, "%s was started with %s, which is no more", who, file)
 		}
@@ -173,18 +175,18 @@ func (h Host) checkServer(s server) Result {
 // portsWithBootFile are the ports whose owners name a boot file; conf is what else the
 // server reads.
 func (h Host) portsWithBootFile(s server, conf string) ([]string, error) {
-	var all []string
+	all := map[string]string{}
 	for _, file := range s.ports {
-		text, err := readConfigFile(h.proc(s.PID, "root", file))
+		text, err := configfile.Read(h.proc(s.PID, "root", file))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, dnsmasq.PortsWithBootFile([]byte(conf), []byte(text))...)
+		maps.Copy(all, dnsmasq.BootFiles([]byte(conf), []byte(text)))
 	}
-	return all, nil
+	return slices.Sorted(maps.Keys(all)), nil
 }
 
 // portsOf names ports, for a person.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/virt-netboot/virt-netboot/internal/configfile"
 	"github.com/virt-netboot/virt-netboot/internal/doctor/osloconf"
 )
 
@@ -53,7 +54,7 @@ func (h Host) findNova() (*nova, error) {
 func (n *nova) path(path string) string { return filepath.Join(n.root, path) }
 
 func (n *nova) add(file string) error {
-	text, err := readConfigFile(n.path(file))
+	text, err := configfile.Read(n.path(file))
 	if err != nil {
 		return err
 	}

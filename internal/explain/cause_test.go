@@ -104,22 +104,6 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestBootFile reads what Neutron's DHCP agent wrote for a network.
-func TestBootFile(t *testing.T) {
-	const opts = "tag:subnet-a26cc134-48d6-4575-a501-d180be819e0a,option:router\n" +
-		"tag:port-9c006bcf-9b59-4c47-bbec-1631bf2cce9b,option:server-ip-address,10.20.0.77\n" +
-		"tag:port-9c006bcf-9b59-4c47-bbec-1631bf2cce9b,option:bootfile-name,http://10.20.0.77/boot.ipxe"
-	for id, want := range map[string]string{
-		"9c006bcf-9b59-4c47-bbec-1631bf2cce9b": "http://10.20.0.77/boot.ipxe",
-		"eb7b0d59-16d8-4357-9279-45c03fc5f22e": "",
-		"":                                     "",
-	} {
-		if got := BootFile(opts, id); got != want {
-			t.Errorf("port %q: %q; want %q", id, got, want)
-		}
-	}
-}
-
 // TestNew reads the interfaces of a running guest of Nova's.
 func TestNew(t *testing.T) {
 	const live = `<domain type='kvm'>

@@ -173,18 +173,6 @@ func neutronPorts(metadata *libvirtxml.DomainMetadata) []string {
 	return ids
 }
 
-// BootFile returns the boot file that the options of Neutron's dnsmasq have for a port
-// (neutron/agent/linux/dhcp.py, Dnsmasq._output_opts_file), or "".
-func BootFile(opts, neutronPort string) string {
-	for line := range strings.Lines(opts) {
-		file, ok := strings.CutPrefix(strings.TrimSpace(line), "tag:port-"+neutronPort+",option:bootfile-name,")
-		if ok && neutronPort != "" {
-			return file
-		}
-	}
-	return ""
-}
-
 // Hardware is the interface's MAC address, nil where it has none.
 func (i Interface) Hardware() net.HardwareAddr {
 	mac, _ := net.ParseMAC(i.MAC)

@@ -44,12 +44,6 @@ type Passage struct {
 // passer says what becomes of a frame at one port.
 type passer func(ctx context.Context, f Frame) (Verdict, string, error)
 
-// Inspect looks at the port of a running guest's interface. It needs CAP_NET_ADMIN on a
-// Linux bridge, and Open vSwitch's sockets otherwise.
-func Inspect(ctx context.Context, device string, boot Boot) (Report, error) {
-	return new(Inspector).Inspect(ctx, device, boot)
-}
-
 // Inspector looks at many ports. It dumps the node's rules once, for the first port in a
 // Linux bridge. The zero value is ready; it is for one goroutine.
 type Inspector struct {
@@ -58,7 +52,8 @@ type Inspector struct {
 	dumped   bool
 }
 
-// Inspect is as the function Inspect.
+// Inspect looks at the port of a running guest's interface. It needs CAP_NET_ADMIN on a
+// Linux bridge, and Open vSwitch's sockets otherwise.
 func (i *Inspector) Inspect(ctx context.Context, device string, boot Boot) (Report, error) {
 	r, pass, err := i.find(ctx, device)
 	if err != nil {

@@ -23,25 +23,24 @@ func servesIPXE(options []option) int {
 	return options[at].line
 }
 
-// PortsWithBootFile returns the tags of those that an options file (dhcp-optsfile) names a
-// boot file for, which iPXE gets, too: Neutron's are the IDs of ports, with the
-// extra_dhcp_opts of their owners (neutron/agent/linux/dhcp.py, _output_opts_file). conf is
-// the rest of the configuration. A line that cannot be read names none.
-func PortsWithBootFile(conf, options []byte) []string {
+// BootFiles are the boot files that an options file (dhcp-optsfile) of Neutron's names, by
+// the ID of the port whose owner has set them as extra_dhcp_opts; those that iPXE gets, too
+// (neutron/agent/linux/dhcp.py, _output_opts_file: the tag is the port's ID, or port- and
+// that). conf is the rest of the configuration. A line that cannot be read names none.
+func BootFiles(conf, options []byte) map[string]string {
 	known, err := parse(conf)
 	if err != nil {
 		return nil
 	}
 	iPXE := tagsOfIPXE(known)
-	var ports []string
+	files := map[string]string{}
 	for line := range strings.Lines(string(options)) {
 		o, _, err := parseLine("dhcp-option=" + strings.TrimSpace(line))
-		if tags, _ := o.condition(); err == nil && len(tags) > 0 && o.namesBootFile() && !excludes(o, iPXE) {
-			ports = append(ports, tags[0])
+		if tags, rest := o.condition(); err == nil && len(tags) > 0 && o.namesBootFile() && !excludes(o, iPXE) {
+			files[strings.TrimPrefix(tags[0], "port-")] = strings.Join(rest[1:], ",")
 		}
 	}
-	slices.Sort(ports)
-	return slices.Compact(ports)
+	return files
 }
 
 // tagsOfIPXE are the tags that the file gives to iPXE, which it knows by its user class
