@@ -59,7 +59,7 @@ func TestExplainHistory(t *testing.T) {
 			"definition boot order network, hd; firmware BIOS; ",
 			"running guest boot order network, hd; firmware BIOS; ",
 			"domain " + g.Name + " rewritten on its way to libvirt: ",
-			"option ROM QEMU's own",
+			"option ROM default",
 		} {
 			if !strings.Contains(words, want) {
 				t.Errorf("virt-netboot explain lacks %q:\n%s", want, out)

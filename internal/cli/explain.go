@@ -132,7 +132,7 @@ func explainDomain(ctx context.Context, c config.Config, name string, boot port.
 		e.RulesBefore = explain.RulesBefore(r.Policy, d.Facts.Domain)
 	}
 	if e.History, err = history(ctx, e.UUID); err != nil {
-		e.History = []explain.Entry{{Time: time.Now(), Text: "the journal cannot be read: " + err.Error()}}
+		e.History, e.HistoryError = []explain.Entry{}, err.Error()
 	}
 	bootFiles := neutronBootFiles()
 	var ports port.Inspector
@@ -230,6 +230,9 @@ func describeExplanation(e explain.Explanation) []byte {
 	}
 	for _, entry := range e.History {
 		fmt.Fprintf(w, "%s\t%s", entry.Time.Format(time.DateTime), line("%s", entry.Text))
+	}
+	if e.HistoryError != "" {
+		fmt.Fprintf(w, "journal\t%s", line("cannot be read: %s", e.HistoryError))
 	}
 	w.Flush() // to memory
 	for _, i := range e.Interfaces {

@@ -125,8 +125,8 @@ func TestNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Interface{
-		{MAC: "fa:16:3e:50:43:cd", Device: "tap5f3cd2a1-0b", ROM: "QEMU's own", Filter: "nova-base", Neutron: "5f3cd2a1-0b7e-4a52-9f59-4f2f7f3a1c11"},
-		{ROM: "QEMU's own"},
+		{MAC: "fa:16:3e:50:43:cd", Device: "tap5f3cd2a1-0b", ROM: "default", Filter: "nova-base", Neutron: "5f3cd2a1-0b7e-4a52-9f59-4f2f7f3a1c11"},
+		{ROM: "default"},
 	}
 	if diff := cmp.Diff(want, e.Interfaces); diff != "" {
 		t.Errorf("interfaces (-want +got):\n%s", diff)

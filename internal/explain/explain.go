@@ -42,9 +42,11 @@ type Explanation struct {
 	Running    *Guest `json:"running,omitempty"`
 	// History is what the journal has about the domain, the oldest first: how it came in,
 	// and what was changed.
-	History    []Entry     `json:"history"`
-	Unreadable string      `json:"error,omitempty"`
-	Interfaces []Interface `json:"interfaces"`
+	History []Entry `json:"history"`
+	// HistoryError is why the journal could not be read.
+	HistoryError string      `json:"history_error,omitempty"`
+	Unreadable   string      `json:"error,omitempty"`
+	Interfaces   []Interface `json:"interfaces"`
 	// Cause is the first thing that stops the instance.
 	Cause Cause `json:"cause"`
 }
@@ -79,7 +81,7 @@ func RulesBefore(p domainxml.Policy, d domainxml.Domain) []RuleBefore {
 type Interface struct {
 	MAC    string `json:"mac"`
 	Device string `json:"device"`           // on the node: tap5f3cd2a1-0b
-	ROM    string `json:"option_rom"`       // "QEMU's own", a file, or "off"
+	ROM    string `json:"option_rom"`       // "default" (QEMU's own), a file, or "off"
 	Filter string `json:"filter,omitempty"` // libvirt's nwfilter
 	// Neutron is the ID of its port, where Nova wrote it.
 	Neutron string `json:"neutron_port,omitempty"`

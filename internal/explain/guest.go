@@ -13,8 +13,8 @@ type Guest struct {
 	// "interface fa:16:3e:50:43:cd", "disk vda". It is empty where the document names
 	// none.
 	BootOrder []string `json:"boot_order"`
-	// Firmware is "UEFI" or "BIOS". Another architecture than x86 may have one of its own,
-	// which libvirt does not name: "the machine's own".
+	// Firmware is "UEFI" or "BIOS", or "other" where another architecture than x86 has one of its
+	// own, which libvirt does not name.
 	Firmware string `json:"firmware"`
 	// RNG: it has a random number generator, which a UEFI firmware may need to ask for an
 	// address.
@@ -85,21 +85,21 @@ func firmware(os *libvirtxml.DomainOS) string {
 	case os.Firmware == "efi", os.Loader != nil && os.Loader.Type == "pflash":
 		return "UEFI"
 	case os.Type != nil && !slices.Contains([]string{"", "x86_64", "i686"}, os.Type.Arch):
-		return "the machine's own"
+		return "other"
 	}
 	return "BIOS"
 }
 
-// optionROM is where an interface's option ROM comes from: "QEMU's own", a file, or
+// optionROM is where an interface's option ROM comes from: "default" (QEMU's own), a file, or
 // "off".
 func optionROM(rom *libvirtxml.DomainROM) string {
 	switch {
 	case rom == nil:
-		return "QEMU's own"
+		return "default"
 	case rom.Enabled == "no", rom.Bar == "off":
 		return "off"
 	case rom.File != nil && *rom.File != "":
 		return *rom.File
 	}
-	return "QEMU's own"
+	return "default"
 }

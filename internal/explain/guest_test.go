@@ -33,7 +33,7 @@ func TestGuestOf(t *testing.T) {
 		},
 		"s390x": {
 			`<domain type='kvm'><os><type arch='s390x'>hvm</type></os></domain>`,
-			&Guest{BootOrder: []string{}, Firmware: "the machine's own"},
+			&Guest{BootOrder: []string{}, Firmware: "other"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,8 +50,8 @@ func TestGuestOf(t *testing.T) {
 
 func TestOptionROM(t *testing.T) {
 	for rom, want := range map[string]string{
-		"": "QEMU's own", "<rom enabled='no'/>": "off", "<rom bar='off'/>": "off",
-		"<rom bar='on' file='/ipxe.rom'/>": "/ipxe.rom", "<rom file=''/>": "QEMU's own",
+		"": "default", "<rom enabled='no'/>": "off", "<rom bar='off'/>": "off",
+		"<rom bar='on' file='/ipxe.rom'/>": "/ipxe.rom", "<rom file=''/>": "default",
 	} {
 		all, err := interfaces([]byte("<domain><devices><interface type='bridge'>" + rom + "</interface></devices></domain>"))
 		if err != nil {
