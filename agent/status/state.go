@@ -42,12 +42,12 @@ func StateOf(d reconcile.DomainStatus) State {
 		return Unmatched
 	case len(d.Pending) > 0:
 		return Pending
-	case slices.ContainsFunc(d.Warnings, keepsFromNetwork):
+	case slices.ContainsFunc(d.Warnings, countsAsWarned):
 		return Warned
 	}
 	return InSync
 }
 
-// keepsFromNetwork reports whether a warning is of more than a device of the domain's own
-// that its rule leaves in front.
-func keepsFromNetwork(w domainxml.Warning) bool { return w.Kind != domainxml.WarningOwnDevice }
+// countsAsWarned reports whether a domain with the warning counts as warned: with a device of
+// its own in front it is as its rule wants it.
+func countsAsWarned(w domainxml.Warning) bool { return w.Kind != domainxml.WarningOwnDevice }

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ func texts(changes []domainxml.Change) string {
 // cause is what stops a boot at an interface's port.
 func (i Interface) cause(server bool) (Cause, bool) {
 	if i.Port == nil {
-		return Cause{NotSeen, fmt.Sprintf("The port of interface %s cannot be looked at: %s", i.MAC, first(i.Error, "it has no device on this node")), ""}, i.Error != ""
+		return Cause{NotSeen, fmt.Sprintf("The port of interface %s cannot be looked at: %s", i.MAC, cmp.Or(i.Error, "it has no device on this node")), ""}, i.Error != ""
 	}
 	for _, p := range i.Port.Frames {
 		switch p.Verdict {
@@ -133,7 +134,7 @@ func (i Interface) bootFile() string {
 
 // neutron names the port for the openstack command.
 func (i Interface) neutron() string {
-	return first(i.Neutron, "$(openstack port list --mac-address "+i.MAC+" -f value -c ID)")
+	return cmp.Or(i.Neutron, "$(openstack port list --mac-address "+i.MAC+" -f value -c ID)")
 }
 
 // ask is the command that asks who answers DHCP.
@@ -144,11 +145,4 @@ func (e Explanation) ask() string {
 		}
 	}
 	return ""
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
