@@ -10,5 +10,6 @@
 //	bridge.go  a frame's way through a Linux bridge: nwfilter, Neutron's iptables
 //	ovs.go     a frame's way through Open vSwitch, which traces it: Neutron's OVS
 //	           firewall, OVN
+//	ovn.go     what OVN's DHCP offers to the port
 //	inspect.go all of it for one port
 package port

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,9 @@ const (
 type Report struct {
 	Switch Switch `json:"switch"`
 	// Bridge is the Linux bridge's or Open vSwitch's name.
-	Bridge string    `json:"bridge,omitempty"`
+	Bridge string `json:"bridge,omitempty"`
+	// Offer is OVN's, nil where it does not answer DHCP or the offer cannot be read.
+	Offer  *Offer    `json:"offer,omitempty"`
 	Frames []Passage `json:"frames"`
 	// AsServer is the answer of a DHCP server that runs in this instance.
 	AsServer Passage `json:"as_server"`
@@ -41,8 +44,15 @@ type Passage struct {
 	Rule string `json:"rule,omitempty"`
 }
 
+// fate is what becomes of a frame, as in a Passage, and OVN's answer to it.
+type fate struct {
+	verdict Verdict
+	rule    string
+	offer   *Offer
+}
+
 // passer says what becomes of a frame at one port.
-type passer func(ctx context.Context, f Frame) (Verdict, string, error)
+type passer func(ctx context.Context, f Frame) (fate, error)
 
 // Inspector looks at many ports. It dumps the node's rules once, for the first port in a
 // Linux bridge. The zero value is ready; it is for one goroutine.
@@ -64,24 +74,23 @@ func (i *Inspector) Inspect(ctx context.Context, device string, boot Boot) (Repo
 		return Report{}, err
 	}
 	for _, f := range frames {
-		p, err := passage(ctx, f, pass)
+		is, err := pass(ctx, f)
 		if err != nil {
 			return Report{}, fmt.Errorf("looking at port %s: %w", device, err)
 		}
-		r.Frames = append(r.Frames, p)
+		r.Frames = append(r.Frames, f.passage(is))
+		r.Offer = cmp.Or(r.Offer, is.offer)
 	}
-	offer, err := boot.Offer()
+	asServer, err := boot.Offer()
 	if err != nil {
 		return Report{}, err
 	}
-	r.AsServer, err = passage(ctx, offer, pass)
+	is, err := pass(ctx, asServer)
+	r.AsServer = asServer.passage(is)
 	return r, err
 }
 
-func passage(ctx context.Context, f Frame, pass passer) (Passage, error) {
-	verdict, rule, err := pass(ctx, f)
-	return Passage{f.Name, f.Direction, verdict, rule}, err
-}
+func (f Frame) passage(is fate) Passage { return Passage{f.Name, f.Direction, is.verdict, is.rule} }
 
 func (i *Inspector) find(ctx context.Context, device string) (Report, passer, error) {
 	master, err := os.Readlink(filepath.Join("/sys/class/net", device, "master"))
@@ -121,27 +130,29 @@ func (i *Inspector) inBridge(ctx context.Context, device, bridge string) (passer
 		i.dumped = true
 	}
 	rules, err := i.rules, i.rulesErr
-	return func(_ context.Context, f Frame) (Verdict, string, error) {
+	return func(_ context.Context, f Frame) (fate, error) {
+		from, to := device, elsewhere
 		if f.Direction == In {
-			return rules.Pass(f.Bytes, bridge, elsewhere, device)
+			from, to = to, from
 		}
-		return rules.Pass(f.Bytes, bridge, device, elsewhere)
+		verdict, rule, err := rules.Pass(f.Bytes, bridge, from, to)
+		return fate{verdict: verdict, rule: rule}, err
 	}, err
 }
 
 // pass asks about what the device sends. What comes to it enters at a port that is not
 // known, often of another node.
-func (p ovsPort) pass(ctx context.Context, f Frame) (Verdict, string, error) {
+func (p ovsPort) pass(ctx context.Context, f Frame) (fate, error) {
 	if f.Direction == In {
-		return Unknown, "Open vSwitch is asked about what a port sends, not about what comes to it", nil
+		return fate{verdict: Unknown, rule: "Open vSwitch is asked about what a port sends, not about what comes to it"}, nil
 	}
-	verdict, rule, err := p.trace(ctx, f.Bytes)
-	if verdict == Answered && !strings.HasPrefix(f.Name, discover) {
-		verdict = Dropped
+	is, err := p.trace(ctx, f.Bytes)
+	if is.verdict == Answered && !strings.HasPrefix(f.Name, discover) {
+		is.verdict = Dropped
 	}
-	return verdict, rule, err
+	return is, err
 }
 
 func notAsked(why string) passer {
-	return func(context.Context, Frame) (Verdict, string, error) { return Unknown, why, nil }
+	return func(context.Context, Frame) (fate, error) { return fate{verdict: Unknown, rule: why}, nil }
 }

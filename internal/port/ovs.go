@@ -36,16 +36,16 @@ func findOVS(ctx context.Context, device string) (p ovsPort, ok bool, err error)
 
 // trace has Open vSwitch follow a frame that the port's device sends, without sending
 // it (ovs-vswitchd(8), ofproto/trace).
-func (p ovsPort) trace(ctx context.Context, frame []byte) (Verdict, string, error) {
+func (p ovsPort) trace(ctx context.Context, frame []byte) (fate, error) {
 	out, err := output(ctx, "ovs-appctl", "--timeout=10", "ofproto/trace", p.bridge, "in_port="+p.number, hex.EncodeToString(frame))
 	if err != nil {
-		return "", "", err
+		return fate{}, err
 	}
-	verdict, rule := readTrace(out)
-	if verdict == "" {
-		return "", "", fmt.Errorf("ofproto/trace says no datapath actions: %q", out)
+	is := readTrace(out)
+	if is.verdict == "" {
+		return fate{}, fmt.Errorf("ofproto/trace says no datapath actions: %q", out)
 	}
-	return verdict, rule, nil
+	return is, nil
 }
 
 var (
@@ -60,25 +60,24 @@ var (
 // readTrace reads the output of ofproto/trace. Where the frame is sent on after it was
 // seen by conntrack, that is a trace of its own below the first. The rule is the last
 // flow that a dropped frame met.
-func readTrace(out string) (Verdict, string) {
+func readTrace(out string) fate {
 	all := actionsLine.FindAllStringSubmatch(out, -1)
 	if len(all) == 0 {
-		return "", ""
+		return fate{}
 	}
 	for _, actions := range all {
 		if outputAction.MatchString(withoutArguments(actions[1])) {
-			return Passes, ""
+			return fate{verdict: Passes}
 		}
 	}
-	flows := flowLine.FindAllString(out, -1)
-	if len(flows) == 0 {
-		return Dropped, ""
+	is := fate{verdict: Dropped}
+	if flows := flowLine.FindAllString(out, -1); len(flows) > 0 {
+		is.rule = strings.TrimSpace(flows[len(flows)-1])
 	}
-	last := strings.TrimSpace(flows[len(flows)-1])
-	if strings.Contains(out, "userspace(") {
-		return Answered, last
+	if answered, offer := answers(out); answered {
+		is.verdict, is.offer = Answered, offer
 	}
-	return Dropped, last
+	return is
 }
 
 // withoutArguments takes what is in parentheses out: ct(commit,zone=1) is no output to
