@@ -18,15 +18,13 @@ import (
 
 // checkDnsmasq tells whether OpenStack's DHCP servers leave iPXE to the tenant's.
 func checkDnsmasq(_ context.Context, n *node) []Result {
-	running, err := n.processes("dnsmasq")
+	servers, err := n.openStackServers()
 	if err != nil {
 		return one(unknown(err))
 	}
 	var all []Result
-	for _, p := range running {
-		if s, ok := openStackServer(p); ok {
-			all = append(all, n.checkServer(s))
-		}
+	for _, s := range servers {
+		all = append(all, n.checkServer(s))
 	}
 	if len(all) == 0 {
 		return one(ok("no dnsmasq of OpenStack's runs here"))
@@ -65,6 +63,21 @@ func managers() []manager {
 func (m manager) runs(p process) bool {
 	line := strings.Join(p.args, "\x00")
 	return slices.ContainsFunc(m.marks, func(mark string) bool { return strings.Contains(line, mark) })
+}
+
+// openStackServers are those that run on this node.
+func (h Host) openStackServers() ([]server, error) {
+	running, err := h.processes("dnsmasq")
+	if err != nil {
+		return nil, err
+	}
+	var all []server
+	for _, p := range running {
+		if s, ok := openStackServer(p); ok {
+			all = append(all, s)
+		}
+	}
+	return all, nil
 }
 
 // openStackServer reads a dnsmasq's command line.
@@ -119,74 +132,101 @@ func commandLine(args []string) []string {
 	return options
 }
 
-// checkServer looks for the two lines on the command line and in the files
-// together.
-func (h Host) checkServer(s server) Result {
-	text := strings.Join(s.options, "\n") + "\n"
-	restart := strings.Replace(s.manager.restart, "%d", strconv.Itoa(s.PID), 1)
-	who := fmt.Sprintf("%s's dnsmasq (pid %d)", s.manager.name, s.PID)
-	for _, file := range s.files {
-		path := h.proc(s.PID, "root", file) // it may run in a container
-		part, err := configfile.Read(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return failure(restart, "%s was started with %s, which is no more", who, file)
-		}
-		if err != nil {
-			return unknown(err)
-		}
-		text += part + "\n"
-	}
-	ports, err := h.portsWithBootFile(s, text)
-	if err != nil {
-		return unknown(err)
-	}
-	res, err := dnsmasq.Edit([]byte(text))
-	switch {
-	case err == nil && len(res.Changes) > 0 && len(ports) > 0:
-		return ok("%s answers iPXE, with the boot file of %s; a DHCP server of a tenant's own in that network has it for a rival", who, portsOf(ports))
-	case err != nil && dnsmasq.ServesIPXE([]byte(text)) > 0:
-		return ok("%s names what iPXE is to boot, and is the server that iPXE asks", who)
-	case err != nil:
-		return failure("fix "+strings.Join(s.files, ", "), "%s: %v", who, err)
-	case len(res.Changes) > 0 && len(s.files) == 0:
-		return failure(fmt.Sprintf("set %s, with the lines dhcp-userclass=set:ipxe,iPXE and dhcp-ignore=tag:ipxe in it; then %s", s.manager.setting, restart),
-			"%s answers iPXE: it was started without a configuration file", who)
-	case len(res.Changes) > 0:
-		added := strings.Fields(strings.TrimPrefix(string(res.Output), text))
-		return failure(fmt.Sprintf("add to %s: %s; then %s", s.files[len(s.files)-1], strings.Join(added, " and "), restart),
-			"%s answers iPXE: the lines that make it ignore iPXE are not in %s", who, strings.Join(s.files, ", "))
-	}
-	for _, file := range s.files {
-		info, err := os.Stat(h.proc(s.PID, "root", file))
-		if err != nil {
-			return unknown(err)
-		}
-		if s.startedBefore(info.ModTime()) {
-			return failure(restart, "%s was started before %s was last changed, and does not read it again", who, file)
-		}
-	}
-	if len(ports) > 0 {
-		return warning(fmt.Sprintf("unless a tenant's DHCP server answers iPXE in that network, remove dhcp-ignore from %s; then %s", cmp.Or(strings.Join(s.files, ", "), "its command line"), restart),
-			"%s ignores iPXE, which so never hears of the boot file of %s", who, portsOf(ports))
-	}
-	return ok("%s ignores iPXE", who)
+// configuration is what a server of OpenStack's was started with.
+type configuration struct {
+	text    string // of its command line and its files, together
+	missing string // a file of those that is no more
+	changed string // one that was changed since
+	// bootFiles are those that the owners of Neutron's ports name, by the port's ID.
+	bootFiles map[string]string
 }
 
-// portsWithBootFile are the ports whose owners name a boot file; conf is what else the
-// server reads.
-func (h Host) portsWithBootFile(s server, conf string) ([]string, error) {
-	all := map[string]string{}
+func (h Host) configurationOf(s server) (configuration, error) {
+	c := configuration{text: strings.Join(s.options, "\n") + "\n", bootFiles: map[string]string{}}
+	for _, file := range s.files {
+		path := h.proc(s.PID, "root", file) // it may run in a container
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			c.missing = file
+			continue
+		}
+		if err != nil {
+			return configuration{}, err
+		}
+		if s.startedBefore(info.ModTime()) {
+			c.changed = file
+		}
+		part, err := configfile.Read(path)
+		if err != nil {
+			return configuration{}, err
+		}
+		c.text += part + "\n"
+	}
 	for _, file := range s.ports {
 		text, err := configfile.Read(h.proc(s.PID, "root", file))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return configuration{}, err
 		}
-		maps.Copy(all, dnsmasq.BootFiles([]byte(conf), []byte(text)))
+		maps.Copy(c.bootFiles, dnsmasq.BootFiles([]byte(c.text), []byte(text)))
 	}
-	return slices.Sorted(maps.Keys(all)), nil
+	return c, nil
+}
+
+// ignoresIPXE reports whether it certainly does: it has the two lines, and had them when
+// it was started.
+func (c configuration) ignoresIPXE() bool {
+	res, err := dnsmasq.Edit([]byte(c.text))
+	return err == nil && len(res.Changes) == 0 && c.missing == "" && c.changed == ""
+}
+
+// String names the server, for a person.
+func (s server) String() string { return fmt.Sprintf("%s's dnsmasq (pid %d)", s.manager.name, s.PID) }
+
+// restart is the command that has it read its files again.
+func (s server) restart() string {
+	return strings.Replace(s.manager.restart, "%d", strconv.Itoa(s.PID), 1)
+}
+
+// answerIPXE is what makes it answer iPXE.
+func (s server) answerIPXE() string {
+	return fmt.Sprintf("remove dhcp-ignore from %s; then %s", cmp.Or(strings.Join(s.files, ", "), "its command line"), s.restart())
+}
+
+// checkServer looks for the two lines.
+func (h Host) checkServer(s server) Result {
+	c, err := h.configurationOf(s)
+	if err != nil {
+		return unknown(err)
+	}
+	if c.missing != "" {
+		return failure(s.restart(), "%s was started with %s, which is no more", s, c.missing)
+	}
+	ports := slices.Sorted(maps.Keys(c.bootFiles))
+	res, err := dnsmasq.Edit([]byte(c.text))
+	switch {
+	case err == nil && len(res.Changes) > 0 && len(ports) > 0:
+		return ok("%s answers iPXE, with the boot file of %s; a DHCP server of a tenant's own in that network has it for a rival", s, portsOf(ports))
+	case err != nil && dnsmasq.ServesIPXE([]byte(c.text)) > 0:
+		return ok("%s names what iPXE is to boot, and is the server that iPXE asks", s)
+	case err != nil:
+		return failure("fix "+strings.Join(s.files, ", "), "%s: %v", s, err)
+	case len(res.Changes) > 0 && len(s.files) == 0:
+		return failure(fmt.Sprintf("set %s, with the lines dhcp-userclass=set:ipxe,iPXE and dhcp-ignore=tag:ipxe in it; then %s", s.manager.setting, s.restart()),
+			"%s answers iPXE: it was started without a configuration file", s)
+	case len(res.Changes) > 0:
+		added := strings.Fields(strings.TrimPrefix(string(res.Output), c.text))
+		return failure(fmt.Sprintf("add to %s: %s; then %s", s.files[len(s.files)-1], strings.Join(added, " and "), s.restart()),
+			"%s answers iPXE: the lines that make it ignore iPXE are not in %s", s, strings.Join(s.files, ", "))
+	case c.changed != "":
+		return failure(s.restart(), "%s was started before %s was last changed, and does not read it again", s, c.changed)
+	case len(ports) > 0:
+		return warning("unless a tenant's DHCP server answers iPXE in that network, "+s.answerIPXE(),
+			"%s ignores iPXE, which so never hears of the boot file of %s", s, portsOf(ports))
+	}
+	return ok("%s ignores iPXE", s)
 }
 
 // portsOf names ports, for a person.
