@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"net"
 	"net/netip"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,9 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virt-netboot/virt-netboot/agent/reconcile/decide"
-	"github.com/virt-netboot/virt-netboot/agent/resync/dnsmasq"
 	"github.com/virt-netboot/virt-netboot/internal/config"
-	"github.com/virt-netboot/virt-netboot/internal/configfile"
+	"github.com/virt-netboot/virt-netboot/internal/doctor"
 	"github.com/virt-netboot/virt-netboot/internal/explain"
 	"github.com/virt-netboot/virt-netboot/internal/port"
 )
@@ -88,21 +84,15 @@ Exit status:
 	return cmd
 }
 
-// bootOf is the boot from a server, or from one in a subnet for documentation
-// (RFC 5737).
 func bootOf(server string) (port.Boot, error) {
 	if server == "" {
-		server = "192.0.2.1/24"
+		return port.AnyBoot(), nil
 	}
 	p, err := netip.ParsePrefix(server)
 	if err != nil || !p.Addr().Is4() || p.Bits() > 30 {
 		return port.Boot{}, fmt.Errorf("--server %s: want an IPv4 address with the bits of its subnet, as in 10.77.0.1/24", server)
 	}
-	lease := p.Addr().Next()
-	if !p.Contains(lease.Next()) {
-		lease = p.Addr().Prev() // the next one is for broadcasts
-	}
-	return port.Boot{Server: p.Addr(), Lease: lease, ServerMAC: net.HardwareAddr{0x02, 0, 0, 0, 0, 0x02}}, nil
+	return port.BootFrom(p), nil
 }
 
 // explainDomain asks libvirt and the node.
@@ -134,40 +124,8 @@ func explainDomain(ctx context.Context, c config.Config, name string, boot port.
 	if e.History, err = history(ctx, e.UUID); err != nil {
 		e.History, e.HistoryError = []explain.Entry{}, err.Error()
 	}
-	bootFiles := neutronBootFiles()
-	var ports port.Inspector
-	for n := range e.Interfaces {
-		i := &e.Interfaces[n]
-		if i.Device == "" || i.Hardware() == nil {
-			continue
-		}
-		i.BootFile = bootFiles[i.Neutron]
-		boot.MAC = i.Hardware()
-		report, err := ports.Inspect(ctx, i.Device, boot)
-		if err != nil {
-			i.Error = err.Error()
-			continue
-		}
-		i.Port = &report
-	}
+	doctor.LocalHost().Ports().Look(ctx, e.Interfaces, boot)
 	return e, nil
-}
-
-// neutronOpts are the options that Neutron's DHCP agent on this node gives its dnsmasqs,
-// a file for each network.
-const neutronOpts = "/var/lib/neutron/dhcp/*/opts"
-
-// neutronBootFiles are the boot files that Neutron's DHCP agent on this node names, by
-// port. A file that cannot be read names none.
-func neutronBootFiles() map[string]string {
-	all := map[string]string{}
-	files, _ := filepath.Glob(neutronOpts)
-	for _, name := range files {
-		if opts, err := configfile.Read(name); err == nil {
-			maps.Copy(all, dnsmasq.BootFiles(nil, []byte(opts)))
-		}
-	}
-	return all
 }
 
 // history is what virt-netboot's agent and hook, which run as root, have written to the
@@ -265,8 +223,13 @@ func describePort(b *bytes.Buffer, i explain.Interface) {
 		return
 	}
 	fmt.Fprintf(b, "\n%s", line("interface %s: %s in %s %s; option ROM %s", i.MAC, i.Device, i.Port.Switch, i.Port.Bridge, i.ROM))
-	if i.BootFile != "" {
-		fmt.Fprintf(b, "%s", line("  OpenStack's DHCP names the boot file %s", i.BootFile))
+	switch {
+	case i.Port.Offer != nil:
+		b.WriteString(line("  OVN answers its DHCP with %s", i.Port.Offer))
+	case i.IgnoresIPXE != nil:
+		b.WriteString(line("  OpenStack's DHCP names the boot file %s, but %s ignores iPXE", i.BootFile, i.IgnoresIPXE.Server))
+	case i.BootFile != "":
+		b.WriteString(line("  OpenStack's DHCP names the boot file %s", i.BootFile))
 	}
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, p := range append(i.Port.Frames, i.Port.AsServer) {

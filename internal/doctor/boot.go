@@ -3,8 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
 
 	"github.com/virt-netboot/virt-netboot/agent/libvirt"
 	"github.com/virt-netboot/virt-netboot/agent/reconcile"
@@ -28,6 +26,7 @@ func checkBoot(ctx context.Context, n *node) []Result {
 	}
 	defer conn.Close()
 	var t tally
+	ports := n.Ports()
 	for _, d := range n.agent.Domains {
 		if !d.Active || !wantsNetwork(d) {
 			continue
@@ -35,13 +34,11 @@ func checkBoot(ctx context.Context, n *node) []Result {
 		t.running++
 		e := explanation(d)
 		e.Observe = n.agent.Observe
-		if e.Find(false).Kind == explain.Nothing { // all that is left to look at is its ports
-			if e.Interfaces, err = n.ports(ctx, conn, d); err != nil {
-				t.unseen++
-				continue
-			}
+		cause := e.Find(false)
+		if cause.Kind == explain.Nothing { // all that is left to look at is its ports
+			cause = ofPorts(ctx, conn, ports, e)
 		}
-		t.add(d.Name, e.Find(false))
+		t.add(d.Name, cause)
 	}
 	return t.results()
 }
@@ -65,41 +62,27 @@ func explanation(d reconcile.DomainStatus) explain.Explanation {
 	return e
 }
 
-// ports looks at the ports of a running guest, for a server in a subnet that OpenStack does
-// not know (RFC 5737).
-func (n *node) ports(ctx context.Context, conn Libvirt, d reconcile.DomainStatus) ([]explain.Interface, error) {
-	s, err := conn.ReadListed(ctx, libvirt.Domain{Name: d.Name, UUID: d.UUID, Active: true})
+// ofPorts is what stops a running guest at its ports.
+func ofPorts(ctx context.Context, conn Libvirt, ports Ports, e explain.Explanation) explain.Cause {
+	s, err := conn.ReadListed(ctx, libvirt.Domain{Name: e.Name, UUID: e.UUID, Active: true})
 	if err != nil {
-		return nil, err
+		return explain.Cause{Kind: explain.NotSeen}
 	}
-	e, err := explain.New(decide.Decision{State: s})
+	running, err := explain.New(decide.Decision{State: s})
 	if err != nil {
-		return nil, err
+		return explain.Cause{Kind: explain.NotSeen}
 	}
-	boot := port.Boot{
-		Server: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Lease: netip.AddrFrom4([4]byte{192, 0, 2, 2}),
-		ServerMAC: net.HardwareAddr{0x02, 0, 0, 0, 0, 0x02},
-	}
-	for i := range e.Interfaces {
-		nic := &e.Interfaces[i]
-		if boot.MAC = nic.Hardware(); boot.MAC == nil || nic.Device == "" {
-			continue
-		}
-		report, err := n.InspectPort(ctx, nic.Device, boot)
-		if err != nil {
-			return nil, err
-		}
-		nic.Port = &report
-	}
-	return e.Interfaces, nil
+	e.Interfaces = running.Interfaces
+	ports.Look(ctx, e.Interfaces, port.AnyBoot())
+	return e.Find(false)
 }
 
 // tally counts running guests by what stops them.
 type tally struct {
-	running, unseen int
-	kinds           []explain.Kind // in the order in which they were found
-	counts          map[explain.Kind]int
-	examples        map[explain.Kind]string
+	running  int
+	kinds    []explain.Kind // in the order in which they were found
+	counts   map[explain.Kind]int
+	examples map[explain.Kind]string
 }
 
 func (t *tally) add(domain string, c explain.Cause) {
@@ -114,8 +97,9 @@ func (t *tally) add(domain string, c explain.Cause) {
 
 // results have a warning for what stops a guest for certain. Port security and OVN do so
 // only where the tenant has a DHCP server of its own: OpenStack's may name the boot file,
-// which this node cannot tell. A guest that has not started since its rule came is none
-// to warn of.
+// on another node or once the port's owner asks for it. A dnsmasq that ignores iPXE leaves
+// it to the tenant's server, and has a check of its own. A guest that has not started since
+// its rule came is none to warn of.
 func (t *tally) results() []Result {
 	var all []Result
 	for _, kind := range t.kinds {
@@ -125,14 +109,11 @@ func (t *tally) results() []Result {
 		case explain.Nothing, explain.KeepsOrder:
 		case explain.Security, explain.OVNAnswers:
 			all = append(all, ok("%s (virt-netboot explain %s); OpenStack's own DHCP can still name the boot file", found, name))
-		case explain.AtNext, explain.NotSeen, explain.Observed:
+		case explain.AtNext, explain.NotSeen, explain.Observed, explain.Ignored:
 			all = append(all, ok("%s (virt-netboot explain %s)", found, name))
 		default:
 			all = append(all, warning("virt-netboot explain "+name, "%s", found))
 		}
-	}
-	if t.unseen > 0 {
-		all = append(all, ok("the ports of %d running domains could not be looked at", t.unseen))
 	}
 	if len(all) == 0 {
 		return one(ok("nothing is found that keeps one of %d running domains from the network", t.running))

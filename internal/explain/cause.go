@@ -28,6 +28,7 @@ const (
 	NWFilter   Kind = "nwfilter"
 	Security   Kind = "port-security"
 	OVNAnswers Kind = "ovn-dhcp"
+	Ignored    Kind = "ignores-ipxe" // by the DHCP server of OpenStack's that has its boot file
 	NotSeen    Kind = "port-unknown"
 )
 
@@ -96,25 +97,42 @@ func (i Interface) cause(server bool) (Cause, bool) {
 	if i.Port == nil {
 		return Cause{NotSeen, fmt.Sprintf("The port of interface %s cannot be looked at: %s", i.MAC, cmp.Or(i.Error, "it has no device on this node")), ""}, i.Error != ""
 	}
+	named := i.BootFile != "" && !server // OpenStack's own DHCP is to answer
+	if named && i.IgnoresIPXE != nil {
+		return i.ignored(), true
+	}
 	for _, p := range i.Port.Frames {
+		var c Cause
 		switch p.Verdict {
 		case port.Answered:
-			return i.answered(server), true
+			c = i.answered(server)
 		case port.Dropped:
-			c := i.dropped(p)
-			// Port security lets OpenStack's own server pass.
-			return c, c.Kind != Security || server || i.BootFile == ""
+			c = i.dropped(p)
+		default:
+			continue
+		}
+		// Port security lets OpenStack's own DHCP pass, and OVN is it.
+		if !named || c.Kind == NWFilter {
+			return c, true
 		}
 	}
 	return Cause{}, false
 }
 
+func (i Interface) ignored() Cause {
+	return Cause{Ignored, fmt.Sprintf("%s has its boot file, %s, and ignores iPXE, which never hears of it. Only a tenant's own DHCP server can boot it.", i.IgnoresIPXE.Server, i.BootFile), i.IgnoresIPXE.Do}
+}
+
 func (i Interface) answered(server bool) Cause {
-	text := "OVN answers its DHCP requests itself, and a tenant's server never hears them."
+	text := "OVN answers its DHCP requests itself"
+	if i.Port.Offer != nil {
+		text += fmt.Sprintf(", with %s", i.Port.Offer)
+	}
+	text += ". A tenant's server never hears them."
 	if server {
 		return Cause{OVNAnswers, text, "openstack port set --extra-dhcp-option name=dhcp_disabled,value=true " + i.neutron()}
 	}
-	return Cause{OVNAnswers, text + " It can name the boot file itself.", i.bootFile()}
+	return Cause{OVNAnswers, text, i.bootFile() + ", or openstack subnet set --no-dhcp SUBNET where a tenant's DHCP server is to answer"}
 }
 
 // dropped tells libvirt's filters from Neutron's by what the interface has.

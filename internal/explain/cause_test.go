@@ -32,6 +32,7 @@ func TestFind(t *testing.T) {
 	order := domainxml.Change{Kind: domainxml.ChangeBootOrder, From: "hd", To: "network, hd"}
 	kernel := domainxml.Warning{Kind: domainxml.WarningKernel, Kernel: "/k"}
 	drop := port.Passage{Frame: "ARP from 10.77.0.2", Verdict: port.Dropped, Rule: "neutronARP-tap3e5043cd-10 -j DROP"}
+	ignores := &IgnoresIPXE{Server: "neutron-dhcp-agent's dnsmasq (pid 7)", Do: "remove dhcp-ignore from /etc/neutron/dnsmasq.conf; then systemctl restart neutron-dhcp-agent"}
 	for name, c := range map[string]struct {
 		e      Explanation
 		server bool
@@ -83,8 +84,23 @@ func TestFind(t *testing.T) {
 			e.Interfaces[0].Neutron = "3e5043cd-10aa"
 			passages(e, port.LinuxBridge, port.Passage{Verdict: port.Passes}, drop)
 		}), kind: Security, do: "openstack port set --extra-dhcp-option name=bootfile-name,value=URL 3e5043cd-10aa, or openstack port set --no-security-group --disable-port-security 3e5043cd-10aa"},
+		"a boot file of a server's that ignores iPXE": {e: running(func(e *Explanation) {
+			passages(e, port.LinuxBridge, drop)
+			e.Interfaces[0].BootFile, e.Interfaces[0].IgnoresIPXE = "http://10.20.0.77/boot.ipxe", ignores
+		}), kind: Ignored, do: ignores.Do},
+		"that, and a server of the tenant's": {server: true, e: running(func(e *Explanation) {
+			e.Interfaces[0].BootFile, e.Interfaces[0].IgnoresIPXE = "http://10.20.0.77/boot.ipxe", ignores
+		}), kind: Nothing, do: "virt-netboot probe --bridge brq1"},
+		"a boot file, and libvirt's nwfilter behind port security": {e: running(func(e *Explanation) {
+			e.Interfaces[0].Filter, e.Interfaces[0].BootFile = "nova-base", "http://10.20.0.77/boot.ipxe"
+			passages(e, port.LinuxBridge, drop, port.Passage{Verdict: port.Dropped, Rule: "I-tap3e5043cd-10-arp-ip -j DROP"})
+		}), kind: NWFilter, do: "filterref: remove, or replace:virt-netboot-relaxed, in the rule"},
 		"OVN": {e: running(func(e *Explanation) { passages(e, port.OVN, port.Passage{Verdict: port.Answered}, drop) }), kind: OVNAnswers,
-			do: "openstack port set --extra-dhcp-option name=bootfile-name,value=URL $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID)"},
+			do: "openstack port set --extra-dhcp-option name=bootfile-name,value=URL $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID), or openstack subnet set --no-dhcp SUBNET where a tenant's DHCP server is to answer"},
+		"OVN names the boot file": {e: running(func(e *Explanation) {
+			passages(e, port.OVN, port.Passage{Verdict: port.Answered}, drop)
+			e.Interfaces[0].BootFile = "http://10.20.0.77/boot.ipxe"
+		}), kind: Nothing},
 		"OVN, a tenant's server": {e: running(func(e *Explanation) { passages(e, port.OVN, port.Passage{Verdict: port.Answered}) }), server: true, kind: OVNAnswers,
 			do: "openstack port set --extra-dhcp-option name=dhcp_disabled,value=true $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID)"},
 		"a port that cannot be looked at": {e: running(func(e *Explanation) { e.Interfaces[0].Port, e.Interfaces[0].Error = nil, "not permitted" }), kind: NotSeen},

@@ -85,11 +85,21 @@ type Interface struct {
 	Filter string `json:"filter,omitempty"` // libvirt's nwfilter
 	// Neutron is the ID of its port, where Nova wrote it.
 	Neutron string `json:"neutron_port,omitempty"`
-	// BootFile is the one that Neutron's DHCP agent on this node names to the port.
-	BootFile string       `json:"boot_file,omitempty"`
-	Port     *port.Report `json:"port,omitempty"`
+	// BootFile is the one that OpenStack's own DHCP names to iPXE at the port: Neutron's
+	// DHCP agent on this node, or OVN.
+	BootFile string `json:"boot_file,omitempty"`
+	// IgnoresIPXE is set where iPXE never hears of BootFile.
+	IgnoresIPXE *IgnoresIPXE `json:"ignores_ipxe,omitempty"`
+	Port        *port.Report `json:"port,omitempty"`
 	// Error is why the port could not be looked at.
 	Error string `json:"error,omitempty"`
+}
+
+// IgnoresIPXE is a DHCP server of OpenStack's that ignores iPXE, so that a tenant's can
+// answer it (packaging/dhcp).
+type IgnoresIPXE struct {
+	Server string `json:"server"` // for a person
+	Do     string `json:"do"`     // the command that ends it
 }
 
 // New is what a decision says of a domain. The ports of Interfaces are left to be

@@ -18,6 +18,20 @@ type Boot struct {
 	ServerMAC     net.HardwareAddr
 }
 
+// AnyBoot is a boot from a server in a subnet that OpenStack does not know: one for
+// documentation (RFC 5737).
+func AnyBoot() Boot { return BootFrom(netip.MustParsePrefix("192.0.2.1/24")) }
+
+// BootFrom is a boot from a server, with the bits of its subnet, that leases an address
+// beside its own. The MAC address of the instance is left out.
+func BootFrom(server netip.Prefix) Boot {
+	lease := server.Addr().Next()
+	if !server.Contains(lease.Next()) {
+		lease = server.Addr().Prev() // the next one is for broadcasts
+	}
+	return Boot{Server: server.Addr(), Lease: lease, ServerMAC: net.HardwareAddr{0x02, 0, 0, 0, 0, 0x02}}
+}
+
 // Direction is the way of a frame, as the instance sees it.
 type Direction string
 

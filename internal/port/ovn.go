@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -24,6 +25,18 @@ type Offer struct {
 	BootFile      string     `json:"boot_file,omitempty"`
 	OtherBootFile string     `json:"other_boot_file,omitempty"`
 	NextServer    netip.Addr `json:"next_server,omitzero"`
+}
+
+// String is the offer, for a person.
+func (o Offer) String() string {
+	iPXE, others := bootfile.URL(o.BootFile, o.NextServer), bootfile.URL(o.OtherBootFile, o.NextServer)
+	switch {
+	case iPXE == "":
+		return fmt.Sprintf("%s and no boot file", o.Address)
+	case iPXE == others:
+		return fmt.Sprintf("%s and the boot file %s", o.Address, iPXE)
+	}
+	return fmt.Sprintf("%s and the boot file %s to iPXE, %s to other clients", o.Address, iPXE, others)
 }
 
 // userdataOf is what a flow gives to its controller: bytes in hexadecimal, with dots.
