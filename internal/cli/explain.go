@@ -31,8 +31,9 @@ func newExplain() *cobra.Command {
 		Long: `Say why DOMAIN, a name or a UUID, does not boot from the network: its rule and
 those before it, the boot order of its definition and of its running guest, what
 is not in sync, what the journal has about it, and for each interface which
-frames of a network boot pass its port. At the end is the first thing that stops
-it, with the command that takes it away.
+frames of a network boot pass its port, and which boot file OpenStack's own DHCP
+names to it. At the end is the first thing that stops it, with the command that
+takes it away.
 
 A port is looked at without sending a frame. In a Linux bridge the rules of
 ebtables and iptables are read: libvirt's nwfilters and Neutron's security
