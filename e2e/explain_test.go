@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,6 +66,134 @@ func TestExplainHistory(t *testing.T) {
 				t.Errorf("virt-netboot explain lacks %q:\n%s", want, out)
 			}
 		}
+	})
+}
+
+// A port of Neutron's, and an instance with it in a bridge. Of its interface is what Nova
+// writes for that bridge.
+const (
+	explainedPort    = "5f3cd2a1-0b7e-4a52-9f59-4f2f7f3a1c11"
+	explainedTap     = "tap5f3cd2a1-0b"
+	explainedMAC     = "fa:16:3e:00:00:05"
+	explainedAddress = "10.1.0.5"
+	bootScript       = "http://10.20.0.77/boot.ipxe"
+)
+
+func startExplained(t *testing.T, l *lab.Lab, bridge, more string) (name string) {
+	t.Helper()
+	name = "explained"
+	virsh(t, l, "define", writeFile(t, "explained.xml", fmt.Sprintf(`<domain type='qemu'>
+  <name>%s</name>
+  <memory unit='MiB'>64</memory>
+  <metadata>
+    <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+      <nova:ports><nova:port uuid="%s"><nova:ip type="fixed" address="%s" ipVersion="4"/></nova:port></nova:ports>
+    </nova:instance>
+  </metadata>
+  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='network'/><boot dev='hd'/></os>
+  <devices><interface type='bridge'><source bridge='%s'/><mac address='%s'/><target dev='%s'/><model type='virtio'/>%s</interface></devices>
+</domain>`, name, explainedPort, explainedAddress, bridge, explainedMAC, explainedTap, more)))
+	virsh(t, l, "start", "--paused", name)
+	return name
+}
+
+// TestExplainOVN asks about an instance at a port of a real OVN.
+func TestExplainOVN(t *testing.T) {
+	lab.Run(t, lab.Options{Hook: true, Config: "rules: [{}]\n"}, func(t *testing.T, l *lab.Lab) {
+		startOVN(t, l, "dhcp", "sec")
+		addresses := explainedMAC + " " + explainedAddress
+		ovn(t, l, "lsp-add", "net", explainedPort, "--", "lsp-set-addresses", explainedPort, addresses, "--",
+			"lsp-set-port-security", explainedPort, addresses, "--", "lsp-set-dhcpv4-options", explainedPort, ovnOptions(t, l))
+		startAgent(t, l)
+		name := startExplained(t, l, "br-int", "<virtualport type='openvswitch'><parameters interfaceid='"+explainedPort+"'/></virtualport>")
+		ovn(t, l, "sync")
+
+		checkCause(t, l, name, "ovn-dhcp")
+		checkPage(t, l, "OVN answers its DHCP with 10.1.0.5 and no boot file",
+			"name=bootfile-name,value=URL "+explainedPort+", or openstack subnet set --no-dhcp", name)
+		checkCounted(t, l, "1 of 1 running domains: ovn-dhcp")
+
+		setOVNOptions(t, l, `bootfile_name="`+bootScript+`"`)
+		checkCause(t, l, name, "nothing")
+		checkPage(t, l, "OVN answers its DHCP with 10.1.0.5 and the boot file "+bootScript, "OpenStack's own DHCP names its boot file", name)
+		checkCounted(t, l, "nothing is found that keeps one of 1 running domains")
+		checkPage(t, l, "ovn-dhcp: OVN answers", "name=dhcp_disabled,value=true "+explainedPort, "--server", "10.77.0.1/24", name)
+
+		ovn(t, l, "lsp-set-dhcpv4-options", explainedPort)
+		checkCause(t, l, name, "port-security")
+	})
+}
+
+// TestExplainBootFile: a dnsmasq as Neutron's DHCP agent starts it names the boot file of
+// an instance that has port security on.
+func TestExplainBootFile(t *testing.T) {
+	lab.Run(t, lab.Options{Hook: true, Config: "rules: [{}]\n"}, func(t *testing.T, l *lab.Lab) {
+		root, err := lab.Root()
+		must(t, err)
+		must(t, l.AddBridge(t.Context(), "brq1b5c0e5e-2f"))
+		startAgent(t, l)
+		name := startExplained(t, l, "brq1b5c0e5e-2f", "")
+		run(t, l, filepath.Join(root, "e2e/testdata/neutron-rules.sh"), "on", explainedTap, explainedMAC, explainedAddress)
+		checkCause(t, l, name, "port-security")
+
+		stop := startNeutronDnsmasq(t, "brq1b5c0e5e-2f", ignoreIPXE)
+		checkCause(t, l, name, "ignores-ipxe")
+		checkPage(t, l, "boot file "+bootScript+", but neutron-dhcp-agent's dnsmasq (pid ", "remove dhcp-ignore from /etc/neutron/dnsmasq.conf", name)
+		checkCounted(t, l, "1 of 1 running domains: ignores-ipxe")
+		checkPage(t, l, "port-security: ", "openstack port set", "--server", "10.77.0.1/24", name)
+		stop()
+
+		startNeutronDnsmasq(t, "brq1b5c0e5e-2f", "log-dhcp\n")
+		checkCause(t, l, name, "nothing")
+		checkPage(t, l, "OpenStack's DHCP names the boot file "+bootScript, "virt-netboot probe --bridge brq1b5c0e5e-2f", name)
+		checkCounted(t, l, "nothing is found that keeps one of 1 running domains")
+	})
+}
+
+func startNeutronDnsmasq(t *testing.T, bridge, conf string) (stop func()) {
+	t.Helper()
+	const dir = "/var/lib/neutron/dhcp/1b5c0e5e-2f77-4c0c-9d5c-6f8c3c1c2006/"
+	put(t, "/etc/neutron/dnsmasq.conf", conf)
+	put(t, dir+"opts", "tag:port-"+explainedPort+",option:bootfile-name,"+bootScript+"\n")
+	_ = os.Remove(dir + "pid") // of one before
+	stop = startProgram(t, "dnsmasq", "--keep-in-foreground", "--no-hosts", "--no-resolv", "--bind-interfaces", "--interface="+bridge,
+		"--pid-file="+dir+"pid", "--dhcp-optsfile="+dir+"opts", "--dhcp-match=set:ipxe,175", "--dhcp-userclass=set:ipxe6,iPXE",
+		"--dhcp-range=set:subnet-e91d180c,10.1.0.0,static,255.255.255.0,86400s", "--conf-file=/etc/neutron/dnsmasq.conf")
+	await(t, func() error {
+		_, err := os.Stat(dir + "pid")
+		return err
+	})
+	return stop
+}
+
+// checkPage looks for two texts in what explain says.
+func checkPage(t *testing.T, l *lab.Lab, one, two string, args ...string) {
+	t.Helper()
+	out, _ := l.VirtNetboot(t.Context(), append([]string{"explain"}, args...)...)
+	if !strings.Contains(out, one) || !strings.Contains(out, two) {
+		t.Errorf("virt-netboot explain %s lacks %q or %q:\n%s", strings.Join(args, " "), one, two, out)
+	}
+}
+
+// checkCounted looks for what doctor's check boot is to find.
+func checkCounted(t *testing.T, l *lab.Lab, want string) {
+	t.Helper()
+	await(t, func() error { // until the agent has seen the guest start
+		out, _ := l.VirtNetboot(t.Context(), "doctor", "--json")
+		var results []struct{ Check, Found string }
+		if err := json.Unmarshal([]byte(out), &results); err != nil {
+			return err
+		}
+		var found []string
+		for _, r := range results {
+			if r.Check == "boot" {
+				found = append(found, r.Found)
+			}
+		}
+		if len(found) != 1 || !strings.HasPrefix(found[0], want) {
+			return fmt.Errorf("doctor's check boot finds %q, want %q", found, want)
+		}
+		return nil
 	})
 }
 

@@ -5,7 +5,7 @@
 # group lets the tenant's DHCP server answer.
 set -eu
 mode=$1 tap=$2 mac=$3 address=$4
-id=$(echo "$tap" | cut -c4-)
+id=$(echo "$tap" | cut -c4-13)
 
 forward() {
 	echo "-A neutron-linuxbri-FORWARD -m physdev --physdev-out $tap --physdev-is-bridged $1"

@@ -21,7 +21,8 @@ type Offer struct {
 	Address netip.Addr `json:"address"`
 	// BootFile is iPXE's (of clients that send option 175), and OtherBootFile that of all
 	// other clients: a URL, or a file on the TFTP server NextServer. They are empty where
-	// OVN names none.
+	// OVN names none. With two of them, and iPXE's the longer one, OVN 23.03 forgets to
+	// tell iPXE the TFTP server.
 	BootFile      string     `json:"boot_file,omitempty"`
 	OtherBootFile string     `json:"other_boot_file,omitempty"`
 	NextServer    netip.Addr `json:"next_server,omitzero"`
