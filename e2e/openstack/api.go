@@ -161,10 +161,16 @@ func (p Port) Open() Port {
 
 // BootFile is a port to which OpenStack's DHCP names a boot file.
 func (p Port) BootFile(url, server string) Port {
-	option := func(name, value string) map[string]string {
-		return map[string]string{"opt_name": name, "opt_value": value}
-	}
-	return p.with("extra_dhcp_opts", []map[string]string{option("bootfile-name", url), option("server-ip-address", server)})
+	return p.with("extra_dhcp_opts", []map[string]string{dhcpOption("bootfile-name", url), dhcpOption("server-ip-address", server)})
+}
+
+// DHCPDisabled is a port that OVN's DHCP does not answer.
+func (p Port) DHCPDisabled() Port {
+	return p.with("extra_dhcp_opts", []map[string]string{dhcpOption("dhcp_disabled", "true")})
+}
+
+func dhcpOption(name, value string) map[string]string {
+	return map[string]string{"opt_name": name, "opt_value": value}
 }
 
 func (p Port) with(key string, value any) Port {

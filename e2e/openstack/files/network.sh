@@ -68,6 +68,8 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=ovn-nbctl set-connection ptcp:6641:127.0.0.1
 ExecStart=ovn-sbctl set-connection ptcp:6642:127.0.0.1
+# Nova plugs an instance's device through this one. Neutron's OVS agent opens it itself.
+ExecStart=ovs-vsctl set-manager ptcp:6640:127.0.0.1
 ExecStart=ovs-vsctl set open_vswitch . external-ids:system-id=node1 external-ids:hostname=node1 \
 	external-ids:ovn-remote=tcp:127.0.0.1:6642 external-ids:ovn-encap-type=geneve external-ids:ovn-encap-ip=127.0.0.1 \
 	external-ids:ovn-bridge-datapath-type=netdev
