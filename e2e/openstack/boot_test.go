@@ -64,7 +64,8 @@ func thirdWay(ctx context.Context, t *testing.T, c *Cloud) {
 		verdicts, err := i.Probe("brq" + n.ID[:11])
 		must(t, err)
 		if !slices.Equal(verdicts, []string{"right"}) {
-			t.Errorf("probe says %v; want right", verdicts)
+			log, _ := c.Try("journalctl", "--no-pager", "--output=short-precise", "--identifier=dnsmasq-dhcp", "--lines=20")
+			t.Errorf("probe says %v; want right. The network's dnsmasq:\n%s", verdicts, log)
 		}
 	}
 	must(t, i.Delete(ctx))
