@@ -50,8 +50,10 @@ func thirdWay(ctx context.Context, t *testing.T, c *Cloud) {
 	must(t, server.ServeWeb(Script(web)))
 	must(t, c.Tenant.Allow(ctx, rules.ProtocolTCP, 80, ""))
 
-	port, err := c.Tenant.AddPort(ctx, n, Port{}.BootFile("http://"+web+"/boot.ipxe", web))
+	url := "http://" + web + "/boot.ipxe"
+	port, err := c.Tenant.AddPort(ctx, n, Port{}.BootFile(url, web))
 	must(t, err)
+	must(t, c.AwaitDHCP(ctx, n, url))
 	i, err := c.AddInstance(ctx, "third", port)
 	must(t, err)
 	checkBoots(ctx, t, i, server, BootedScript)

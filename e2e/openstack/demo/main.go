@@ -163,6 +163,9 @@ func (s *story) thirdWay(ctx context.Context) error {
 	}
 	url := "http://" + web + "/boot.ipxe"
 	say("tenant", "openstack port create --extra-dhcp-option name=bootfile-name,value="+url+" …")
+	if err := s.cloud.AwaitDHCP(ctx, n, ""); err != nil {
+		return err
+	}
 	i, err := s.instance(ctx, n, openstack.Port{}.BootFile(url, web), server)
 	if err != nil {
 		return err
