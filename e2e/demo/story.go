@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
-	"github.com/virt-netboot/virt-netboot/e2e/picture"
 	"github.com/virt-netboot/virt-netboot/e2e/network"
+	"github.com/virt-netboot/virt-netboot/e2e/picture"
 )
 
 // story is the demo step by step.
