@@ -114,7 +114,8 @@ func (a *API) computeUp(ctx context.Context) error {
 		return err
 	}
 	all, err := computeservices.ExtractServices(pages)
-	if err == nil && (len(all) != 1 || all[0].State != "up") {
+	// Nova disables one that has lost libvirt, for as long.
+	if err == nil && (len(all) != 1 || all[0].State != "up" || all[0].Status != "enabled") {
 		err = fmt.Errorf("%d of them, %v", len(all), all)
 	}
 	return err

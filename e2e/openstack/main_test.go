@@ -38,7 +38,7 @@ func start(t *testing.T, driver Driver) (context.Context, *Cloud) {
 		}
 	})
 	must(t, c.Install(deb))
-	must(t, c.Enable())
+	must(t, c.Enable(ctx))
 	return ctx, c
 }
 

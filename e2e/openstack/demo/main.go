@@ -112,7 +112,7 @@ func (s *story) with(ctx context.Context) error {
 	if err != nil || len(debs) != 1 {
 		return fmt.Errorf("packages in dist: %v, %w", debs, err)
 	}
-	if err := errors.Join(s.cloud.Install(debs[0]), s.cloud.Enable()); err != nil {
+	if err := errors.Join(s.cloud.Install(debs[0]), s.cloud.Enable(ctx)); err != nil {
 		return err
 	}
 	say("operator", "apt install ./virt-netboot.deb; virt-netboot enable")
