@@ -12,6 +12,7 @@ import (
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 	"github.com/virt-netboot/virt-netboot/e2e/network"
+	"github.com/virt-netboot/virt-netboot/e2e/picture"
 )
 
 // story is the demo step by step.
@@ -180,7 +181,15 @@ func (s *story) screenshot(ctx context.Context, name, file string) error {
 	if _, err := s.lab.Virsh(ctx, "screenshot", name, "--file", raw); err != nil {
 		return err
 	}
-	return toPNG(raw, file)
+	screenshot, err := os.ReadFile(raw)
+	if err != nil {
+		return err
+	}
+	png, err := picture.PNG(screenshot)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, png, 0o644)
 }
 
 func heading(format string, args ...any) {

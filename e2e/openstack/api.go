@@ -13,7 +13,6 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 	"github.com/gophercloud/gophercloud/v2/openstack"
 	computeservices "github.com/gophercloud/gophercloud/v2/openstack/compute/v2/services"
-	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/agents"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/groups"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/rules"
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/networks"
@@ -92,21 +91,21 @@ func dialIn(ctx context.Context, pid int, network, address string) (net.Conn, er
 }
 
 func (a *API) agentsAlive(ctx context.Context, want int) error {
-	pages, err := agents.List(a.Network, agents.ListOpts{}).AllPages(ctx)
-	if err != nil {
+	// Not gophercloud's agents: it cannot read the times of OVN's.
+	var body struct{ Agents []struct{ Alive bool } }
+	if _, err := a.Network.Get(ctx, a.Network.ServiceURL("agents"), &body, nil); err != nil {
 		return err
 	}
-	all, err := agents.ExtractAgents(pages)
 	alive := 0
-	for _, agent := range all {
+	for _, agent := range body.Agents {
 		if agent.Alive {
 			alive++
 		}
 	}
-	if err == nil && alive < want {
-		err = fmt.Errorf("%d of %d live", alive, want)
+	if alive < want {
+		return fmt.Errorf("%d of %d live", alive, want)
 	}
-	return err
+	return nil
 }
 
 func (a *API) computeUp(ctx context.Context) error {
@@ -115,7 +114,8 @@ func (a *API) computeUp(ctx context.Context) error {
 		return err
 	}
 	all, err := computeservices.ExtractServices(pages)
-	if err == nil && (len(all) != 1 || all[0].State != "up") {
+	// Nova disables one that has lost libvirt, for as long.
+	if err == nil && (len(all) != 1 || all[0].State != "up" || all[0].Status != "enabled") {
 		err = fmt.Errorf("%d of them, %v", len(all), all)
 	}
 	return err
@@ -161,10 +161,16 @@ func (p Port) Open() Port {
 
 // BootFile is a port to which OpenStack's DHCP names a boot file.
 func (p Port) BootFile(url, server string) Port {
-	option := func(name, value string) map[string]string {
-		return map[string]string{"opt_name": name, "opt_value": value}
-	}
-	return p.with("extra_dhcp_opts", []map[string]string{option("bootfile-name", url), option("server-ip-address", server)})
+	return p.with("extra_dhcp_opts", []map[string]string{dhcpOption("bootfile-name", url), dhcpOption("server-ip-address", server)})
+}
+
+// DHCPDisabled is a port that OVN's DHCP does not answer.
+func (p Port) DHCPDisabled() Port {
+	return p.with("extra_dhcp_opts", []map[string]string{dhcpOption("dhcp_disabled", "true")})
+}
+
+func dhcpOption(name, value string) map[string]string {
+	return map[string]string{"opt_name": name, "opt_value": value}
 }
 
 func (p Port) with(key string, value any) Port {

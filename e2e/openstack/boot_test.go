@@ -21,10 +21,10 @@ func TestOpenVSwitch(t *testing.T) { testDriver(t, OpenVSwitch) }
 func TestOVN(t *testing.T)         { testDriver(t, OVN) }
 
 func testDriver(t *testing.T, driver Driver) {
-	c := start(t, driver)
+	ctx, c := start(t, driver)
 	for _, step := range []struct {
 		name string
-		f    func(*testing.T, *Cloud)
+		f    func(context.Context, *testing.T, *Cloud)
 	}{
 		{"OpenStack names the boot file", thirdWay},
 		{"the tenant's own DHCP server", portSecurity},
@@ -32,7 +32,7 @@ func testDriver(t *testing.T, driver Driver) {
 		{"lifecycle", lifecycle},
 	} {
 		began := time.Now()
-		ok := t.Run(step.name, func(t *testing.T) { step.f(t, c) })
+		ok := t.Run(step.name, func(t *testing.T) { step.f(ctx, t, c) })
 		t.Logf("%s: %s", step.name, time.Since(began).Round(time.Second))
 		if !ok {
 			t.Log(c.Logs())
@@ -41,8 +41,7 @@ func testDriver(t *testing.T, driver Driver) {
 }
 
 // thirdWay has OpenStack's DHCP name the tenant's boot file, with port security on.
-func thirdWay(t *testing.T, c *Cloud) {
-	ctx := t.Context()
+func thirdWay(ctx context.Context, t *testing.T, c *Cloud) {
 	n, err := c.Tenant.AddNet(ctx, "third", "10.20.0.0/24", true)
 	must(t, err)
 	const web = "10.20.0.77"
@@ -51,11 +50,13 @@ func thirdWay(t *testing.T, c *Cloud) {
 	must(t, server.ServeWeb(Script(web)))
 	must(t, c.Tenant.Allow(ctx, rules.ProtocolTCP, 80, ""))
 
-	port, err := c.Tenant.AddPort(ctx, n, Port{}.BootFile("http://"+web+"/boot.ipxe", web))
+	url := "http://" + web + "/boot.ipxe"
+	port, err := c.Tenant.AddPort(ctx, n, Port{}.BootFile(url, web))
 	must(t, err)
+	must(t, c.AwaitDHCP(ctx, n, url))
 	i, err := c.AddInstance(ctx, "third", port)
 	must(t, err)
-	checkBoots(t, i, server, BootedScript)
+	checkBoots(ctx, t, i, server, BootedScript)
 	e, err := i.Explain("")
 	must(t, err)
 	if c.Driver != OVN && (e.Kind != "nothing" || !strings.Contains(e.Text, web)) {
@@ -65,16 +66,17 @@ func thirdWay(t *testing.T, c *Cloud) {
 		verdicts, err := i.Probe("brq" + n.ID[:11])
 		must(t, err)
 		if !slices.Equal(verdicts, []string{"right"}) {
-			t.Errorf("probe says %v; want right", verdicts)
+			log, _ := c.Try("journalctl", "--no-pager", "--output=short-precise", "--identifier=dnsmasq-dhcp", "--lines=20")
+			t.Errorf("probe says %v; want right. The network's dnsmasq:\n%s", verdicts, log)
 		}
 	}
 	must(t, i.Delete(ctx))
 }
 
 // checkBoots waits for what an instance boots.
-func checkBoots(t *testing.T, i *Instance, m *Machine, want Booted) {
+func checkBoots(ctx context.Context, t *testing.T, i *Instance, m *Machine, want Booted) {
 	t.Helper()
-	got, err := i.Boots(t.Context(), m)
+	got, err := i.Boots(ctx, m)
 	if err == nil && got != want {
 		err = fmt.Errorf("%s boots the %s; want the %s", i.Domain, got, want)
 	}
@@ -91,17 +93,15 @@ const (
 
 // portSecurity has a tenant's own DHCP server, and each of the ways to filter it, and
 // compares what explain says with what the instance boots.
-func portSecurity(t *testing.T, c *Cloud) {
-	ctx := t.Context()
+func portSecurity(ctx context.Context, t *testing.T, c *Cloud) {
 	conf, err := os.ReadFile(filepath.Join(checkout, "packaging/dhcp/openstack/neutron-dnsmasq.conf"))
 	must(t, err)
 	must(t, c.ConfigureDnsmasq(string(conf)))
 	conf, err = os.ReadFile(filepath.Join(checkout, "packaging/dhcp/tenant/dhcpd.conf"))
 	must(t, err)
-	withDHCP := c.Driver != OVN // OVN answers iPXE, too
 	servers, nets := map[string]*Machine{}, map[string]Net{}
-	for name, p := range map[string]Port{"filtered": {}, "opened": Port{}.Open()} {
-		n, err := c.Tenant.AddNet(ctx, name, "10.30.0.0/24", withDHCP)
+	addServer := func(name string, p Port, openStacksDHCP bool) {
+		n, err := c.Tenant.AddNet(ctx, name, "10.30.0.0/24", openStacksDHCP)
 		must(t, err)
 		m, err := c.AddMachine(ctx, n, p, name, tenantSubnet)
 		must(t, err)
@@ -109,6 +109,8 @@ func portSecurity(t *testing.T, c *Cloud) {
 		must(t, m.ServeDHCP(string(conf)))
 		servers[name], nets[name] = m, n
 	}
+	addServer("filtered", Port{}, c.Driver != OVN) // OVN answers iPXE, too
+	addServer("opened", Port{}.Open(), c.Driver != OVN)
 	pair := Port{"allowed_address_pairs": []map[string]string{{"ip_address": "10.77.0.0/24"}}}
 	must(t, c.Tenant.Allow(ctx, rules.ProtocolUDP, 68, tenantAddress+"/32"))
 	rows := []*row{
@@ -116,6 +118,14 @@ func portSecurity(t *testing.T, c *Cloud) {
 		{server: "opened", name: "on", port: Port{}, boots: BootedDisk, says: "port-security"},
 		{server: "opened", name: "on, with the address pair and the rule", port: pair, boots: BootedScript, says: "nothing"},
 		{server: "opened", name: "off", port: Port{}.Open(), boots: BootedScript, says: "nothing"},
+		// Nothing at the instance's own port.
+		{server: "filtered", name: "off", port: Port{}.Open(), boots: BootedDisk, says: "nothing"},
+	}
+	if c.Driver == OVN {
+		addServer("answered", Port{}.Open(), true)
+		rows = append(rows,
+			&row{server: "answered", name: "off, OVN's DHCP on", port: Port{}.Open(), boots: BootedDisk, says: "ovn-dhcp"},
+			&row{server: "answered", name: "off, dhcp_disabled", port: Port{}.Open().DHCPDisabled(), boots: BootedScript, says: "nothing"})
 	}
 	for k, r := range rows {
 		p, err := c.Tenant.AddPort(ctx, nets[r.server], r.port)
@@ -168,8 +178,7 @@ func table(rows []*row) string {
 }
 
 // restarts restarts the agent again and again while Nova makes instances.
-func restarts(t *testing.T, c *Cloud) {
-	ctx := t.Context()
+func restarts(ctx context.Context, t *testing.T, c *Cloud) {
 	n, err := c.Tenant.AddNet(ctx, "restarts", "10.40.0.0/24", c.Driver == OVN)
 	must(t, err)
 	var all []*Instance

@@ -228,10 +228,12 @@ func (c *Cloud) Install(deb string) error {
 	return nil
 }
 
-// Enable has virt-netboot's rules apply.
-func (c *Cloud) Enable() error {
-	_, err := c.Try("virt-netboot", "enable", "--yes")
-	return err
+// Enable has virt-netboot's rules apply, and waits until Nova uses the node again.
+func (c *Cloud) Enable(ctx context.Context) error {
+	if _, err := c.Try("virt-netboot", "enable", "--yes"); err != nil {
+		return err
+	}
+	return await(ctx, "nova-compute", func() error { return c.Operator.computeUp(ctx) })
 }
 
 // Logs are the ends of the logs in which the cause of a failure may be.

@@ -13,8 +13,7 @@ import (
 
 // lifecycle takes an instance through what Nova can do with one. After each step it is
 // as Nova says, and it still tries the network first.
-func lifecycle(t *testing.T, c *Cloud) {
-	ctx := t.Context()
+func lifecycle(ctx context.Context, t *testing.T, c *Cloud) {
 	n, err := c.Tenant.AddNet(ctx, "lifecycle", "10.50.0.0/24", c.Driver == OVN)
 	must(t, err)
 	p, err := c.Tenant.AddPort(ctx, n, Port{})
@@ -84,7 +83,7 @@ func lifecycle(t *testing.T, c *Cloud) {
 		switch step.status {
 		case "SHELVED_OFFLOADED", "SHUTOFF", "SUSPENDED":
 		case "RESCUE":
-			checkBoots(t, i, nil, BootedRescue)
+			checkBoots(ctx, t, i, nil, BootedRescue)
 		default:
 			if err := i.triesNetworkFirst(ctx); err != nil {
 				t.Errorf("%s: %v", step.name, err)

@@ -3,72 +3,43 @@
 package openstack
 
 import (
-	"fmt"
+	"context"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 )
 
 const checkout = "../.."
 
-// openClouds are those to close, even where the tests are interrupted.
-type openClouds struct {
-	sync.Mutex
-	all []*Cloud
-}
-
-var clouds openClouds
-
-func (o *openClouds) close() {
-	o.Lock()
-	defer o.Unlock()
-	for _, c := range o.all {
-		if err := c.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}
-	o.all = nil
-}
-
-func TestMain(m *testing.M) {
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-interrupted
-		clouds.close()
-		os.Exit(1)
-	}()
-	os.Exit(m.Run())
-}
-
-// start starts a cloud with virt-netboot's package, enabled.
-func start(t *testing.T, driver Driver) *Cloud {
+// start starts a cloud with virt-netboot's package, enabled. The context ends with an
+// interrupt, so that what was begun is taken down.
+func start(t *testing.T, driver Driver) (context.Context, *Cloud) {
 	t.Helper()
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	t.Cleanup(stop)
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}
 	deb := build(t)
-	c, err := Open(t.Context(), driver, func(text string) { t.Log(text) })
+	c, err := Open(ctx, driver, func(text string) { t.Log(text) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	clouds.Lock()
-	clouds.all = append(clouds.all, c)
-	clouds.Unlock()
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(c.Logs())
 		}
-		clouds.close()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	must(t, c.Install(deb))
-	must(t, c.Enable())
-	return c
+	must(t, c.Enable(ctx))
+	return ctx, c
 }
 
 // build makes virt-netboot's package of the checkout.

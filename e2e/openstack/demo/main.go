@@ -18,6 +18,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/networking/v2/extensions/security/rules"
 
 	"github.com/virt-netboot/virt-netboot/e2e/openstack"
+	"github.com/virt-netboot/virt-netboot/e2e/picture"
 )
 
 func main() {
@@ -98,6 +99,9 @@ func (s *story) without(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.picture(i, "demo/openstack-without.png"); err != nil {
+		return err
+	}
 	return i.Delete(ctx)
 }
 
@@ -108,12 +112,15 @@ func (s *story) with(ctx context.Context) error {
 	if err != nil || len(debs) != 1 {
 		return fmt.Errorf("packages in dist: %v, %w", debs, err)
 	}
-	if err := errors.Join(s.cloud.Install(debs[0]), s.cloud.Enable()); err != nil {
+	if err := errors.Join(s.cloud.Install(debs[0]), s.cloud.Enable(ctx)); err != nil {
 		return err
 	}
 	say("operator", "apt install ./virt-netboot.deb; virt-netboot enable")
 	i, err := s.instance(ctx, s.net, openstack.Port{}.Open(), s.server)
 	if err != nil {
+		return err
+	}
+	if err := s.picture(i, "demo/openstack-with.png"); err != nil {
 		return err
 	}
 	return i.Delete(ctx)
@@ -156,6 +163,9 @@ func (s *story) thirdWay(ctx context.Context) error {
 	}
 	url := "http://" + web + "/boot.ipxe"
 	say("tenant", "openstack port create --extra-dhcp-option name=bootfile-name,value="+url+" …")
+	if err := s.cloud.AwaitDHCP(ctx, n, ""); err != nil {
+		return err
+	}
 	i, err := s.instance(ctx, n, openstack.Port{}.BootFile(url, web), server)
 	if err != nil {
 		return err
@@ -190,7 +200,7 @@ func (s *story) instance(ctx context.Context, n openstack.Net, p openstack.Port,
 		how = "the web server saw it ask for the script, and then what the script asks for"
 	}
 	say("guest", fmt.Sprintf("boots the %s: %s (%s)", strings.ToUpper(string(booted)), how, time.Since(began).Round(time.Second)))
-	return i, s.picture(i, fmt.Sprintf("demo/openstack-%d.png", s.told))
+	return i, nil
 }
 
 // picture takes one of the guest's screen.
@@ -201,14 +211,15 @@ func (s *story) picture(i *openstack.Instance, file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	image, err := os.ReadFile(s.cloud.Path("/root/screen"))
+	screenshot, err := os.ReadFile(s.cloud.Path("/root/screen"))
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(string(image), "P6") { // QEMU 7 writes PPM
-		file = strings.TrimSuffix(file, ".png") + ".ppm"
+	png, err := picture.PNG(screenshot)
+	if err != nil {
+		return err
 	}
-	if err := os.WriteFile(file, image, 0o644); err != nil {
+	if err := os.WriteFile(file, png, 0o644); err != nil {
 		return err
 	}
 	say("picture", file)

@@ -122,6 +122,7 @@ server_proxyclient_address = 127.0.0.1
 [libvirt]
 virt_type = qemu
 cpu_mode = none
+wait_soft_reboot_seconds = 5
 EOT
 
 cat >/etc/neutron/neutron.conf <<EOT

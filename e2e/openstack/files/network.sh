@@ -5,8 +5,10 @@ set -eu
 export SYSTEMCTL_SKIP_SYSV=1 # update-rc.d takes seconds for each unit
 driver=$1
 
+neutron="neutron-api neutron-rpc-server"
 if [ "$driver" = ovn ]; then
 	agents=
+	neutron=neutron-server
 	sed -i 's/^service_plugins =.*/service_plugins = ovn-router/' /etc/neutron/neutron.conf
 else
 	agents="neutron-$driver-agent neutron-dhcp-agent"
@@ -46,6 +48,10 @@ interface_driver = $driver
 dhcp_driver = neutron.agent.linux.dhcp.Dnsmasq
 EOT
 
+# Neutron sends no event for a port that goes and comes between two looks of its agent,
+# as in the revert of a resize on one node. Nova waits five minutes and gives up, else.
+sed -i '/^\[DEFAULT\]/a vif_plugging_timeout = 60\nvif_plugging_is_fatal = false' /etc/nova/nova.conf
+
 # The Linux bridge agent takes its name from an interface with a MAC address.
 cat >/etc/systemd/system/uplink.service <<EOT
 [Unit]
@@ -58,16 +64,31 @@ ExecStart=ip link set uplink0 up
 [Install]
 WantedBy=multi-user.target
 EOT
+# Under uWSGI, as neutron-api runs, Neutron 21 does not hear what OVN says.
+cat >/etc/systemd/system/neutron-server.service <<EOT
+[Unit]
+After=mariadb.service rabbitmq-server.service keystone.service
+[Service]
+User=neutron
+ExecStart=neutron-server --config-file /etc/neutron/neutron.conf --config-file /etc/neutron/plugins/ml2/ml2_conf.ini \
+	--log-file /var/log/neutron/neutron-server.log
+Restart=on-failure
+[Install]
+WantedBy=multi-user.target
+EOT
 cat >/etc/systemd/system/ovn-settings.service <<EOT
 [Unit]
-Requires=ovn-central.service openvswitch-switch.service
-After=ovn-central.service openvswitch-switch.service
-Before=ovn-controller.service neutron-api.service neutron-rpc-server.service
+Requires=ovn-ovsdb-server-nb.service ovn-ovsdb-server-sb.service openvswitch-switch.service
+After=ovn-ovsdb-server-nb.service ovn-ovsdb-server-sb.service openvswitch-switch.service
+Before=ovn-controller.service neutron-server.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+ExecStartPre=sh -c 'until [ -S /run/ovn/ovnnb_db.sock ] && [ -S /run/ovn/ovnsb_db.sock ]; do sleep 0.2; done'
 ExecStart=ovn-nbctl set-connection ptcp:6641:127.0.0.1
 ExecStart=ovn-sbctl set-connection ptcp:6642:127.0.0.1
+# Nova plugs an instance's device through this one. Neutron's OVS agent opens it itself.
+ExecStart=ovs-vsctl set-manager ptcp:6640:127.0.0.1
 ExecStart=ovs-vsctl set open_vswitch . external-ids:system-id=node1 external-ids:hostname=node1 \
 	external-ids:ovn-remote=tcp:127.0.0.1:6642 external-ids:ovn-encap-type=geneve external-ids:ovn-encap-ip=127.0.0.1 \
 	external-ids:ovn-bridge-datapath-type=netdev
@@ -77,7 +98,7 @@ EOT
 case $driver in
 linuxbridge) systemctl enable -q uplink ;;
 openvswitch) systemctl enable -q openvswitch-switch ;;
-ovn) systemctl enable -q openvswitch-switch ovn-central ovn-settings ovn-controller ;;
+ovn) systemctl enable -q openvswitch-switch ovn-central ovn-settings ovn-host ;;
 esac
 # shellcheck disable=SC2086
-systemctl enable -q neutron-api neutron-rpc-server nova-compute $agents
+systemctl enable -q $neutron nova-compute $agents

@@ -1,4 +1,5 @@
-package main
+// Package picture makes pictures of guests' screens.
+package picture
 
 import (
 	"bytes"
@@ -6,31 +7,20 @@ import (
 	"image"
 	"image/color"
 	"image/png"
-	"os"
 )
 
-// toPNG turns what virsh screenshot wrote, a PPM with old QEMU, into a PNG.
-func toPNG(from, to string) error {
-	raw, err := os.ReadFile(from)
+// PNG is a screenshot of virsh's as a PNG. An older QEMU writes a PPM.
+func PNG(screenshot []byte) ([]byte, error) {
+	if !bytes.HasPrefix(screenshot, []byte("P6")) {
+		return screenshot, nil
+	}
+	picture, err := decodePPM(screenshot)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("reading the screenshot: %w", err)
 	}
-	if !bytes.HasPrefix(raw, []byte("P6")) {
-		return os.WriteFile(to, raw, 0o644)
-	}
-	picture, err := decodePPM(raw)
-	if err != nil {
-		return fmt.Errorf("reading the screenshot: %w", err)
-	}
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	if err := png.Encode(out, picture); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
+	var out bytes.Buffer
+	err = png.Encode(&out, picture)
+	return out.Bytes(), err
 }
 
 // decodePPM reads a binary PPM with 8 bits a colour, as QEMU writes it.
