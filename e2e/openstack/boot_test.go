@@ -151,6 +151,9 @@ func portSecurity(ctx context.Context, t *testing.T, c *Cloud) {
 			t.Errorf("port security %s, %s at the server: boots the %s, explain says %s; want the %s, %s\n%s\n%s",
 				r.name, r.server, r.booted, r.explained.Kind, r.boots, r.says, r.explained.Page, log)
 		}
+		if r.says == "nothing" && !strings.Contains(r.explained.Text, "port of the tenant's server") {
+			t.Errorf("port security %s, %s at the server: explain does not say where to look next:\n%s", r.name, r.server, r.explained.Page)
+		}
 		must(t, r.instance.Delete(ctx))
 	}
 }

@@ -52,8 +52,12 @@ func (e Explanation) Find(server bool) Cause {
 			return c
 		}
 	}
+	if server {
+		return Cause{Nothing, "Nothing at its own port stops it. The port of the tenant's server may still drop the server's offers: " +
+			"virt-netboot explain says so for the server, on its node.", e.ask()}
+	}
 	for _, i := range e.Interfaces {
-		if i.BootFile != "" && !server {
+		if i.BootFile != "" {
 			return Cause{Nothing, "Nothing on this node stops it: OpenStack's own DHCP names its boot file, " + i.BootFile + ".", e.ask()}
 		}
 	}
