@@ -130,9 +130,9 @@ func (a *API) AddNet(ctx context.Context, name, cidr string, dhcp bool) (Net, er
 	if err != nil {
 		return Net{}, fmt.Errorf("making the network %s: %w", name, err)
 	}
-	noGateway := ""
+	// OVN's DHCP answers in a subnet with a gateway only.
 	_, err = subnets.Create(ctx, a.Network, subnets.CreateOpts{
-		NetworkID: n.ID, CIDR: cidr, IPVersion: gophercloud.IPv4, Name: name, GatewayIP: &noGateway, EnableDHCP: &dhcp,
+		NetworkID: n.ID, CIDR: cidr, IPVersion: gophercloud.IPv4, Name: name, EnableDHCP: &dhcp,
 	}).Extract()
 	if err != nil {
 		return Net{}, fmt.Errorf("making the subnet %s: %w", cidr, err)

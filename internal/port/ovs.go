@@ -57,9 +57,14 @@ var (
 	nested       = regexp.MustCompile(`\([^()]*\)`)
 )
 
+// portOfOVN is the register in which OVN keeps the port that a frame goes to. It is set
+// when the frame has passed all that filters what its own port sends; what drops it later
+// is another port's (ovn-architecture(7), "Architectural Physical Life Cycle of a Packet").
+const portOfOVN = "reg15="
+
 // readTrace reads the output of ofproto/trace. Where the frame is sent on after it was
-// seen by conntrack, that is a trace of its own below the first. The rule is the last
-// flow that a dropped frame met.
+// seen by conntrack, that is a trace of its own below the first. A frame passes where its
+// own port lets it. The rule is the last flow that a dropped frame met.
 func readTrace(out string) fate {
 	all := actionsLine.FindAllStringSubmatch(out, -1)
 	if len(all) == 0 {
@@ -76,6 +81,10 @@ func readTrace(out string) fate {
 	}
 	if answered, offer := answers(out); answered {
 		is.verdict, is.offer = Answered, offer
+		return is
+	}
+	if strings.Contains(out, portOfOVN) {
+		return fate{verdict: Passes}
 	}
 	return is
 }
