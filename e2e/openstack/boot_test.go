@@ -59,7 +59,7 @@ func thirdWay(ctx context.Context, t *testing.T, c *Cloud) {
 	checkBoots(ctx, t, i, server, BootedScript)
 	e, err := i.Explain("")
 	must(t, err)
-	if c.Driver != OVN && (e.Kind != "nothing" || !strings.Contains(e.Text, web)) {
+	if e.Kind != "nothing" || !strings.Contains(e.Text, url) {
 		t.Errorf("explain says:\n%s", e.Page)
 	}
 	if c.Driver == LinuxBridge {
