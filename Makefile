@@ -101,11 +101,11 @@ test-virtqemud: packages-deps ## the package on a node with virtqemud (VIRTQEMUD
 		$(GO) test -tags packages,virtqemud ./e2e/packages -run TestVirtqemud -count 1 -v -timeout 30m
 
 .PHONY: test-openstack
-test-openstack: openstack-deps ## a real OpenStack with Neutron's Linux bridge agent, in a container
+test-openstack: openstack-deps ## a real OpenStack in a container (RUN=TestOpenVSwitch, RUN=TestOVN: not the Linux bridge)
 	$(GO) test -tags openstack ./e2e/openstack -run '$(or $(RUN),TestLinuxBridge)' -count 1 -v -timeout 120m
 
 .PHONY: demo-openstack
-demo-openstack: openstack-deps ## a draft: an instance of a real OpenStack boots its tenant's script
+demo-openstack: openstack-deps ## an instance of a real OpenStack boots its disk, and then its tenant's script
 	@$(MAKE) --silent packages ARCHS=$$(dpkg --print-architecture)
 	@$(GO) run -tags openstack ./e2e/openstack/demo
 
