@@ -13,6 +13,8 @@ import (
 	"slices"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
 
@@ -44,9 +46,17 @@ func run(ctx context.Context) error {
 	return lab.Enter(ctx, nil, os.Args[1:]...)
 }
 
+// descriptors is LimitNOFILE= of virt-netboot.service, for libvirtd and
+// systemd-socket-proxyd too.
+const descriptors = 16384
+
 // measure runs the parts that the arguments name, without any all of them.
 func measure(ctx context.Context, root string) error {
-	l, err := lab.Open(ctx, lab.Options{})
+	limit := unix.Rlimit{Cur: descriptors, Max: descriptors}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("allowing %d descriptors: %w", descriptors, err)
+	}
+	l, err := lab.Open(ctx, lab.Options{LibvirtdConf: "max_clients = 5000\n"}) // as by default
 	if err != nil {
 		return err
 	}
@@ -56,7 +66,7 @@ func measure(ctx context.Context, root string) error {
 	parts := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"hook", b.hook}, {"gateway", b.gateway}, {"reconcile", b.reconcile}}
+	}{{"hook", b.hook}, {"start", b.start}, {"gateway", b.gateway}, {"clients", b.clients}, {"reconcile", b.reconcile}}
 	for _, p := range parts {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], p.name) {
 			continue
