@@ -111,7 +111,7 @@ func poll(agent, other proxy) ([]row, error) {
 		fmt.Printf("  %-22s %10.3f ms of the processor a call\n", p.name, 1000*median(took[i]))
 	}
 	return []row{{
-		"processor time of a poll of all domains' statistics", other.name, median(took[0]) / median(took[1]), goal{},
+		fmt.Sprintf("processor time of a poll of %d domains, %d clients", polled, pollers), other.name, median(took[0]) / median(took[1]), goal{},
 	}}, nil
 }
 

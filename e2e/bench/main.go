@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,9 +47,14 @@ func run(ctx context.Context) error {
 	return lab.Enter(ctx, nil, os.Args[1:]...)
 }
 
-// descriptors is LimitNOFILE= of virt-netboot.service, for libvirtd and
-// systemd-socket-proxyd too.
-const descriptors = 16384
+const (
+	// descriptors is LimitNOFILE= of virt-netboot.service, here for libvirtd too, and for
+	// systemd-socket-proxyd, which takes six for a connection.
+	descriptors = 16384
+	// partLimit is for a machine on which something hangs. No part takes two minutes on an
+	// idle one.
+	partLimit = 15 * time.Minute
+)
 
 // measure runs the parts that the arguments name, without any all of them.
 func measure(ctx context.Context, root string) error {
@@ -71,11 +77,21 @@ func measure(ctx context.Context, root string) error {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], p.name) {
 			continue
 		}
-		if err := p.run(ctx); err != nil {
+		if err := runPart(ctx, p.name, p.run); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func runPart(ctx context.Context, name string, part func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, partLimit)
+	defer cancel()
+	err := part(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s takes more than %v: %w", name, partLimit, err)
+	}
+	return err
 }
 
 // bench is what the measurements need.

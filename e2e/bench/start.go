@@ -16,12 +16,12 @@ import (
 )
 
 // starts is how often the guest is started each way.
-const starts = 25
+const starts = 20
 
 // start times a guest's whole virsh start on two libvirtds in turns: the lab's, with
 // hook, gateway and reconciler as on a node, and one that has never had any of them.
-// libvirtd looks for hooks only when it starts. One that is restarted between the turns
-// would be timed with cold caches.
+// libvirtd looks for hooks only when it starts: one libvirtd would have to be restarted
+// between the turns, and be timed with cold caches.
 func (b bench) start(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -79,20 +79,26 @@ func (b bench) start(ctx context.Context) error {
 // startLibvirtdAlone starts a libvirtd without hooks beside the lab's, until the context
 // ends, and returns its socket.
 func (b bench) startLibvirtdAlone(ctx context.Context, dir string) (string, error) {
+	log, err := os.Create(dir + ".log")
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", filepath.Join(b.testdata, "libvirtd-alone"), dir)
-	cmd.Stderr = os.Stderr
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("starting a second libvirtd: %w", err)
 	}
 	socket := filepath.Join(dir, "run", "libvirt-sock")
 	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errors.New("not within 20 seconds"))
 	defer cancel()
-	err := lab.Await(ctx, func() error {
+	err = lab.Await(ctx, func() error {
 		_, err := b.lab.Command(ctx, "virsh", virsh(socket, "version")...)
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("starting a second libvirtd: %w", err)
+		said, _ := os.ReadFile(log.Name())
+		return "", fmt.Errorf("starting a second libvirtd: %w; its log:\n%s", err, said)
 	}
 	return socket, nil
 }

@@ -82,7 +82,10 @@ func run(ctx context.Context, stdin string, c Command) (time.Duration, error) {
 		return time.Since(start), err
 	}
 	took := time.Since(start)
-	return took, exec.CommandContext(ctx, c.After[0], c.After[1:]...).Run()
+	if err := exec.CommandContext(ctx, c.After[0], c.After[1:]...).Run(); err != nil {
+		return 0, fmt.Errorf("undoing it: %w", err)
+	}
+	return took, nil
 }
 
 func median(sorted []time.Duration) time.Duration {
