@@ -41,16 +41,16 @@ func TestRatiosFailingCommand(t *testing.T) {
 
 func TestRatiosAfter(t *testing.T) {
 	made := filepath.Join(t.TempDir(), "made")
-	mkdir := Command{Name: "mkdir", Args: []string{"mkdir", made}, After: []string{"sh", "-c", `rmdir "$1" && sleep 0.1`, "sh", made}}
-	times, err := Ratios(context.Background(), 3, os.DevNull, mkdir)
+	mkdir := Command{Name: "mkdir", Args: []string{"mkdir", made}, After: []string{"sh", "-c", `rmdir "$1" && sleep 0.3`, "sh", made}}
+	times, err := Ratios(context.Background(), 2, os.DevNull, mkdir)
 	if err != nil {
 		t.Fatalf("what a command did was not undone: %v", err)
 	}
-	if times[0].Min >= 100*time.Millisecond {
+	if times[0].Min >= 300*time.Millisecond {
 		t.Errorf("the time of what undoes a command counts: %v", times)
 	}
 	mkdir.After = []string{"false"}
-	if _, err := Ratios(context.Background(), 3, os.DevNull, mkdir); err == nil {
+	if _, err := Ratios(context.Background(), 2, os.DevNull, mkdir); err == nil {
 		t.Error("what undoes a command failed without an error")
 	}
 }
