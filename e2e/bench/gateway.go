@@ -17,30 +17,49 @@ import (
 // path is a way to libvirtd.
 type path struct {
 	name, socket string
-	start        func(ctx context.Context, socket string) *exec.Cmd // nil: it is there
+	command      []string // what listens on the socket; nil: it is there
 }
 
 const (
 	direct  = "direct"
 	through = "gateway"
+	proxyd  = "systemd-socket-proxyd"
 )
 
 func paths() []path {
+	const socat, socketProxyd = "/run/socat-sock", "/run/proxyd-sock"
 	return []path{
 		{direct, lab.LibvirtSocket, nil},
 		{through, lab.GatewaySocket, nil},
-		{"socat", "/run/socat-sock", func(ctx context.Context, socket string) *exec.Cmd {
-			return exec.CommandContext(ctx, "socat", "UNIX-LISTEN:"+socket+",fork", "UNIX-CONNECT:"+lab.LibvirtSocket)
-		}},
-		{"systemd-socket-proxyd", "/run/proxyd-sock", func(ctx context.Context, socket string) *exec.Cmd {
-			return exec.CommandContext(ctx, "systemd-socket-activate", "--listen="+socket,
-				"/lib/systemd/systemd-socket-proxyd", lab.LibvirtSocket)
-		}},
+		{"socat", socat, []string{"socat", "UNIX-LISTEN:" + socat + ",fork", "UNIX-CONNECT:" + lab.LibvirtSocket}},
+		{proxyd, socketProxyd, []string{"systemd-socket-activate", "--listen=" + socketProxyd,
+			"/lib/systemd/systemd-socket-proxyd", "--connections-max=5000", lab.LibvirtSocket}},
 	}
+}
+
+// listen starts what listens on the socket, until the context ends, and returns its
+// process, which is 0 where it is there.
+func (p path) listen(ctx context.Context) (pid int, err error) {
+	if p.command == nil {
+		return 0, nil
+	}
+	if err := os.RemoveAll(p.socket); err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, p.command[0], p.command[1:]...)
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("starting %s: %w", p.name, err)
+	}
+	if err := awaitFile(ctx, p.socket); err != nil {
+		return 0, fmt.Errorf("starting %s: %w", p.name, err)
+	}
+	return cmd.Process.Pid, nil
 }
 
 // gateway times libvirt's own client over each path to a real libvirtd.
 func (b bench) gateway(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	if err := b.lab.StartAgent(ctx, "--only", status.ComponentGateway); err != nil {
 		return err
 	}
@@ -51,14 +70,8 @@ func (b bench) gateway(ctx context.Context) error {
 	}
 	args := []string{filepath.Join(b.testdata, "client.py"), pool, filepath.Join(b.testdata, "domain.xml")}
 	for _, p := range paths() {
-		if p.start != nil {
-			cmd := p.start(ctx, p.socket)
-			if err := cmd.Start(); err != nil {
-				return fmt.Errorf("starting %s: %w", p.name, err)
-			}
-			if err := awaitFile(ctx, p.socket); err != nil {
-				return fmt.Errorf("starting %s: %w", p.name, err)
-			}
+		if _, err := p.listen(ctx); err != nil {
+			return err
 		}
 		args = append(args, p.name+"="+p.socket)
 	}

@@ -38,14 +38,10 @@ func (b bench) hook(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	program, err := process.Install(dir, filepath.Join(b.root, "bin", "qemu-hook"))
-	if err != nil {
-		return err
-	}
 	if err := os.Remove(lab.ConfigPath); err != nil {
 		return err
 	}
-	if err := b.lab.InstallPackagedHook(program); err != nil {
+	if err := b.installHook(dir); err != nil {
 		return err
 	}
 	const hook = lab.HookPath
@@ -54,15 +50,7 @@ func (b bench) hook(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	packaged, err := os.ReadFile(filepath.Join(b.root, "packaging", "config.yaml"))
-	if err != nil {
-		return err
-	}
-	enabled, err := config.SetMode("config.yaml", packaged, config.ModeEnforce)
-	if err != nil {
-		return err
-	}
-	if err := b.lab.WriteConfig(string(enabled)); err != nil {
+	if err := b.enable(); err != nil {
 		return err
 	}
 	configured, err := b.startEach(ctx, empty, hook)
@@ -78,6 +66,28 @@ func (b bench) hook(ctx context.Context) error {
 		return err
 	}
 	return printTable("the hook, how long it holds up a start", held)
+}
+
+// installHook installs the hook as packaged, with a copy of its program in dir.
+func (b bench) installHook(dir string) error {
+	program, err := process.Install(dir, filepath.Join(b.root, "bin", "qemu-hook"))
+	if err != nil {
+		return err
+	}
+	return b.lab.InstallPackagedHook(program)
+}
+
+// enable writes the packaged configuration, enabled.
+func (b bench) enable() error {
+	packaged, err := os.ReadFile(filepath.Join(b.root, "packaging", "config.yaml"))
+	if err != nil {
+		return err
+	}
+	enabled, err := config.SetMode("config.yaml", packaged, config.ModeEnforce)
+	if err != nil {
+		return err
+	}
+	return b.lab.WriteConfig(string(enabled))
 }
 
 // heldUp times the hook where it takes longest, against the two seconds that it

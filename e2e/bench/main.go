@@ -12,6 +12,9 @@ import (
 	"runtime"
 	"slices"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
 )
@@ -44,9 +47,22 @@ func run(ctx context.Context) error {
 	return lab.Enter(ctx, nil, os.Args[1:]...)
 }
 
+const (
+	// descriptors is LimitNOFILE= of virt-netboot.service, here for libvirtd too, and for
+	// systemd-socket-proxyd, which takes six for a connection.
+	descriptors = 16384
+	// partLimit is for a machine on which something hangs. No part takes two minutes on an
+	// idle one.
+	partLimit = 15 * time.Minute
+)
+
 // measure runs the parts that the arguments name, without any all of them.
 func measure(ctx context.Context, root string) error {
-	l, err := lab.Open(ctx, lab.Options{})
+	limit := unix.Rlimit{Cur: descriptors, Max: descriptors}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("allowing %d descriptors: %w", descriptors, err)
+	}
+	l, err := lab.Open(ctx, lab.Options{LibvirtdConf: "max_clients = 5000\n"}) // as by default
 	if err != nil {
 		return err
 	}
@@ -56,16 +72,26 @@ func measure(ctx context.Context, root string) error {
 	parts := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"hook", b.hook}, {"gateway", b.gateway}, {"reconcile", b.reconcile}}
+	}{{"hook", b.hook}, {"start", b.start}, {"gateway", b.gateway}, {"clients", b.clients}, {"reconcile", b.reconcile}}
 	for _, p := range parts {
 		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], p.name) {
 			continue
 		}
-		if err := p.run(ctx); err != nil {
+		if err := runPart(ctx, p.name, p.run); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func runPart(ctx context.Context, name string, part func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, partLimit)
+	defer cancel()
+	err := part(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s takes more than %v: %w", name, partLimit, err)
+	}
+	return err
 }
 
 // bench is what the measurements need.

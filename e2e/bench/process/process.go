@@ -22,8 +22,9 @@ import (
 
 // Command is a program to time.
 type Command struct {
-	Name string   // what the result calls it
-	Args []string // the program and its arguments
+	Name  string   // what the result calls it
+	Args  []string // the program and its arguments
+	After []string // the same of a program that undoes it, which is not timed; may be empty
 }
 
 // Time is what the runs of one command took, from fork to exit.
@@ -77,8 +78,14 @@ func run(ctx context.Context, stdin string, c Command) (time.Duration, error) {
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Stdin = in
 	start := time.Now()
-	err = cmd.Run()
-	return time.Since(start), err
+	if err := cmd.Run(); err != nil || len(c.After) == 0 {
+		return time.Since(start), err
+	}
+	took := time.Since(start)
+	if err := exec.CommandContext(ctx, c.After[0], c.After[1:]...).Run(); err != nil {
+		return 0, fmt.Errorf("undoing it: %w", err)
+	}
+	return took, nil
 }
 
 func median(sorted []time.Duration) time.Duration {

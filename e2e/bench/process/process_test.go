@@ -39,6 +39,22 @@ func TestRatiosFailingCommand(t *testing.T) {
 	}
 }
 
+func TestRatiosAfter(t *testing.T) {
+	made := filepath.Join(t.TempDir(), "made")
+	mkdir := Command{Name: "mkdir", Args: []string{"mkdir", made}, After: []string{"sh", "-c", `rmdir "$1" && sleep 0.3`, "sh", made}}
+	times, err := Ratios(context.Background(), 2, os.DevNull, mkdir)
+	if err != nil {
+		t.Fatalf("what a command did was not undone: %v", err)
+	}
+	if times[0].Min >= 300*time.Millisecond {
+		t.Errorf("the time of what undoes a command counts: %v", times)
+	}
+	mkdir.After = []string{"false"}
+	if _, err := Ratios(context.Background(), 2, os.DevNull, mkdir); err == nil {
+		t.Error("what undoes a command failed without an error")
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
 		sorted []time.Duration
