@@ -126,7 +126,9 @@ func (f *flow) makeRoom() {
 // release gives the buffer back while nothing happens.
 func (f *flow) release() {
 	if f.r == f.w && !f.blocked() {
-		f.buf, f.r, f.w = nil, 0, 0
+		f.buf, f.out, f.r, f.w = nil, nil, 0, 0
+		f.from.forget()
+		f.to.forget()
 	}
 }
 

@@ -57,6 +57,9 @@ func (s *socket) recv(b []byte) (n int, fds []int, err error) {
 	return int(r), fds, err
 }
 
+// forget lets go of the bytes of the latest call.
+func (s *socket) forget() { s.iov.Base = nil }
+
 func rights(oob []byte) ([]int, error) {
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
