@@ -10,8 +10,8 @@ import (
 
 const (
 	// busyWait is how long a connection waits on a thread of its own before it waits
-	// among the idle ones.
-	busyWait = 100 * time.Millisecond
+	// among the idle ones: calls that follow each other gain by it, and polls pay for it.
+	busyWait = 10 * time.Millisecond
 	// maxBusy is how many connections wait that way at once. Where more are busy
 	// a thread for each makes them slower, not faster.
 	maxBusy = 8
