@@ -5,12 +5,9 @@ package packages
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -273,43 +270,4 @@ func testNode(t *testing.T, older, newer string) {
 		n.novasFile(t)
 		n.livesAsRPM(t, rpmIn(t, filepath.Dir(older)), rpmIn(t, filepath.Dir(newer)))
 	})
-}
-
-// TestReproducible: another directory, time, umask and time zone give the same bytes,
-// and no older package stays beside them.
-func TestReproducible(t *testing.T) {
-	copied := filepath.Join(t.TempDir(), "elsewhere")
-	epoch := strings.TrimSpace(run(t, exec.Command("git", "-C", checkout, "log", "-1", "--format=%ct")))
-	var sums []string
-	for _, dir := range []string{checkout, copied} {
-		if dir == copied {
-			run(t, exec.Command("sh", "-euc", `umask 027; mkdir "$1"; cd "$2"
-				git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh |
-				tar -c --null -T - | tar -x --no-same-permissions -C "$1"`, "copy", copied, checkout))
-		}
-		dist := t.TempDir()
-		run(t, exec.Command("sh", "-euc", `cd "$1"; touch virt-netboot_2.9-1_amd64.deb virt-netboot-2.9-1.x86_64.rpm another_1_all.deb`, "older", dist))
-		cmd := exec.Command("sh", "-euc", `umask "$1"; exec "$2/packaging/build" "$3"`, "build", map[bool]string{true: "077", false: "022"}[dir == copied], dir, dist)
-		cmd.Env = append(os.Environ(), "VERSION=v3.0.0", "ARCHS=amd64 arm64", "SOURCE_DATE_EPOCH="+epoch)
-		if dir == copied {
-			cmd.Env = append(cmd.Env, "TZ=Asia/Tokyo", "LANG=C.UTF-8")
-		}
-		run(t, cmd)
-		sums = append(sums, run(t, exec.Command("sh", "-euc", `cd "$1"; export LC_ALL=C; sha256sum *`, "sums", dist)))
-	}
-	if sums[0] != sums[1] {
-		t.Errorf("the builds differ:\n%s\n%s", sums[0], sums[1])
-	}
-	var names []string
-	for line := range strings.Lines(sums[0]) {
-		names = append(names, strings.Fields(line)[1])
-	}
-	want := []string{
-		"another_1_all.deb", // of another package
-		"virt-netboot-3.0.0-1.aarch64.rpm", "virt-netboot-3.0.0-1.x86_64.rpm",
-		"virt-netboot_3.0.0-1_amd64.deb", "virt-netboot_3.0.0-1_arm64.deb",
-	}
-	if diff := cmp.Diff(want, names); diff != "" {
-		t.Errorf("the directory of the packages: -want +got:\n%s", diff)
-	}
 }
