@@ -22,7 +22,7 @@ func TestPackages(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}
-	older, newer := build(t, "1.0.0"), build(t, "1.1.0")
+	older, newer := build(t, "99.0.0"), build(t, "99.1.0")
 	t.Run("rpm", func(t *testing.T) { testRPM(t, filepath.Dir(older)) })
 	t.Run("documentation", func(t *testing.T) { testDocumentation(t, filepath.Dir(older)) })
 	t.Run("node", func(t *testing.T) { testNode(t, older, newer) })
@@ -166,29 +166,35 @@ func testNode(t *testing.T, older, newer string) {
 	step("upgrade", func(t *testing.T) {
 		n.publish(t, older, newer)
 		n.apt(t, "upgrade")
-		works(t, "1.1.0")
+		works(t, "99.1.0")
 	})
-	step("downgrade", func(t *testing.T) {
-		n.apt(t, "install", "--allow-downgrades", "virt-netboot=1.0.0-1")
-		works(t, "1.0.0")
+	step("downgrade to the latest release", func(t *testing.T) {
+		release := released(t)
+		if release == "" {
+			release = older
+		}
+		version := versionOf(t, release)
+		n.publish(t, release, newer)
+		n.apt(t, "install", "--allow-downgrades", "virt-netboot="+version+"-1")
+		works(t, version)
 	})
-	step("another configuration", func(t *testing.T) {
+	step("upgrade from it, and another configuration", func(t *testing.T) {
 		// One of an older version, which has not all of today's keys, and which
 		// the operator has edited.
-		old := variant(t, newer, "1.0.5", func(string) string { return "gateway:\n  upstream: \"\"\nlog: {level: info}\n" })
+		old := variant(t, newer, "99.0.5", func(string) string { return "gateway:\n  upstream: \"\"\nlog: {level: info}\n" })
 		n.publish(t, older, old, newer)
 		n.run(t, "rm", configPath)
-		n.apt(t, "install", "-o", "Dpkg::Options::=--force-confmiss", "virt-netboot=1.0.5-1")
+		n.apt(t, "install", "-o", "Dpkg::Options::=--force-confmiss", "virt-netboot=99.0.5-1")
 		edited := strings.Replace(n.read(t, configPath), "info", "debug", 1)
 		n.write(t, configPath, edited)
 		n.apt(t, "upgrade")
-		works(t, "1.1.0")
+		works(t, "99.1.0")
 		if now := n.read(t, configPath); now != edited {
 			t.Errorf("the configuration is now:\n%s", now)
 		}
 	})
 	step("a configuration from the future", func(t *testing.T) {
-		future := variant(t, newer, "2.0.0", func(s string) string { return s + "\nquantum: {entangle: true}\n" })
+		future := variant(t, newer, "99.2.0", func(s string) string { return s + "\nquantum: {entangle: true}\n" })
 		n.publish(t, newer, future)
 		n.run(t, "cp", configPath, "/root/config.yaml")
 		n.run(t, "rm", configPath)
