@@ -19,7 +19,7 @@ import (
 const (
 	// soakAnswer is how long an answer may take on a busy machine. libvirt itself waits
 	// 30 seconds for another operation on the same domain.
-	soakAnswer = 2 * time.Minute
+	soakAnswer = 3 * time.Minute
 	// soakInSync is how long a domain may take to be in sync after an answer.
 	soakInSync = 30 * time.Second
 )

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +24,9 @@ const (
 	soakClients = 20
 	// soakShort is without SOAKTIME. With a lab around it, it takes less than two minutes.
 	soakShort = 40 * time.Second
-	// soakMemory and soakDescriptors bound how much more the agent may have at the end,
-	// without a client, than it had before.
+	// How much more the agent may have at the end, without a client, than it had before.
 	soakMemory      = 32 << 20
+	soakHeap        = 16 << 20
 	soakDescriptors = 4
 )
 
@@ -117,8 +116,7 @@ func TestSoak(t *testing.T) {
 			t.Log("soak: interrupted")
 			return
 		}
-		t.Logf("soak: the agent after the first part, and at the end: memory %d KiB, %d KiB; descriptors %d, %d",
-			before.memory>>10, after.memory>>10, before.descriptors, after.descriptors)
+		t.Logf("soak: the agent after the first part: %v; at the end: %v", before, after)
 		if left := strings.Fields(virsh(t, l, "list", "--all", "--name")); len(left) > 0 {
 			t.Errorf("domains that are there at the end: %s", left)
 		}
@@ -126,7 +124,7 @@ func TestSoak(t *testing.T) {
 			t.Error("the clients have not worked")
 		}
 		if !after.within(before) {
-			t.Errorf("the agent has grown by more than %d KiB or %d descriptors: %+v, then %+v", soakMemory>>10, soakDescriptors, before, after)
+			t.Errorf("the agent has grown by more than %v", usage{soakMemory, soakHeap, soakDescriptors})
 		}
 	})
 }
@@ -182,14 +180,19 @@ func (c *soakClient) clean(t *testing.T) {
 	}
 }
 
-// usage is what a process has.
+// usage is what the agent has.
 type usage struct {
-	memory      int // bytes
+	memory      int // resident, in bytes
+	heap        int // at which Go collects next, in bytes: twice what lived at the last collection
 	descriptors int
 }
 
 func (u usage) within(before usage) bool {
-	return u.memory <= before.memory+soakMemory && u.descriptors <= before.descriptors+soakDescriptors
+	return u.memory <= before.memory+soakMemory && u.heap <= before.heap+soakHeap && u.descriptors <= before.descriptors+soakDescriptors
+}
+
+func (u usage) String() string {
+	return fmt.Sprintf("memory %d KiB, heap %d KiB, descriptors %d", u.memory>>10, u.heap>>10, u.descriptors)
 }
 
 // quiet waits until the agent has given back what its clients took, half a minute at most,
@@ -216,11 +219,19 @@ func usageOf(t *testing.T, pid int) usage {
 	must(t, err)
 	status, err := os.ReadFile(filepath.Join(dir, "status"))
 	must(t, err)
-	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
-	var kib int
-	_, err = fmt.Sscan(string(rest), &kib)
+	metrics, err := agentMetrics()
 	must(t, err)
-	return usage{memory: kib << 10, descriptors: len(files)}
+	number := func(text, name string) (n float64) {
+		_, rest, _ := strings.Cut(text, "\n"+name)
+		_, err := fmt.Sscan(rest, &n)
+		must(t, err)
+		return n
+	}
+	return usage{
+		memory:      int(number(string(status), "VmRSS:")) << 10,
+		heap:        int(number(metrics, "go_memstats_next_gc_bytes ")),
+		descriptors: len(files),
+	}
 }
 
 // fillDisk leaves no room in a directory's file system.
