@@ -100,6 +100,7 @@ func TestGrowth(t *testing.T) {
 			small := work(t, r, document(few))
 			large := work(t, r, document(times*few))
 			for step, s := range small {
+				t.Logf("%s: %v for %d, %v for %d", step, s, few, large[step], times*few)
 				// Linear is a factor of 8, quadratic one of 64.
 				if l := large[step]; l > 3*times*max(s, 5*time.Millisecond) {
 					t.Errorf("%s takes %v for %d and %v for %d", step, s, few, l, times*few)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"testing"
 
 	"github.com/virt-netboot/virt-netboot/e2e/lab"
@@ -31,7 +32,10 @@ func runTests(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	if err := lab.BuildPrograms(context.Background(), dir); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // to remove dir then, too
+	err = lab.BuildPrograms(ctx, dir)
+	stop()
+	if err != nil {
 		return 0, err
 	}
 	if err := lab.UsePrograms(dir); err != nil {

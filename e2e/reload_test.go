@@ -202,18 +202,13 @@ func defined(t *testing.T, l *lab.Lab, g *lab.Guest, through virshFunc) string {
 func awaitMetric(t *testing.T, line string) {
 	t.Helper()
 	await(t, func() error {
-		resp, err := http.Get("http://127.0.0.1:9178/metrics")
+		text, err := agentMetrics()
 		if err != nil {
 			return err
 		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return err
-		}
-		if !strings.Contains("\n"+string(text), "\n"+line+"\n") {
+		if !strings.Contains("\n"+text, "\n"+line+"\n") {
 			var ours []string
-			for _, l := range with(strings.Split(string(text), "\n"), "virt_netboot_") {
+			for _, l := range with(strings.Split(text, "\n"), "virt_netboot_") {
 				if !strings.HasPrefix(l, "#") {
 					ours = append(ours, l)
 				}
@@ -222,4 +217,15 @@ func awaitMetric(t *testing.T, line string) {
 		}
 		return nil
 	})
+}
+
+// agentMetrics are the agent's metrics, as Prometheus reads them.
+func agentMetrics() (string, error) {
+	resp, err := http.Get("http://127.0.0.1:9178/metrics")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
 }

@@ -19,7 +19,7 @@ import (
 const (
 	// soakAnswer is how long an answer may take on a busy machine. libvirt itself waits
 	// 30 seconds for another operation on the same domain.
-	soakAnswer = 5 * time.Minute
+	soakAnswer = 3 * time.Minute
 	// soakInSync is how long a domain may take to be in sync after an answer.
 	soakInSync = 30 * time.Second
 )
@@ -35,6 +35,8 @@ type soakTally struct {
 	lost    int // without an answer, or answered and not carried out
 	passed  int // defined as the client wrote it: libvirt was too slow for the gateway
 	half    int // left a definition that is neither the client's nor the rules'
+
+	longest time.Duration // until an answer
 }
 
 func (s *soakTally) count(n *int, format string, args ...any) {
@@ -49,7 +51,15 @@ func (s *soakTally) count(n *int, format string, args ...any) {
 func (s *soakTally) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf("calls %d, refused %d, cut %d, passed %d, lost %d, half-rewritten %d", s.calls, s.refused, s.cut, s.passed, s.lost, s.half)
+	return fmt.Sprintf("calls %d, refused %d, cut %d, passed %d, lost %d, half-rewritten %d, longest %v",
+		s.calls, s.refused, s.cut, s.passed, s.lost, s.half, s.longest.Round(10*time.Millisecond))
+}
+
+// answered notes how long a call has taken.
+func (s *soakTally) answered(took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.longest = max(s.longest, took)
 }
 
 // soakClient defines, starts, attaches to, destroys and undefines one domain through the
@@ -90,13 +100,14 @@ var errCut = errors.New("the connection has ended")
 // call makes a call. It returns errCut where the connection ended, or libvirt's error.
 func (c *soakClient) call(what string, fn func() error) error {
 	c.count(&c.calls, "")
-	done := make(chan error, 1)
+	done, began := make(chan error, 1), time.Now()
 	go func() { done <- fn() }()
 	select {
 	case err := <-done:
 		var answer golibvirt.Error
 		switch {
 		case err == nil:
+			c.answered(time.Since(began))
 			return nil
 		case errors.As(err, &answer):
 			c.count(&c.refused, "%s: %s: %v", c.name(), what, err)
@@ -110,19 +121,21 @@ func (c *soakClient) call(what string, fn func() error) error {
 	}
 }
 
-// run works until ctx ends, and removes its domain then.
-func (c *soakClient) run(ctx context.Context) {
+// run works until ctx ends, and removes its domain then. When interrupted ends it hangs up.
+func (c *soakClient) run(ctx, interrupted context.Context) {
 	for ctx.Err() == nil {
 		sleep(ctx, 100*time.Millisecond) // the agent or libvirtd may be away
 		socket, err := net.Dial("unix", lab.GatewaySocket)
 		if err != nil {
 			continue
 		}
+		stay := context.AfterFunc(interrupted, func() { socket.Close() })
 		c.rpc = golibvirt.NewWithDialer(dialed{socket})
 		if c.call("open", func() error { return c.rpc.ConnectToURI(golibvirt.QEMUSystem) }) == nil {
 			for ctx.Err() == nil && c.cycle() == nil {
 			}
 		}
+		stay()
 		socket.Close()
 	}
 }

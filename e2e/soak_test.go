@@ -1,13 +1,13 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,9 +24,9 @@ const (
 	soakClients = 20
 	// soakShort is without SOAKTIME. With a lab around it, it takes less than two minutes.
 	soakShort = 40 * time.Second
-	// soakMemory and soakDescriptors bound how much more the agent may have at the end,
-	// without a client, than it had before.
+	// How much more the agent may have at the end, without a client, than it had before.
 	soakMemory      = 32 << 20
+	soakHeap        = 16 << 20
 	soakDescriptors = 4
 )
 
@@ -47,9 +47,15 @@ func TestSoak(t *testing.T) {
 		}
 		must(t, unix.Mount("tmpfs", existing.Dir, "tmpfs", 0, "size=64k,mode=0755"))
 		startAgent(t, l)
-		tally := &soakTally{t: t}
+		tally, began := &soakTally{t: t}, time.Now()
+		defer func() {
+			t.Logf("soak: %v, %d clients: %v", time.Since(began).Round(time.Second), soakClients, tally)
+			if tally.lost > 0 || tally.half > 0 {
+				t.Error("calls are lost, or domains half rewritten")
+			}
+		}()
 
-		kill := []soakFault{
+		agentEnds := []soakFault{
 			{"the agent is restarted", func(ctx context.Context) error {
 				if err := l.StopAgent(); err != nil {
 					return err
@@ -71,7 +77,18 @@ func TestSoak(t *testing.T) {
 				return emptyDisk(existing.Dir)
 			}},
 		}
-		keep := []soakFault{
+		libvirtdEnds := []soakFault{
+			{"libvirtd is killed", func(ctx context.Context) error {
+				l.KillLibvirtd()
+				return l.StartLibvirtd(ctx)
+			}},
+			{"libvirtd is restarted", func(ctx context.Context) error {
+				// A busy one may not leave in time. Then it is killed, as systemd does.
+				_ = l.StopLibvirtd()
+				return l.StartLibvirtd(ctx)
+			}},
+		}
+		bothLive := []soakFault{
 			{"the agent is reloaded", func(context.Context) error { return l.ReloadAgent() }},
 			{"the journal is stopped", func(ctx context.Context) error {
 				if err := l.StopJournal(); err != nil {
@@ -87,38 +104,27 @@ func TestSoak(t *testing.T) {
 				sleep(ctx, 2*time.Second)
 				return emptyDisk(existing.Dir)
 			}},
-			{"libvirtd is killed", func(ctx context.Context) error {
-				l.KillLibvirtd()
-				return l.StartLibvirtd(ctx)
-			}},
-			{"libvirtd is restarted", func(ctx context.Context) error {
-				// A busy one may not leave in time. Then it is killed, as systemd does.
-				_ = l.StopLibvirtd()
-				return l.StartLibvirtd(ctx)
-			}},
 		}
-		// In the last part the agent is never ended, so that what it has can be compared.
-		last := length * 6 / 10
-		began := time.Now()
-		soak(ctx, t, tally, length-last, append(kill, keep...))
-		before := quiet(t, l.AgentPID(), usage{})
-		soak(ctx, t, tally, last, keep)
-		after := quiet(t, l.AgentPID(), before)
-
-		if left := strings.Fields(virsh(t, l, "list", "--all", "--name")); len(left) > 0 && ctx.Err() == nil {
+		// The agent lives on from the first part's end, so that what it has can be compared;
+		// and no connection is cut in the last part, so that each call must get its answer.
+		soak(ctx, t, tally, length*4/10, slices.Concat(agentEnds, libvirtdEnds, bothLive))
+		before := quiet(ctx, t, l.AgentPID, usage{})
+		soak(ctx, t, tally, length*3/10, slices.Concat(libvirtdEnds, bothLive))
+		soak(ctx, t, tally, length*3/10, bothLive)
+		after := quiet(ctx, t, l.AgentPID, before)
+		if ctx.Err() != nil {
+			t.Log("soak: interrupted")
+			return
+		}
+		t.Logf("soak: the agent after the first part: %v; at the end: %v", before, after)
+		if left := strings.Fields(virsh(t, l, "list", "--all", "--name")); len(left) > 0 {
 			t.Errorf("domains that are there at the end: %s", left)
 		}
-		t.Logf("soak: %v, %d clients: %v", time.Since(began).Round(time.Second), soakClients, tally)
-		t.Logf("soak: the agent at the start of the last %v, and at the end: memory %d KiB, %d KiB; descriptors %d, %d",
-			last, before.memory>>10, after.memory>>10, before.descriptors, after.descriptors)
-		if tally.lost > 0 || tally.half > 0 {
-			t.Errorf("calls are lost, or domains half rewritten: %v", tally)
-		}
-		if tally.calls < soakClients*6 && ctx.Err() == nil {
-			t.Errorf("the clients have not worked: %v", tally)
+		if tally.calls < soakClients*6 {
+			t.Error("the clients have not worked")
 		}
 		if !after.within(before) {
-			t.Errorf("the agent has grown by more than %d KiB or %d descriptors: %+v, then %+v", soakMemory>>10, soakDescriptors, before, after)
+			t.Errorf("the agent has grown by more than %v", usage{soakMemory, soakHeap, soakDescriptors})
 		}
 	})
 }
@@ -129,30 +135,33 @@ type soakFault struct {
 	do   func(context.Context) error
 }
 
-// soak has the clients work for a time, while one fault after another happens.
+// soak has the clients work for a time, while one fault after another happens. It returns
+// at once when ctx ends.
 func soak(ctx context.Context, t *testing.T, tally *soakTally, length time.Duration, faults []soakFault) {
-	ctx, cancel := context.WithTimeout(ctx, length)
+	part, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	var clients sync.WaitGroup
 	for i := range soakClients {
 		c := &soakClient{soakTally: tally, number: i}
-		clients.Go(func() { c.run(ctx) })
+		clients.Go(func() { c.run(part, ctx) })
 	}
-	for i := 0; ctx.Err() == nil; i++ {
-		sleep(ctx, 2*time.Second)
-		if ctx.Err() != nil {
+	for i := 0; ; i++ {
+		sleep(part, 2*time.Second)
+		if part.Err() != nil {
 			break
 		}
 		fault := faults[i%len(faults)]
 		t.Logf("soak: %v; now %s", tally, fault.what)
-		if err := fault.do(t.Context()); err != nil { // to its end, whatever the time
+		if err := fault.do(ctx); err != nil && ctx.Err() == nil { // to its end, whatever the time
 			t.Fatalf("%s: %v", fault.what, err)
 		}
 	}
 	clients.Wait()
 	// Domains whose client's connection was cut are left.
 	for i := range soakClients {
-		(&soakClient{soakTally: tally, number: i}).clean(t)
+		if ctx.Err() == nil {
+			(&soakClient{soakTally: tally, number: i}).clean(t)
+		}
 	}
 }
 
@@ -171,24 +180,32 @@ func (c *soakClient) clean(t *testing.T) {
 	}
 }
 
-// usage is what a process has.
+// usage is what the agent has.
 type usage struct {
-	memory      int // bytes
+	memory      int // resident, in bytes
+	heap        int // at which Go collects next, in bytes: twice what lived at the last collection
 	descriptors int
 }
 
 func (u usage) within(before usage) bool {
-	return u.memory <= before.memory+soakMemory && u.descriptors <= before.descriptors+soakDescriptors
+	return u.memory <= before.memory+soakMemory && u.heap <= before.heap+soakHeap && u.descriptors <= before.descriptors+soakDescriptors
+}
+
+func (u usage) String() string {
+	return fmt.Sprintf("memory %d KiB, heap %d KiB, descriptors %d", u.memory>>10, u.heap>>10, u.descriptors)
 }
 
 // quiet waits until the agent has given back what its clients took, half a minute at most,
-// and returns what it has then. Without a usage from before it waits two seconds.
-func quiet(t *testing.T, pid int, before usage) usage {
+// and returns what it has then. Without a usage from before it waits two seconds. It
+// returns at once when ctx ends.
+func quiet(ctx context.Context, t *testing.T, pid func() int, before usage) (u usage) {
 	t.Helper()
-	var u usage
 	for end := time.Now().Add(30 * time.Second); ; {
-		time.Sleep(2 * time.Second)
-		u = usageOf(t, pid)
+		sleep(ctx, 2*time.Second)
+		if ctx.Err() != nil {
+			return u
+		}
+		u = usageOf(t, pid())
 		if before == (usage{}) || u.within(before) || time.Now().After(end) {
 			return u
 		}
@@ -202,11 +219,19 @@ func usageOf(t *testing.T, pid int) usage {
 	must(t, err)
 	status, err := os.ReadFile(filepath.Join(dir, "status"))
 	must(t, err)
-	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
-	var kib int
-	_, err = fmt.Sscan(string(rest), &kib)
+	metrics, err := agentMetrics()
 	must(t, err)
-	return usage{memory: kib << 10, descriptors: len(files)}
+	number := func(text, name string) (n float64) {
+		_, rest, _ := strings.Cut(text, "\n"+name)
+		_, err := fmt.Sscan(rest, &n)
+		must(t, err)
+		return n
+	}
+	return usage{
+		memory:      int(number(string(status), "VmRSS:")) << 10,
+		heap:        int(number(metrics, "go_memstats_next_gc_bytes ")),
+		descriptors: len(files),
+	}
 }
 
 // fillDisk leaves no room in a directory's file system.

@@ -39,7 +39,7 @@ func TestReleaseRefuses(t *testing.T) {
 		}
 	}
 	git("init", "-q")
-	write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n## 1.0.0 - 2026-11-30\n")
+	write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n## 1.0.1\n\n## 1.0.0 - 2026-11-30\n")
 	git("add", ".")
 	git("commit", "-qm", "one")
 	refused("this commit has no tag")

@@ -21,17 +21,23 @@ func build(t *testing.T, version string) string {
 }
 
 // released builds the package of the latest release, from the commit of its tag. In a
-// clone without tags it is this commit's.
+// clone without tags there is none, and it returns "".
 func released(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("git", "-C", checkout, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*").Output()
 	if err != nil {
 		t.Log("this clone has no tag of a release: the upgrade is from this commit's package")
-		return build(t, "0.9.0")
+		return ""
 	}
 	tag, dir := strings.TrimSpace(string(out)), t.TempDir()
 	run(t, exec.Command("sh", "-euc", `git -C "$1" archive "$2" | tar -x -C "$3"`, "archive", checkout, tag, dir))
 	return buildFrom(t, dir, strings.TrimPrefix(tag, "v"))
+}
+
+// versionOf returns the version of a package, as 1.0.0 of 1.0.0-1.
+func versionOf(t *testing.T, deb string) string {
+	t.Helper()
+	return strings.TrimSuffix(strings.TrimSpace(run(t, exec.Command("dpkg-deb", "--field", deb, "Version"))), "-1")
 }
 
 func buildFrom(t *testing.T, dir, version string) string {

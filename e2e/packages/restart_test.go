@@ -24,6 +24,9 @@ func TestRestart(t *testing.T) {
 		t.Fatal("a container needs root")
 	}
 	older, newer := released(t), build(t, "99.0.0")
+	if older == "" {
+		older = build(t, "0.9.0")
+	}
 	n, other := boot(t, tree(t)), boot(t, tree(t))
 	link(t, n, other)
 	n.write(t, "/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repository ./\n")

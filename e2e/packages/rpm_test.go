@@ -100,7 +100,7 @@ func (n *node) livesAsRPM(t *testing.T, older, newer string) {
 	n.scriptlet(t, older, "%{PREUN}", "1")
 	n.scriptlet(t, older, "%{POSTUN}", "1")
 	n.green(t, "virt-netboot.socket", "virt-netboot.service", "virt-netboot-files.path")
-	n.runs(t, "1.1.0")
+	n.runs(t, "99.1.0")
 	n.isHook(t)
 
 	n.scriptlet(t, newer, "%{PREUN}", "0")

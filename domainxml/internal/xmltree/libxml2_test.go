@@ -42,7 +42,8 @@ func tree(d *Document, e *Element) node {
 }
 
 // reader answers each document, a length and so many bytes, with a line: the tree as JSON,
-// or null. It reads as libvirt does: without expanding entities in text, from memory.
+// or null. It reads as libvirt does: without expanding entities in text, from memory, and
+// whatever a namespace's name is, which lxml refuses without recover.
 const reader = `
 import json, struct, sys
 from lxml import etree
@@ -56,7 +57,12 @@ stdin = sys.stdin.buffer
 while head := stdin.read(4):
     doc = stdin.read(struct.unpack('>I', head)[0])
     try:
-        root = etree.fromstring(doc, etree.XMLParser(resolve_entities=False, no_network=True))
+        try:
+            root = etree.fromstring(doc, etree.XMLParser(resolve_entities=False, no_network=True))
+        except etree.XMLSyntaxError as e:
+            if any(error.domain_name != 'NAMESPACE' for error in e.error_log):
+                raise
+            root = etree.fromstring(doc, etree.XMLParser(resolve_entities=False, no_network=True, recover=True))
         sys.setrecursionlimit(10000)
         answer = node(root)
     except etree.XMLSyntaxError as e:
