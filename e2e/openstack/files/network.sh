@@ -8,7 +8,7 @@ driver=$1
 neutron="neutron-api neutron-rpc-server"
 if [ "$driver" = ovn ]; then
 	agents=
-	neutron=neutron-server
+	neutron="neutron-server"
 	sed -i 's/^service_plugins =.*/service_plugins = ovn-router/' /etc/neutron/neutron.conf
 else
 	agents="neutron-$driver-agent neutron-dhcp-agent"
