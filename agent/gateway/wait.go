@@ -10,12 +10,15 @@ import (
 
 const (
 	// busyWait is how long a connection waits on a thread of its own before it waits
-	// among the idle ones: calls that follow each other gain by it, and polls pay for it.
-	busyWait = 10 * time.Millisecond
+	// among the idle ones.
+	busyWait = 100 * time.Millisecond
 	// maxBusy is how many connections wait that way at once. Where more are busy
 	// a thread for each makes them slower, not faster.
 	maxBusy = 8
 
+	// turn is the first of a wait, and each is twice the one before: calls that follow
+	// each other find the thread awake, and a client that polls wakes it a few times only.
+	//
 	// turn and turns keep Go's monitor (sysmon in runtime/proc.go) calm. A
 	// goroutine that makes nothing but system calls loses its P after 10 ms,
 	// unless the scheduler has seen it in between. Once all Ps are lost the monitor
@@ -25,8 +28,8 @@ const (
 	turns = 64
 )
 
-// wait waits until one of the sockets is ready for what the flows want of it, or for a
-// turn at most once the context is done.
+// wait waits until one of the sockets is ready for what the flows want of it, or for
+// busyWait at most once the context is done.
 func (c *conn) wait(ctx context.Context) ([2]unix.PollFd, error) {
 	fds := [2]unix.PollFd{
 		interest(c.client, &c.calls, &c.replies),
@@ -55,8 +58,9 @@ func (c *conn) waitBusy(ctx context.Context, fds []unix.PollFd) (int, error) {
 	if c.waits++; c.waits%turns == 0 {
 		runtime.Gosched()
 	}
-	for end := time.Now().Add(timeout); ; {
-		n, err := poll(fds, min(turn, timeout))
+	end := time.Now().Add(timeout)
+	for d := turn; ; d *= 2 {
+		n, err := poll(fds, min(d, timeout))
 		if n > 0 || err != nil || ctx.Err() != nil || time.Now().After(end) {
 			return n, err
 		}
