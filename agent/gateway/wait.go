@@ -60,7 +60,7 @@ func (c *conn) waitBusy(ctx context.Context, fds []unix.PollFd) (int, error) {
 	}
 	end := time.Now().Add(timeout)
 	for d := turn; ; d *= 2 {
-		n, err := poll(fds, min(d, timeout))
+		n, err := poll(fds, min(d, time.Until(end)+time.Millisecond)) // in whole milliseconds
 		if n > 0 || err != nil || ctx.Err() != nil || time.Now().After(end) {
 			return n, err
 		}

@@ -82,10 +82,10 @@ func poll(agent, other proxy) ([]row, error) {
 	clients := make([][]*golibvirt.Libvirt, len(proxies))
 	for i, p := range proxies {
 		opened, err := open(p.socket, pollers)
+		defer disconnect(opened)
 		if err != nil {
 			return nil, err
 		}
-		defer disconnect(opened)
 		clients[i] = opened
 	}
 	took := make([][]float64, len(proxies)) // seconds a call, of each round

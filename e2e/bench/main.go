@@ -51,8 +51,8 @@ const (
 	// descriptors is LimitNOFILE= of virt-netboot.service, here for libvirtd too, and for
 	// systemd-socket-proxyd, which takes six for a connection.
 	descriptors = 16384
-	// partLimit is for a machine on which something hangs. No part takes two minutes on an
-	// idle one.
+	// partLimit is for a machine on which something hangs. On an idle one all
+	// parts take seven minutes.
 	partLimit = 15 * time.Minute
 )
 

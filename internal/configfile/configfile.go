@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSize is what such a file may have. Nova's
-// sample, with every option and its comment, has 250 KiB.
+// maxSize is what such a file may have. Nova's sample, with every option and its comment,
+// has 250 KiB.
 const maxSize = 1 << 20
 
-// Read reads a file in a directory that may be another user's, who can put
-// a FIFO there, or a file without end.
+// Read reads a file in a directory that may be another user's, who can put a FIFO there, or
+// a file without end.
 func Read(path string) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

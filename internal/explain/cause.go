@@ -54,7 +54,7 @@ func (e Explanation) Find(server bool) Cause {
 	}
 	if server {
 		return Cause{Nothing, "Nothing at its own port stops it. The port of the tenant's server may still drop the server's offers: " +
-			"virt-netboot explain says so for the server, on its node.", e.ask()}
+			"virt-netboot explain, with the same --server, says so for the server, on its node.", e.ask()}
 	}
 	for _, i := range e.Interfaces {
 		if i.BootFile != "" {

@@ -49,7 +49,7 @@ dhcp_driver = neutron.agent.linux.dhcp.Dnsmasq
 EOT
 
 # Neutron sends no event for a port that goes and comes between two looks of its agent,
-# as in the revert of a resize on one node. Nova waits five minutes and gives up, else.
+# as in the revert of a resize on one node. Otherwise Nova waits five minutes and gives up.
 sed -i '/^\[DEFAULT\]/a vif_plugging_timeout = 60\nvif_plugging_is_fatal = false' /etc/nova/nova.conf
 
 # The Linux bridge agent takes its name from an interface with a MAC address.
