@@ -3,6 +3,7 @@
 package nspawn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -27,7 +29,7 @@ type Node struct {
 	root    string // the directory that it runs in
 	unmount func() error
 	nspawn  *exec.Cmd
-	pid1    int
+	pid1    atomic.Int32 // as this machine numbers it; 0 where nothing runs
 }
 
 // New is a node that is not started, on the layers of a tree.
@@ -63,14 +65,26 @@ func (n *Node) Close() error {
 
 // Kill ends the node with no word to what runs in it, as a power cut does.
 func (n *Node) Kill() {
-	if n.pid1 != 0 {
-		_ = syscall.Kill(n.pid1, syscall.SIGKILL) // its processes go with it
-	}
+	n.killPID1()
 	if n.nspawn != nil {
 		_ = n.nspawn.Process.Signal(syscall.SIGTERM)
 		_ = n.nspawn.Wait()
 	}
-	n.nspawn, n.pid1 = nil, 0
+	n.nspawn = nil
+	n.pid1.Store(0)
+}
+
+// killPID1 ends all processes of the node.
+func (n *Node) killPID1() {
+	if pid := n.pid1.Load(); pid != 0 {
+		_ = syscall.Kill(int(pid), syscall.SIGKILL)
+	}
+}
+
+// EndWith ends what runs in the node when ctx ends, so that all that waits for it fails.
+// The caller closes the node all the same.
+func (n *Node) EndWith(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, n.killPID1)
 }
 
 // Reboot reboots the node and waits until systemd has started everything, or has
@@ -96,7 +110,8 @@ func (n *Node) Shutdown() error {
 func (n *Node) end(verb string) (int, error) {
 	_, _ = n.Try("systemctl", verb) // may be killed with all else
 	old := n.nspawn
-	n.nspawn, n.pid1 = nil, 0
+	n.nspawn = nil
+	n.pid1.Store(0)
 	ended := make(chan struct{})
 	go func() { _ = old.Wait(); close(ended) }()
 	select {
@@ -112,23 +127,27 @@ func (n *Node) end(verb string) (int, error) {
 func (n *Node) Start(states ...string) error {
 	cmd := exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory="+n.root, "--machine="+filepath.Base(filepath.Dir(n.root)),
 		"--register=no", "--keep-unit", "--private-network", "--capability=all", "--console=pipe")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true} // Ctrl-C is not the node's
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	n.nspawn = cmd
-	if err := Await("the node's PID 1", time.Minute, func() (err error) {
-		n.pid1, err = pid1Of(cmd.Process.Pid)
+	if err := Await("the node's PID 1", time.Minute, func() error {
+		pid, err := pid1Of(cmd.Process.Pid)
+		n.pid1.Store(int32(pid))
 		return err
 	}); err != nil {
 		return err
 	}
 	if n.Plug != nil {
-		if err := n.Plug(n.pid1); err != nil {
+		if err := n.Plug(n.PID1()); err != nil {
 			return err
 		}
 	}
 	return Await("the node's start", startTime, func() error {
+		if syscall.Kill(n.PID1(), 0) != nil {
+			return errEnded
+		}
 		out, err := n.Command("systemctl", "is-system-running").Output()
 		if state := strings.TrimSpace(string(out)); !slices.Contains(states, state) {
 			return fmt.Errorf("it is %q (%v)", state, err)
@@ -162,15 +181,16 @@ func pid1Of(nspawn int) (int, error) {
 }
 
 // PID1 is the process with which the node's namespaces can be entered.
-func (n *Node) PID1() int { return n.pid1 }
+func (n *Node) PID1() int { return int(n.pid1.Load()) }
 
 // Root is the node's directory, before it starts.
 func (n *Node) Root() string { return n.root }
 
 // Command is a program that runs in the node.
 func (n *Node) Command(args ...string) *exec.Cmd {
-	cmd := exec.Command("nsenter", append([]string{"--target", strconv.Itoa(n.pid1), "--all", "--"}, args...)...)
+	cmd := exec.Command("nsenter", append([]string{"--target", strconv.Itoa(n.PID1()), "--all", "--"}, args...)...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // nsenter stops where Ctrl-C ends its child
 	return cmd
 }
 
@@ -178,7 +198,10 @@ func (n *Node) Command(args ...string) *exec.Cmd {
 func (n *Node) Try(args ...string) (string, error) { return Output(n.Command(args...)) }
 
 // Path is where a file of the node is here. Its /run is a file system of its own.
-func (n *Node) Path(name string) string { return fmt.Sprintf("/proc/%d/root%s", n.pid1, name) }
+func (n *Node) Path(name string) string { return fmt.Sprintf("/proc/%d/root%s", n.PID1(), name) }
+
+// errEnded is that a node's PID 1 is gone. What waits for the node gives up.
+var errEnded = errors.New("the node has ended")
 
 // Await waits until check returns no error.
 func Await(what string, limit time.Duration, check func() error) error {
@@ -188,7 +211,7 @@ func Await(what string, limit time.Duration, check func() error) error {
 		if err == nil {
 			return nil
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || errors.Is(err, errEnded) {
 			return fmt.Errorf("waiting for %s: %w", what, err)
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -57,6 +57,7 @@ func Open(ctx context.Context, driver Driver, say func(string)) (_ *Cloud, err e
 		return nil, err
 	}
 	c := &Cloud{Node: node, Driver: driver, say: say}
+	node.EndWith(ctx)
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("starting a cloud with %s: %w\n%s", driver, err, c.Logs()), c.Close())
@@ -133,6 +134,7 @@ func bootstrap(ctx context.Context, root string) error {
 	}
 	node := nspawn.In(root)
 	defer node.Close()
+	defer node.EndWith(ctx)()
 	if err := node.Start("running", "degraded"); err != nil {
 		return err
 	}

@@ -19,7 +19,8 @@ const checkout = "../.."
 // interrupt, so that what was begun is taken down.
 func start(t *testing.T, driver Driver) (context.Context, *Cloud) {
 	t.Helper()
-	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	// Not the test's own context, which ends before a failed cloud has said its logs.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(t.Context()), os.Interrupt, syscall.SIGTERM)
 	t.Cleanup(stop)
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
