@@ -197,9 +197,9 @@ func checkCounted(t *testing.T, l *lab.Lab, want string) {
 	})
 }
 
-func checkCause(t *testing.T, l *lab.Lab, domain, want string) {
+func checkCause(t *testing.T, l *lab.Lab, domain, want string, args ...string) {
 	t.Helper()
-	out, err := l.VirtNetboot(t.Context(), "explain", "--json", domain)
+	out, err := l.VirtNetboot(t.Context(), append([]string{"explain", "--json", domain}, args...)...)
 	var e struct {
 		Cause struct{ Kind, Text, Do string }
 	}
