@@ -29,7 +29,7 @@ const (
 // packages are OpenStack's, and what tenants' servers need.
 const packages = "mariadb-server rabbitmq-server memcached keystone glance-api placement-api " +
 	"nova-api nova-scheduler nova-conductor nova-compute-qemu " +
-	"neutron-server neutron-api neutron-rpc-server neutron-plugin-ml2 neutron-linuxbridge-agent neutron-openvswitch-agent " +
+	"neutron-server neutron-api neutron-rpc-server neutron-linuxbridge-agent neutron-openvswitch-agent " +
 	"neutron-dhcp-agent openvswitch-switch ovn-central ovn-host " +
 	"python3-pymysql python3-memcache dnsmasq-base dnsmasq-utils isc-dhcp-server ebtables iptables ipset conntrack " +
 	"iputils-ping ethtool tcpdump sudo"

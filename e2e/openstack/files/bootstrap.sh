@@ -8,7 +8,7 @@ as() { user=$1; shift; runuser -u "$user" -- "$@"; }
 systemctl enable -q --now mariadb memcached rabbitmq-server
 for d in keystone glance placement nova nova_api nova_cell0 neutron; do
 	for host in localhost 127.0.0.1; do
-		mysql -e "CREATE DATABASE IF NOT EXISTS $d; GRANT ALL ON $d.* TO '${d%_*}'@'$host' IDENTIFIED BY 'lab'"
+		mariadb -e "CREATE DATABASE IF NOT EXISTS $d; GRANT ALL ON $d.* TO '${d%_*}'@'$host' IDENTIFIED BY 'lab'"
 	done
 done
 rabbitmqctl -q await_startup
