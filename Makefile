@@ -102,9 +102,7 @@ test-virtqemud: packages-deps ## the package on a node with virtqemud (VIRTQEMUD
 
 .PHONY: test-openstack
 test-openstack: openstack-deps ## a real OpenStack in a container, with three of Neutron's drivers (RUN=TestOVN: one)
-	$(FORGET)
-	$(GOTESTSUM) --format standard-verbose $(RERUN) --packages ./e2e/openstack -- -tags openstack -run '^$(or $(RUN),Test(LinuxBridge|OpenVSwitch|OVN))$$' -count 1 -timeout 120m
-	$(TELL)
+	$(GO) test -tags openstack ./e2e/openstack -run '^$(or $(RUN),Test(LinuxBridge|OpenVSwitch|OVN))$$' -count 1 -v -timeout 120m
 
 .PHONY: demo-openstack
 demo-openstack: openstack-deps ## an instance of a real OpenStack boots its disk, and then its tenant's script

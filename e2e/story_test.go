@@ -80,6 +80,11 @@ func TestStoryTwoNICs(t *testing.T) {
 		if n := neighbour.Asked(since); n > 0 {
 			t.Errorf("the first interface's network was asked %d times:\n%s", n, told(since, neighbour))
 		}
+
+		first := dumpxml(t, l, g.Name).Devices.Interfaces[0]
+		run(t, l, "ebtables", "-t", "nat", "-I", "PREROUTING", "-i", first.Target.Dev, "-j", "DROP")
+		checkCause(t, l, g.Name, "nothing")
+		checkPage(t, l, first.MAC.Address+": "+first.Target.Dev+" in ", "; not in the boot order", g.Name)
 	})
 }
 

@@ -63,6 +63,9 @@ func Open(ctx context.Context, driver Driver, say func(string)) (_ *Cloud, err e
 			err = errors.Join(fmt.Errorf("starting a cloud with %s: %w\n%s", driver, err, c.Logs()), c.Close())
 		}
 	}()
+	if err := hasDriver(node.Root(), driver); err != nil {
+		return nil, err
+	}
 	if err := putFiles(node.Root()); err != nil {
 		return nil, err
 	}
@@ -81,6 +84,22 @@ func Open(ctx context.Context, driver Driver, say func(string)) (_ *Cloud, err e
 		}
 		return c.awaitServices(ctx)
 	})
+}
+
+// ErrNoDriver is that the release's Neutron has none of that name: 26 (2025.1) has no
+// Linux bridge any more.
+var ErrNoDriver = errors.New("this Neutron has no such mechanism driver")
+
+func hasDriver(root string, driver Driver) error {
+	files, err := filepath.Glob(filepath.Join(root, "usr/lib/python3/dist-packages/neutron-*/entry_points.txt"))
+	if err != nil || len(files) != 1 {
+		return fmt.Errorf("looking for Neutron's drivers: %v, %w", files, err)
+	}
+	b, err := os.ReadFile(files[0])
+	if err == nil && !strings.Contains(string(b), "\n"+string(driver)+" = neutron.plugins.ml2.drivers.") {
+		err = ErrNoDriver
+	}
+	return err
 }
 
 // layers are those of a configured OpenStack, from the cache where they are there.

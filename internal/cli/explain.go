@@ -219,11 +219,15 @@ func describeGuest(w io.Writer, what string, g *explain.Guest) {
 }
 
 func describePort(b *bytes.Buffer, i explain.Interface) {
+	order := ""
+	if !i.InBootOrder {
+		order = "; not in the boot order"
+	}
 	if i.Port == nil {
-		fmt.Fprintf(b, "\n%s", line("interface %s: %s", i.MAC, i.Error))
+		fmt.Fprintf(b, "\n%s", line("interface %s: %s%s", i.MAC, i.Error, order))
 		return
 	}
-	fmt.Fprintf(b, "\n%s", line("interface %s: %s in %s %s; option ROM %s", i.MAC, i.Device, i.Port.Switch, i.Port.Bridge, i.ROM))
+	fmt.Fprintf(b, "\n%s", line("interface %s: %s in %s %s; option ROM %s%s", i.MAC, i.Device, i.Port.Switch, i.Port.Bridge, i.ROM, order))
 	switch {
 	case i.Port.Offer != nil:
 		b.WriteString(line("  OVN answers its DHCP with %s", i.Port.Offer))

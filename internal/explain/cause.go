@@ -41,27 +41,51 @@ type Cause struct {
 	Do   string `json:"do,omitempty"`
 }
 
-// Find returns the first cause, from the definition to the port. server says that the
-// tenant has a DHCP server of its own; without it OpenStack's may be meant.
+// Find returns the first cause, from the definition to the ports of the interfaces in the
+// boot order: one that nothing stops is enough. server says that the tenant has a DHCP
+// server of its own; without it OpenStack's may be meant.
 func (e Explanation) Find(server bool) Cause {
 	if c, ok := e.ofDomain(); ok {
 		return c
 	}
+	var open []Interface
+	var stopped []Cause
 	for _, i := range e.Interfaces {
-		if c, ok := i.cause(server); ok {
-			return c
+		if !i.InBootOrder {
+			continue
 		}
+		c, ok := i.cause(server)
+		if !ok {
+			open = append(open, i)
+			continue
+		}
+		if len(e.Interfaces) > 1 {
+			c.Text = "Interface " + i.MAC + ": " + c.Text
+		}
+		stopped = append(stopped, c)
 	}
+	if len(open) == 0 && len(stopped) > 0 {
+		return stopped[0]
+	}
+	c := Cause{Nothing, nothing(open, server), e.ask()}
+	for _, also := range stopped {
+		c.Text += " But: " + also.Text
+	}
+	return c
+}
+
+// nothing says what is next where nothing on this node stops the interfaces.
+func nothing(open []Interface, server bool) string {
 	if server {
-		return Cause{Nothing, "Nothing at its own port stops it. The port of the tenant's server may still drop the server's offers: " +
-			"virt-netboot explain, with the same --server, says so for the server, on its node.", e.ask()}
+		return "Nothing at its own port stops it. The port of the tenant's server may still drop the server's offers: " +
+			"virt-netboot explain, with the same --server, says so for the server, on its node."
 	}
-	for _, i := range e.Interfaces {
+	for _, i := range open {
 		if i.BootFile != "" {
-			return Cause{Nothing, "Nothing on this node stops it: OpenStack's own DHCP names its boot file, " + i.BootFile + ".", e.ask()}
+			return "Nothing on this node stops it: OpenStack's own DHCP names its boot file, " + i.BootFile + "."
 		}
 	}
-	return Cause{Nothing, "Nothing on this node stops it. Whether a DHCP server names a boot file is the next question.", e.ask()}
+	return "Nothing on this node stops it. Whether a DHCP server names a boot file is the next question."
 }
 
 func (e Explanation) ofDomain() (Cause, bool) {

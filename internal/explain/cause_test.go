@@ -16,7 +16,7 @@ import (
 func running(change func(*Explanation)) Explanation {
 	e := Explanation{
 		Name: "instance-1", Active: true, Rule: "all", Boots: domainxml.BootsFromNetwork,
-		Interfaces: []Interface{{MAC: "fa:16:3e:50:43:cd", Device: "tap3e5043cd-10", Port: &port.Report{Switch: port.LinuxBridge, Bridge: "brq1"}}},
+		Interfaces: []Interface{{MAC: "fa:16:3e:50:43:cd", Device: "tap3e5043cd-10", InBootOrder: true, Port: &port.Report{Switch: port.LinuxBridge, Bridge: "brq1"}}},
 	}
 	change(&e)
 	return e
@@ -105,6 +105,25 @@ func TestFind(t *testing.T) {
 			do: "openstack port set --extra-dhcp-option name=dhcp_disabled,value=true $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID)"},
 		"a port that cannot be looked at": {e: running(func(e *Explanation) { e.Interfaces[0].Port, e.Interfaces[0].Error = nil, "not permitted" }), kind: NotSeen},
 		"nothing":                         {e: running(func(*Explanation) {}), kind: Nothing, do: "virt-netboot probe --bridge brq1"},
+		"a second interface that nothing stops": {e: running(func(e *Explanation) {
+			passages(e, port.OpenVSwitch, drop)
+			e.Interfaces = append(e.Interfaces, Interface{MAC: "fa:16:3e:50:43:ce", InBootOrder: true, Port: &port.Report{}})
+		}), kind: Nothing},
+		"a second interface that is not in the boot order": {e: running(func(e *Explanation) {
+			passages(e, port.OpenVSwitch, drop)
+			e.Interfaces = append(e.Interfaces, Interface{MAC: "fa:16:3e:50:43:ce", Port: &port.Report{}})
+		}), kind: Security, do: "openstack port set --extra-dhcp-option name=bootfile-name,value=URL $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID), or openstack port set --no-security-group --disable-port-security $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID)"},
+		"the second interface alone is in the boot order": {e: running(func(e *Explanation) {
+			passages(e, port.OVN, drop)
+			e.Interfaces[0].InBootOrder = false
+			e.Interfaces = append(e.Interfaces, Interface{MAC: "fa:16:3e:50:43:ce", InBootOrder: true, Neutron: "5f3cd2a1",
+				Port: &port.Report{Switch: port.OVN, Frames: []port.Passage{{Verdict: port.Answered}}}})
+		}), server: true, kind: OVNAnswers, do: "openstack port set --extra-dhcp-option name=dhcp_disabled,value=true 5f3cd2a1"},
+		"both are stopped": {e: running(func(e *Explanation) {
+			passages(e, port.OVN, port.Passage{Verdict: port.Answered})
+			e.Interfaces = append(e.Interfaces, Interface{MAC: "fa:16:3e:50:43:ce", InBootOrder: true, Error: "not permitted"})
+		}), server: true, kind: OVNAnswers,
+			do: "openstack port set --extra-dhcp-option name=dhcp_disabled,value=true $(openstack port list --mac-address fa:16:3e:50:43:cd -f value -c ID)"},
 		"what is unknown stops nothing": {e: running(func(e *Explanation) { passages(e, port.OpenVSwitch, port.Passage{Verdict: port.Unknown}) }),
 			kind: Nothing},
 	} {

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,9 +81,11 @@ func RulesBefore(p domainxml.Policy, d domainxml.Domain) []RuleBefore {
 // Interface is one of the running guest's interfaces.
 type Interface struct {
 	MAC    string `json:"mac"`
-	Device string `json:"device"`           // on the node: tap5f3cd2a1-0b
-	ROM    string `json:"option_rom"`       // "default" (QEMU's own), a file, or "off"
-	Filter string `json:"filter,omitempty"` // libvirt's nwfilter
+	Device string `json:"device"` // on the node: tap5f3cd2a1-0b
+	// InBootOrder: the running guest tries it before any disk.
+	InBootOrder bool   `json:"in_boot_order"`
+	ROM         string `json:"option_rom"`       // "default" (QEMU's own), a file, or "off"
+	Filter      string `json:"filter,omitempty"` // libvirt's nwfilter
 	// Neutron is the ID of its port, where Nova wrote it.
 	Neutron string `json:"neutron_port,omitempty"`
 	// BootFile is the one that OpenStack's own DHCP names to iPXE at the port: Neutron's
@@ -140,8 +143,9 @@ func interfaces(live []byte) ([]Interface, error) {
 		return all, nil
 	}
 	ports := neutronPorts(d.Metadata)
-	for _, nic := range d.Devices.Interfaces {
-		i := Interface{ROM: optionROM(nic.ROM)}
+	tried := triedInterfaces(d)
+	for n, nic := range d.Devices.Interfaces {
+		i := Interface{ROM: optionROM(nic.ROM), InBootOrder: slices.Contains(tried, n)}
 		if nic.MAC != nil {
 			i.MAC = nic.MAC.Address
 		}

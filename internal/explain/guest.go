@@ -41,17 +41,48 @@ func bootOrder(d libvirtxml.Domain) []string {
 			order = append(order, b.Dev)
 		}
 	}
+	for _, dev := range orderedDevices(d) {
+		order = append(order, dev.name)
+	}
+	return order
+}
+
+// triedInterfaces are the places, from 0, of the interfaces that the guest tries before
+// anything else. Of <boot dev='network'/> libvirt makes the first one.
+func triedInterfaces(d libvirtxml.Domain) []int {
+	ordered := orderedDevices(d)
+	if len(ordered) == 0 {
+		if d.OS != nil && len(d.OS.BootDevices) > 0 && d.OS.BootDevices[0].Dev == "network" {
+			return []int{0}
+		}
+		return nil
+	}
+	var tried []int
+	for _, dev := range ordered {
+		if dev.nic < 0 {
+			break
+		}
+		tried = append(tried, dev.nic)
+	}
+	return tried
+}
+
+// orderedDevice is a device with <boot order='…'/>.
+type orderedDevice struct {
+	order uint
+	name  string
+	nic   int // its place among the interfaces, or -1
+}
+
+// orderedDevices are those that have a boot order of their own, in that order.
+func orderedDevices(d libvirtxml.Domain) []orderedDevice {
 	if d.Devices == nil {
-		return order
+		return nil
 	}
-	type device struct {
-		order uint
-		name  string
-	}
-	var devices []device
-	add := func(b *libvirtxml.DomainDeviceBoot, name string) {
+	var devices []orderedDevice
+	add := func(b *libvirtxml.DomainDeviceBoot, name string, nic int) {
 		if b != nil {
-			devices = append(devices, device{b.Order, name})
+			devices = append(devices, orderedDevice{b.Order, name, nic})
 		}
 	}
 	for _, disk := range d.Devices.Disks {
@@ -59,23 +90,20 @@ func bootOrder(d libvirtxml.Domain) []string {
 		if disk.Target != nil {
 			name += " " + disk.Target.Dev
 		}
-		add(disk.Boot, name)
+		add(disk.Boot, name, -1)
 	}
-	for _, nic := range d.Devices.Interfaces {
+	for n, nic := range d.Devices.Interfaces {
 		name := "interface"
 		if nic.MAC != nil {
 			name += " " + nic.MAC.Address
 		}
-		add(nic.Boot, name)
+		add(nic.Boot, name, n)
 	}
 	for _, dev := range d.Devices.Hostdevs {
-		add(dev.Boot, "hostdev")
+		add(dev.Boot, "hostdev", -1)
 	}
-	slices.SortStableFunc(devices, func(a, b device) int { return cmp.Compare(a.order, b.order) })
-	for _, dev := range devices {
-		order = append(order, dev.name)
-	}
-	return order
+	slices.SortStableFunc(devices, func(a, b orderedDevice) int { return cmp.Compare(a.order, b.order) })
+	return devices
 }
 
 func firmware(os *libvirtxml.DomainOS) string {

@@ -63,6 +63,36 @@ func TestOptionROM(t *testing.T) {
 	}
 }
 
+func TestInBootOrder(t *testing.T) {
+	disk := func(order string) string { return "<disk type='file'><target dev='vda'/>" + order + "</disk>" }
+	nic := func(order string) string { return "<interface type='bridge'>" + order + "</interface>" }
+	for name, c := range map[string]struct {
+		os, devices string
+		want        []bool
+	}{
+		"boot devices":             {"<boot dev='network'/><boot dev='hd'/>", disk("") + nic("") + nic(""), []bool{true, false}},
+		"a disk in front":          {"<boot dev='hd'/><boot dev='network'/>", disk("") + nic("") + nic(""), []bool{false, false}},
+		"the second interface":     {"", disk("<boot order='2'/>") + nic("") + nic("<boot order='1'/>"), []bool{false, true}},
+		"both":                     {"", nic("<boot order='2'/>") + nic("<boot order='1'/>") + disk("<boot order='3'/>"), []bool{true, true}},
+		"one of them behind disks": {"", nic("<boot order='3'/>") + nic("<boot order='1'/>") + disk("<boot order='2'/>"), []bool{false, true}},
+		"none named":               {"", nic(""), []bool{false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, err := interfaces([]byte("<domain><os>" + c.os + "</os><devices>" + c.devices + "</devices></domain>"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []bool
+			for _, i := range all {
+				got = append(got, i.InBootOrder)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestRulesBefore(t *testing.T) {
 	rule := func(name string, m domainxml.Match) domainxml.Rule { return domainxml.Rule{Name: name, Match: m} }
 	p := domainxml.Policy{Rules: []domainxml.Rule{

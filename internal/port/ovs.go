@@ -51,7 +51,7 @@ func (p ovsPort) trace(ctx context.Context, frame []byte) (fate, error) {
 var (
 	actionsLine = regexp.MustCompile(`(?m)^Datapath actions: (.*)$`)
 	// A flow: its table, what it matches, its priority.
-	flowLine = regexp.MustCompile(`(?m)^ *\d+\. .*$`)
+	flowLine = regexp.MustCompile(`(?m)^ *(\d+)\. (.*)$`)
 	// An output is the number of a port. Others are named: drop, recirc(0x1), ct(…).
 	outputAction = regexp.MustCompile(`(^|,)(\d+|tnl_push)(,|$)`)
 	nested       = regexp.MustCompile(`\([^()]*\)`)
@@ -76,8 +76,9 @@ func readTrace(out string) fate {
 		}
 	}
 	is := fate{verdict: Dropped}
-	if flows := flowLine.FindAllString(out, -1); len(flows) > 0 {
-		is.rule = strings.TrimSpace(flows[len(flows)-1])
+	if flows := flowLine.FindAllStringSubmatch(out, -1); len(flows) > 0 {
+		last := flows[len(flows)-1]
+		is.rule = "table " + last[1] + ": " + last[2]
 	}
 	if answered, offer := answers(out); answered {
 		is.verdict, is.offer = Answered, offer

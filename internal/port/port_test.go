@@ -174,13 +174,13 @@ func TestReadTrace(t *testing.T) {
 		verdict Verdict
 		rule    string
 	}{
-		"dropped":            {flows + "Datapath actions: drop\n", Dropped, "9. metadata=0x1, priority 50"},
+		"dropped":            {flows + "Datapath actions: drop\n", Dropped, "table 9: metadata=0x1, priority 50"},
 		"a port":             {flows + "Datapath actions: 2\n", Passes, ""},
 		"after conntrack":    {flows + "Datapath actions: ct(zone=1),recirc(0x2)\n" + flows + "Datapath actions: ct(commit,zone=2),4\n", Passes, ""},
-		"not after it":       {flows + "Datapath actions: ct(zone=1),recirc(0x2)\n" + flows + "Datapath actions: drop\n", Dropped, "9. metadata=0x1, priority 50"},
+		"not after it":       {flows + "Datapath actions: ct(zone=1),recirc(0x2)\n" + flows + "Datapath actions: drop\n", Dropped, "table 9: metadata=0x1, priority 50"},
 		"a tunnel":           {flows + "Datapath actions: tnl_push(tnl_port(1),header(size=58,type=5)),5\n", Passes, ""},
-		"DHCP of an agent's": {flows + "Datapath actions: userspace(pid=0,controller(reason=1))\n", Answered, "9. metadata=0x1, priority 50"},
-		"no port in a set":   {flows + "Datapath actions: set(eth(src=1,dst=2))\n", Dropped, "9. metadata=0x1, priority 50"},
+		"DHCP of an agent's": {flows + "Datapath actions: userspace(pid=0,controller(reason=1))\n", Answered, "table 9: metadata=0x1, priority 50"},
+		"no port in a set":   {flows + "Datapath actions: set(eth(src=1,dst=2))\n", Dropped, "table 9: metadata=0x1, priority 50"},
 		"nothing to be read": {"ovs-appctl: cannot connect\n", "", ""},
 	} {
 		is := readTrace(c.out)
