@@ -15,6 +15,7 @@ import (
 
 func TestLinuxBridge(t *testing.T) { testSteps(t, LinuxBridge, allSteps()...) }
 func TestOpenVSwitch(t *testing.T) { testSteps(t, OpenVSwitch, allSteps()...) }
+func TestOVSHybrid(t *testing.T)   { testSteps(t, Hybrid, allSteps()...) }
 func TestOVN(t *testing.T)         { testSteps(t, OVN, allSteps()...) }
 
 // TestEachWay is a shorter form of them: each way once.

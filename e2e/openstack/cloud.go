@@ -17,14 +17,23 @@ import (
 	"github.com/virt-netboot/virt-netboot/e2e/nspawn"
 )
 
-// Driver is what connects instances: Neutron's mechanism driver.
+// Driver is what connects instances: Neutron's mechanism driver, and its firewall.
 type Driver string
 
 const (
 	LinuxBridge Driver = "linuxbridge"
 	OpenVSwitch Driver = "openvswitch" // with firewall_driver = openvswitch
+	Hybrid      Driver = "hybrid"      // openvswitch with firewall_driver = iptables_hybrid
 	OVN         Driver = "ovn"
 )
+
+// mechanism is the driver's name in ml2's mechanism_drivers.
+func (d Driver) mechanism() string {
+	if d == Hybrid {
+		return string(OpenVSwitch)
+	}
+	return string(d)
+}
 
 // packages are OpenStack's, and what tenants' servers need.
 const packages = "mariadb-server rabbitmq-server memcached keystone glance-api placement-api " +
@@ -96,7 +105,7 @@ func hasDriver(root string, driver Driver) error {
 		return fmt.Errorf("looking for Neutron's drivers: %v, %w", files, err)
 	}
 	b, err := os.ReadFile(files[0])
-	if err == nil && !strings.Contains(string(b), "\n"+string(driver)+" = neutron.plugins.ml2.drivers.") {
+	if err == nil && !strings.Contains(string(b), "\n"+driver.mechanism()+" = neutron.plugins.ml2.drivers.") {
 		err = ErrNoDriver
 	}
 	return err
@@ -198,7 +207,7 @@ func (c *Cloud) timed(what string, f func() error) error {
 // awaitServices waits until nova-compute and Neutron's agents have reported, and has
 // Nova take the node.
 func (c *Cloud) awaitServices(ctx context.Context) error {
-	agents := map[Driver]int{LinuxBridge: 2, OpenVSwitch: 2, OVN: 1}[c.Driver]
+	agents := map[Driver]int{LinuxBridge: 2, OpenVSwitch: 2, Hybrid: 2, OVN: 1}[c.Driver]
 	if err := await(ctx, "Neutron's agents", func() error { return c.Operator.agentsAlive(ctx, agents) }); err != nil {
 		return err
 	}

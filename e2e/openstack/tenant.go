@@ -47,14 +47,33 @@ ip -n %[1]s addr add %[4]s dev eth0
 ip netns exec %[1]s ethtool --offload eth0 tx off >/dev/null
 ip link set %[2]s up
 `, name, m.Tap(), made.MACAddress, address)
-	if c.Driver != LinuxBridge {
-		script += fmt.Sprintf("ovs-vsctl add-port br-int %s -- set interface %[1]s external_ids:iface-id=%s external_ids:attached-mac=%s external_ids:iface-status=active external_ids:vm-id=%s\n",
-			m.Tap(), made.ID, made.MACAddress, name)
-	}
-	if _, err := c.Shell(script); err != nil {
+	if _, err := c.Shell(script + m.plug()); err != nil {
 		return nil, err
 	}
 	return m, await(ctx, "Neutron to connect "+name, func() error { return m.isConnected(ctx) })
+}
+
+// plug is a script that connects it as os-vif does an instance. With the Linux bridge
+// agent that is the agent's work.
+func (m *Machine) plug() string {
+	inOVS := func(device string) string {
+		return fmt.Sprintf("ovs-vsctl add-port br-int %s -- set interface %[1]s external_ids:iface-id=%s external_ids:attached-mac=%s external_ids:iface-status=active external_ids:vm-id=%s\n",
+			device, m.Port.ID, m.Port.MACAddress, m.Name)
+	}
+	switch m.cloud.Driver {
+	case LinuxBridge:
+		return ""
+	case Hybrid:
+		return fmt.Sprintf(`
+ip link add qbr%[1]s type bridge
+ip link add qvb%[1]s type veth peer name qvo%[1]s
+ip link set qvb%[1]s master qbr%[1]s up
+ip link set tap%[1]s master qbr%[1]s
+ip link set qvo%[1]s up
+ip link set qbr%[1]s up
+`, m.Port.ID[:11]) + inOVS("qvo"+m.Port.ID[:11])
+	}
+	return inOVS(m.Tap())
 }
 
 func (m *Machine) isConnected(ctx context.Context) error {

@@ -1,9 +1,13 @@
 #!/bin/bash
-# network.sh linuxbridge|openvswitch|ovn: configures Neutron's driver, before the node
+# network.sh linuxbridge|openvswitch|hybrid|ovn: configures Neutron's driver, before the node
 # starts.
 set -eu
 export SYSTEMCTL_SKIP_SYSV=1 # update-rc.d takes seconds for each unit
 driver=$1
+firewall=openvswitch
+if [ "$driver" = hybrid ]; then
+	driver=openvswitch firewall=iptables_hybrid
+fi
 
 neutron="neutron-api neutron-rpc-server"
 if [ "$driver" = ovn ]; then
@@ -40,7 +44,7 @@ cat >/etc/neutron/plugins/ml2/openvswitch_agent.ini <<EOT
 [ovs]
 datapath_type = netdev
 [securitygroup]
-firewall_driver = openvswitch
+firewall_driver = $firewall
 EOT
 cat >/etc/neutron/dhcp_agent.ini <<EOT
 [DEFAULT]
