@@ -136,14 +136,22 @@ func Layer(below, name, source string, say func(string), change func(root string
 	})
 }
 
-// cached makes a directory where it is missing. make gets an empty one beside it, and
-// returns which part of that to keep.
+// cached makes a directory where it is missing, or waits until another process has. make
+// gets an empty one beside it, and returns which part of that to keep.
 func cached(dir string, make func(work string) (string, error)) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
+	}
+	lock, err := os.Create(dir + ".lock")
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // and unlocks
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("locking %s: %w", lock.Name(), err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		return nil
 	}
 	work, err := os.MkdirTemp(filepath.Dir(dir), "new-")
 	if err != nil {
