@@ -15,6 +15,7 @@ import (
 
 // TestDeploy takes a node through what Puppet and Ansible can do with it.
 func TestDeploy(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}

@@ -21,6 +21,7 @@ const (
 // Nothing but waiting, or the next boot, gets clients to libvirt again, and the same
 // command finds nothing more to do.
 func TestEnableCut(t *testing.T) {
+	t.Parallel()
 	n := boot(t, tree(t))
 	n.write(t, "/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repository ./\n")
 	n.publish(t, build(t, "1.0.0"))

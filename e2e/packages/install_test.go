@@ -15,6 +15,7 @@ import (
 // that have filters. Nothing of libvirt's, Nova's or the kernel's rules differs before
 // virt-netboot enable, nor after virt-netboot disable --revert and a purge.
 func TestNothingUnasked(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}

@@ -12,6 +12,7 @@ import (
 // TestMigration moves running guests between a node with virt-netboot and one
 // without.
 func TestMigration(t *testing.T) {
+	t.Parallel()
 	deb := build(t, "1.0.0")
 	with, without := boot(t, tree(t)), boot(t, tree(t))
 	link(t, with, without)

@@ -16,6 +16,7 @@ import (
 // /etc/nova nova's own: what nova puts there leads root to nothing that nova could not
 // do alone.
 func TestNovaOwnsItsDirectory(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}

@@ -24,6 +24,7 @@ const (
 // TestPolkit has polkit decide about users, as it does on a node of Debian's: what
 // it lets them do past the gateway they can do through it, and no more.
 func TestPolkit(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}

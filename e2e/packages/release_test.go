@@ -23,6 +23,7 @@ var releaseArchs = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 // TestRelease makes a release of the tree as it is, with the latest version that
 // CHANGELOG.md has a date for.
 func TestRelease(t *testing.T) {
+	t.Parallel()
 	changelog, err := os.ReadFile(filepath.Join(checkout, "CHANGELOG.md"))
 	if err != nil {
 		t.Fatal(err)

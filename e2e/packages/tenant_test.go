@@ -34,6 +34,7 @@ const (
 // boot the tenant's script then. It is the same after reboots, and an interface in
 // another network has no server on it.
 func TestTenant(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Fatal("a container needs root")
 	}
