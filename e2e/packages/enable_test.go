@@ -73,9 +73,8 @@ func (n *node) cutAtEachStep(t *testing.T, signal string, cut func(t *testing.T,
 			switch {
 			case at == calls[command]+1:
 				when, call = "after", at-1
-			case at > calls[command],
-				signal == "power" && at > 2, // between other calls nothing changes on the disk
-				signal == "QUIT" && at > 2:  // ends it as HUP does
+			case at > calls[command], signal == "power" && at > 2:
+				// Between other calls nothing changes on the disk.
 				n.run(t, commandLine(command)...)
 				continue
 			}
