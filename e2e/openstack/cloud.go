@@ -101,8 +101,11 @@ var ErrNoDriver = errors.New("this Neutron has no such mechanism driver")
 
 func hasDriver(root string, driver Driver) error {
 	files, err := filepath.Glob(filepath.Join(root, "usr/lib/python3/dist-packages/neutron-*/entry_points.txt"))
-	if err != nil || len(files) != 1 {
-		return fmt.Errorf("looking for Neutron's drivers: %v, %w", files, err)
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("the entry points of Neutron are in %d files; want one: %v", len(files), files)
 	}
 	b, err := os.ReadFile(files[0])
 	if err == nil && !strings.Contains(string(b), "\n"+driver.mechanism()+" = neutron.plugins.ml2.drivers.") {
